@@ -1,0 +1,265 @@
+package framing
+
+import (
+	"bytes"
+	"sync/atomic"
+	"time"
+)
+
+// Auto learns from the peer what a message is: a line, or what has arrived when
+// the peer pauses [F-7]. It sends LF until the peer has spoken, and
+// then what the peer uses: CRLF, LF or nothing [F-11].
+//
+// Its messages depend on the bytes and on the pauses between them, not on how
+// the network cuts the bytes. For that a codec may ask for one pause, its Patience,
+// with nothing pending: the one after the first lines, from which it learns
+// that they were a burst. After it an idle conversation needs no clock.
+//
+// In what it sends every LF is a line end, also towards a peer that uses CRLF:
+// a body that holds one is refused with [ErrDelimiter], unless the peer is bare.
+var Auto Framing = auto{}
+
+// A Learner is a codec that learns from what the peer sends; [Auto]'s does.
+// Any goroutine may call it at any time.
+type Learner interface {
+	// Learned says what the peer sends: "lines (LF)", "lines (CRLF)",
+	// "bare (no line end)", or "" where that is not known yet.
+	Learned() string
+}
+
+const (
+	// LineQuiet is the pause after which the unfinished line of a line peer is a message.
+	LineQuiet = time.Second
+	// maxPartial is the longest unfinished line that is shown. A prompt is
+	// shorter, and each showing copies all of it.
+	maxPartial = 64 << 10
+	// spacedUnknown is how many messages leave with a gap while the
+	// peer has said nothing: enough for a person, too few to slow a program down.
+	spacedUnknown = 16
+)
+
+type auto struct{}
+
+func (auto) New(max int) Codec { return &autoCodec{max: limitOf(max)} }
+
+func (auto) String() string { return "auto" }
+
+// What the receiving side takes the peer for.
+const (
+	unknownPeer uint8 = iota
+	linePeer
+	barePeer
+)
+
+// What the sending side uses. Lines are believed at their first line end, as
+// an answer may leave before the burst has ended.
+const (
+	sendUnknown uint32 = iota
+	sendLF
+	sendCRLF
+	sendBare
+)
+
+type autoCodec struct {
+	buf   []byte // what belongs to no message yet; nil if nothing does
+	max   int
+	shown int           // length of buf when it was shown last
+	style atomic.Uint32 // written by the receiving goroutine, read by the sending one
+
+	peer    uint8 // of the receiving goroutine
+	tooLong bool  // of the receiving goroutine
+	sent    uint8 // of the sending goroutine: messages, up to spacedUnknown
+}
+
+var _ Learner = (*autoCodec)(nil)
+
+func (c *autoCodec) Learned() string {
+	switch c.style.Load() {
+	case sendLF:
+		return "lines (LF)"
+	case sendCRLF:
+		return "lines (CRLF)"
+	case sendBare:
+		return "bare (no line end)"
+	}
+	return ""
+}
+
+func (c *autoCodec) Feed(dst []Message, b []byte) ([]Message, error) {
+	if c.tooLong {
+		return dst, ErrTooLong
+	}
+	for len(b) > 0 && c.peer != barePeer {
+		end, next := lf.cut(c.buf, b)
+		size := len(c.buf) + end
+		if next == 0 {
+			size = lf.open(c.buf, b)
+		}
+		switch {
+		case size > c.max && c.peer == linePeer:
+			c.drop()
+			c.tooLong = true
+			return dst, ErrTooLong
+		case size > c.max:
+			c.learn(barePeer, sendBare) // no line so far, and no room to wait for one [F-8]
+		case next == 0:
+			c.buf = extend(c.buf, b, c.max+1)
+			return dst, nil
+		default:
+			dst = append(dst, c.line(b, end, next))
+			b = b[next:]
+		}
+	}
+	if c.peer == barePeer {
+		dst, c.buf = feedPieces(dst, c.buf, b, min(c.max, MaxBare))
+	}
+	return dst, nil
+}
+
+// line takes out the line that cut has found, and learns its end.
+func (c *autoCodec) line(b []byte, end, next int) Message {
+	style := sendLF
+	if next-end == 2 {
+		style = sendCRLF
+	}
+	if c.style.Load() != style {
+		c.style.Store(style)
+	}
+	m := lf.join(c.buf, b, end)
+	c.drop()
+	return m
+}
+
+func (c *autoCodec) learn(peer uint8, style uint32) {
+	c.peer = peer
+	c.style.Store(style)
+}
+
+func (c *autoCodec) drop() { c.buf, c.shown = nil, 0 }
+
+func (c *autoCodec) Patience() (quiet, age time.Duration) {
+	switch {
+	case c.peer == unknownPeer && c.buf == nil && c.style.Load() != sendUnknown:
+		return Quiet, 0 // does this burst end with its line? [F-7]
+	case c.buf == nil:
+		return 0, 0
+	case c.peer != linePeer:
+		return Quiet, MaxAge
+	case c.toShow():
+		return Quiet, 0
+	}
+	return LineQuiet, 0
+}
+
+// toShow reports whether the unfinished line has something that was not shown.
+func (c *autoCodec) toShow() bool {
+	return len(c.buf) != c.shown && len(c.buf) <= maxPartial && lf.open(c.buf, nil) > 0
+}
+
+func (c *autoCodec) Pause(dst []Message, quiet, age time.Duration) []Message {
+	switch {
+	case quiet >= Quiet && c.peer == linePeer:
+		return c.pauseLine(dst, quiet)
+	case quiet >= Quiet:
+		return c.endBurst(dst)
+	case age >= MaxAge && c.peer != linePeer && c.buf != nil:
+		c.learn(barePeer, sendBare)
+		return c.bare(dst)
+	}
+	return dst
+}
+
+func (c *autoCodec) pauseLine(dst []Message, quiet time.Duration) []Message {
+	switch {
+	case c.buf == nil:
+	case quiet >= LineQuiet:
+		dst = append(dst, Message{Body: exact(withinLimit(c.Rest(), c.max))})
+	case c.toShow():
+		// A CR at the end may be half a line end, and is not shown.
+		dst = append(dst, Message{Body: join(c.buf[:lf.open(c.buf, nil)], nil), Partial: true})
+		c.shown = len(c.buf)
+	}
+	return dst
+}
+
+// endBurst is what a pause means as long as the peer is no line peer.
+func (c *autoCodec) endBurst(dst []Message) []Message {
+	switch {
+	case c.buf == nil && c.peer == unknownPeer && c.style.Load() != sendUnknown:
+		c.peer = linePeer
+	case c.buf == nil:
+	case c.buf[len(c.buf)-1] == '\n': // of a bare peer: others' lines are gone already [F-10]
+		c.peer = linePeer
+		for b := c.Rest(); len(b) > 0; {
+			end, next := lf.cut(nil, b)
+			dst = append(dst, c.line(b, end, next))
+			b = b[next:]
+		}
+	default:
+		c.learn(barePeer, sendBare)
+		return c.bare(dst)
+	}
+	return dst
+}
+
+// bare gives what is there as one message, or as two where that would exceed the limit.
+func (c *autoCodec) bare(dst []Message) []Message {
+	b := c.Rest()
+	if len(b) > c.max {
+		dst = append(dst, Message{Body: join(b[:c.max], nil)})
+		b = join(b[c.max:], nil)
+	}
+	return append(dst, Message{Body: exact(b)})
+}
+
+func (c *autoCodec) End(dst []Message) ([]Message, error) {
+	switch {
+	case c.tooLong:
+		return dst, ErrTooLong
+	case c.peer == linePeer:
+		return c.pauseLine(dst, LineQuiet), nil
+	}
+	return c.endBurst(dst), nil
+}
+
+func (c *autoCodec) Rest() []byte {
+	rest := c.buf
+	c.drop()
+	return rest
+}
+
+func (c *autoCodec) Append(dst, body []byte) ([]byte, error) {
+	style := c.style.Load()
+	var err error
+	switch {
+	case style == sendBare:
+		dst = append(dst, body...)
+	case style != sendCRLF:
+		dst, err = lf.appendTo(dst, body)
+	case bytes.IndexByte(body, '\n') >= 0:
+		err = ErrDelimiter
+	default:
+		dst, err = crlf.appendTo(dst, body)
+	}
+	if err == nil && c.sent < spacedUnknown {
+		c.sent++
+	}
+	return dst, err
+}
+
+// AppendFarewell sends the word alone to a peer that has not spoken: a plain
+// peer compares it as it is, and the half-close that follows ends it for others.
+func (c *autoCodec) AppendFarewell(dst, body []byte) ([]byte, error) {
+	if c.style.Load() == sendUnknown {
+		return append(dst, body...), nil
+	}
+	return c.Append(dst, body)
+}
+
+func (c *autoCodec) Gap() time.Duration {
+	switch style := c.style.Load(); {
+	case style == sendBare, style == sendUnknown && c.sent < spacedUnknown:
+		return BareGap
+	}
+	return 0
+}
