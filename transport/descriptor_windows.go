@@ -1,0 +1,13 @@
+package transport
+
+import (
+	"errors"
+	"os"
+)
+
+// takeDescriptor is refused: package net cannot take over sockets on Windows.
+func takeDescriptor(_ *narrator, fd int, want string) (*os.File, error) {
+	return nil, &DescriptorError{FD: fd, Want: want, Err: errors.ErrUnsupported}
+}
+
+func onlyV6(*narrator, int) bool { return false }

@@ -1,0 +1,156 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http/httptrace"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Dialer connects. The zero Dialer works. It may be used by several goroutines at once as long as
+// nobody changes it.
+type Dialer struct {
+	// Family restricts a TCP address to one version of IP; AnyFamily takes both, whichever answers first (RFC 6555).
+	Family Family
+	// Timeout bounds a Dial as a whole, names included; 0 means no bound but the context's and the system's.
+	Timeout time.Duration
+	// Keepalive and UserTimeout are as in ListenConfig.
+	Keepalive   time.Duration
+	UserTimeout time.Duration
+	// Step, if set, is told of each system call made for the connection. Looking up names is not told.
+	Step StepFunc
+}
+
+// Dial connects to a. An empty host means this machine. The connection is a *net.TCPConn or a
+// *net.UnixConn; the error tells as package net does: *net.OpError, *net.DNSError, syscall.ECONNREFUSED.
+func (d *Dialer) Dial(ctx context.Context, a Address) (net.Conn, error) {
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	network, address := a.Network(), a.Path
+	if network == "tcp" {
+		if a.Port == "0" {
+			return nil, &AddressError{a.String(), "nobody can be reached at port 0"}
+		}
+		host := a.Host
+		if host == "" {
+			host = "localhost"
+		}
+		network, address = d.Family.network(), net.JoinHostPort(host, a.Port)
+	}
+	t := &dialTeller{narrator: newNarrator(d.Step)}
+	options := newSocketOptions(d.Keepalive, d.UserTimeout)
+	nd := net.Dialer{
+		Timeout: d.Timeout,
+		ControlContext: func(_ context.Context, network, address string, rc syscall.RawConn) error {
+			return controlFD(rc, func(fd int) error {
+				t.opened(fd, network, address, d.Family)
+				if !strings.HasPrefix(network, "tcp") {
+					return nil
+				}
+				return options.set(t.narrator, fd)
+			})
+		},
+	}
+	nd.KeepAlive, nd.KeepAliveConfig = options.forNet()
+	nd.SetMultipathTCP(false)
+	if t.narrator != nil {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectDone: t.connected})
+	}
+	c, err := nd.DialContext(ctx, network, address)
+	t.finish(c)
+	return c, err
+}
+
+// dialTeller narrates a Dial, whose attempts may run side by side.
+type dialTeller struct {
+	narrator *narrator
+	mu       sync.Mutex
+	fds      map[string]int // sockets of attempts under way, by the peer's address
+	won      []heldSteps    // steps that need the connection to be told
+}
+
+type heldSteps struct {
+	fd    int
+	unix  bool
+	steps []Step
+}
+
+func (t *dialTeller) opened(fd int, network, address string, f Family) {
+	if t.narrator == nil {
+		return
+	}
+	t.mu.Lock()
+	if t.fds == nil {
+		t.fds = make(map[string]int)
+	}
+	t.fds[address] = fd
+	t.mu.Unlock()
+	t.narrator.tell(openedSteps(fd, network, f == IPv6, false)...)
+}
+
+// connected is told of each attempt's end.
+func (t *dialTeller) connected(network, address string, err error) {
+	t.mu.Lock()
+	fd, ok := t.fds[address]
+	delete(t.fds, address)
+	t.mu.Unlock()
+	if !ok {
+		return
+	}
+	connect := fdText(fd) + ", " + address
+	getError := fdText(fd) + ", SO_ERROR"
+	unix := network == "unix"
+	switch {
+	case err == nil:
+		steps := []Step{done("connect", connect, "ok", nil)}
+		if !unix {
+			steps = append(steps, inferred("getsockopt", getError, "0"))
+		}
+		t.mu.Lock()
+		t.won = append(t.won, heldSteps{fd, unix, steps})
+		t.mu.Unlock()
+	case !unix && comesLater(err):
+		t.narrator.tell(done("connect", connect, "", err), inferred("getsockopt", getError, cause(err).Error()))
+	default:
+		t.narrator.tell(done("connect", connect, "", err))
+	}
+}
+
+// finish tells the rest, of which the addresses are known by now.
+func (t *dialTeller) finish(c net.Conn) {
+	if t.narrator == nil || c == nil {
+		return
+	}
+	fd, local, remote := connFD(c), addrText(c.LocalAddr()), addrText(c.RemoteAddr())
+	t.mu.Lock()
+	won := t.won
+	t.mu.Unlock()
+	for _, h := range won {
+		if h.fd != fd {
+			continue
+		}
+		name := inferred("getsockname", fdText(fd), local)
+		peer := inferred("getpeername", fdText(fd), remote)
+		if h.unix {
+			t.narrator.tell(append(h.steps, name, peer)...)
+		} else {
+			t.narrator.tell(append(h.steps, peer, name, inferred("setsockopt", fdText(fd)+", TCP_NODELAY, 1", "ok"))...)
+		}
+	}
+}
+
+// comesLater reports whether a failed connect(2) said EINPROGRESS first: these answers need the peer or the
+// network, and a call that does not wait cannot have them.
+func comesLater(err error) bool {
+	for _, e := range []error{syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ETIMEDOUT, syscall.EHOSTUNREACH} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,20 @@
+//go:build !linux
+
+package transport
+
+import (
+	"net"
+	"time"
+)
+
+// forNet is what package net is told, to be set on each connection.
+func (o socketOptions) forNet() (time.Duration, net.KeepAliveConfig) {
+	if o.keepalive <= 0 {
+		return -1, net.KeepAliveConfig{}
+	}
+	return 0, net.KeepAliveConfig{Enable: true, Idle: o.keepalive, Interval: o.keepalive}
+}
+
+// set does nothing: package net sets the keepalive of each connection here, and there is no portable
+// counterpart of TCP_USER_TIMEOUT.
+func (o socketOptions) set(*narrator, int) error { return nil }

@@ -1,0 +1,26 @@
+package transport
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+const (
+	netReuses   = false
+	maxUnixPath = 107
+
+	// soExclusiveAddrUse is ~SO_REUSEADDR (winsock2.h).
+	soExclusiveAddrUse = ^windows.SO_REUSEADDR
+)
+
+// setListenOptions keeps others from taking over the port: without it any process may bind it again with
+// SO_REUSEADDR.
+func setListenOptions(n *narrator, fd int) error {
+	err := windows.SetsockoptInt(windows.Handle(fd), windows.SOL_SOCKET, soExclusiveAddrUse, 1)
+	return os.NewSyscallError("setsockopt", n.call("setsockopt", optionText(fd, "SO_EXCLUSIVEADDRUSE", 1), "ok", err))
+}
+
+// listenAgain is refused: Winsock ignores a second listen.
+func listenAgain(int, int) error { return errors.ErrUnsupported }

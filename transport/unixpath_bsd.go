@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package transport
+
+// maxUnixPath is sun_path without its final zero byte (unix(4)).
+const maxUnixPath = 103

@@ -1,0 +1,4 @@
+package transport
+
+// maxUnixPath is sun_path without its final zero byte (unix(7)).
+const maxUnixPath = 107
