@@ -1,0 +1,95 @@
+package screen
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/clipperhouse/displaywidth"
+)
+
+// view measures safe text: the sequences of a Style take no column. Characters of ambiguous width
+// (UAX #11) take one.
+var view = displaywidth.Options{ControlSequences: true}
+
+// maxCluster is the number of code points that a terminal is trusted to draw in the place of one; the
+// longest recommended emoji has ten.
+const maxCluster = 16
+
+const ellipsis = "…"
+
+// Width is the number of columns of a safe string; the sequences of a [Style] count 0.
+func Width(s string) int {
+	n := 0
+	for g := view.StringGraphemes(s); g.Next(); {
+		n += clusterWidth(g.Value(), g.Width())
+	}
+	return n
+}
+
+// Cut shortens a safe string to at most width columns, with … as the last one, at the boundary of a
+// grapheme cluster. The sequences of a [Style] are kept whole, and those of the part that was cut off
+// still have their effect, so that no style runs on. Where there is no column there is no text.
+func Cut(s string, width int) string {
+	if len(s) <= width && strings.IndexByte(s, esc) < 0 {
+		return s
+	}
+	if width <= 0 {
+		return ""
+	}
+	at, pos, columns := 0, 0, 0
+	for g := view.StringGraphemes(s); g.Next(); {
+		columns += clusterWidth(g.Value(), g.Width())
+		if columns > width {
+			return s[:at] + ellipsis + sequences(s[at:])
+		}
+		pos += len(g.Value())
+		if columns < width {
+			at = pos
+		}
+	}
+	return s
+}
+
+const esc = 0x1b
+
+// sequences returns the style sequences of s. Of equal ones only the last is kept, for each sets
+// attributes to fixed values: a long line of a hostile peer leaves two sequences behind, not a million.
+func sequences(s string) string {
+	var kept []string
+	for {
+		i := strings.IndexByte(s, esc)
+		if i < 0 {
+			return strings.Join(kept, "")
+		}
+		s = s[i:]
+		g := view.StringGraphemes(s)
+		g.Next()
+		seq := g.Value()
+		if j := slices.Index(kept, seq); j >= 0 {
+			kept = slices.Delete(kept, j, j+1)
+		}
+		kept = append(kept, seq)
+		s = s[len(seq):]
+	}
+}
+
+// clusterWidth corrects the width of a cluster where terminals agree on a larger one: half width voicing
+// marks have a column of their own, and a cluster nobody can draw as one is drawn as its parts.
+func clusterWidth(cluster string, width int) int {
+	if len(cluster) < 6 || cluster[0] == esc {
+		return width
+	}
+	voicing, runes, sum := 0, 0, 0
+	for i, r := range cluster {
+		runes++
+		sum += displaywidth.Rune(r)
+		if i > 0 && (r == 0xff9e || r == 0xff9f) {
+			voicing++
+		}
+	}
+	if runes > maxCluster && utf8.ValidString(cluster) {
+		return max(sum, width)
+	}
+	return width + voicing
+}
