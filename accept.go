@@ -1,0 +1,90 @@
+package duet
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+	"time"
+)
+
+// Accepting that fails for a while is tried again after these waits, as net/http does.
+const (
+	acceptPauseMin = 5 * time.Millisecond
+	acceptPauseMax = time.Second
+)
+
+// logEvery is how often a failure that lasts is logged.
+const logEvery = 10 * time.Second
+
+// accept is the accept loop of one listener.
+func (s *Server) accept(l net.Listener) error {
+	var pause time.Duration
+	var logged time.Time
+	for {
+		nc, err := l.Accept()
+		if err == nil {
+			pause = 0
+			s.begin(nc)
+			continue
+		}
+		if s.isClosed() {
+			return ErrServerClosed
+		}
+		if !passes(err) {
+			return &Error{Op: "accept", Addr: addrText(l.Addr()), Err: err}
+		}
+		pause = min(max(2*pause, acceptPauseMin), acceptPauseMax)
+		if f := s.set.trace.AcceptPaused; f != nil {
+			f(err, pause)
+		}
+		if now := time.Now(); now.Sub(logged) >= logEvery {
+			logged = now
+			s.log().Warn("cannot accept for now", "address", addrText(l.Addr()), "error", err)
+		}
+		if !sleep(s.ctx, pause) {
+			return ErrServerClosed
+		}
+	}
+}
+
+// begin starts the conversation's goroutine. The server waits for it in Shutdown.
+func (s *Server) begin(nc net.Conn) {
+	c, err := s.admit(nc)
+	if err != nil {
+		return
+	}
+	go s.converse(c)
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// passes reports whether an error of accept(2) is one that passes: no descriptors or
+// memory now, or a connection that was gone before it was taken.
+func passes(err error) bool {
+	for _, e := range []error{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+		syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EINTR,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// sleep waits for d; false where ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,203 @@
+package duet
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+)
+
+// Close ends the conversation: what is queued is still sent, then FIN; what the
+// peer still says is read and thrown away until its end, for the close timeout or 1 MiB
+// at the most; then the connection is closed. A Receive that waits returns ErrClosed. Close returns when all
+// that is done; a second Close waits for the first. The error is that of sending.
+func (c *Conn) Close() error {
+	return c.finish(EndClosed, nil)
+}
+
+// stop asks the conversation to end for the reason why: the receiving goroutine gets it as its error.
+func (c *Conn) stop(why EndReason) {
+	if c.stopped.CompareAndSwap(uint32(EndNone), uint32(why)) {
+		c.interrupt()
+		if c.rawTaken.Load() {
+			_ = c.nc.SetWriteDeadline(longAgo)
+		}
+	}
+}
+
+// Kick ends the conversation as `kicked`, from outside its handler: the handler's Receive fails with ErrKicked, and the
+// peer gets the farewell, where there is one.
+func (c *Conn) Kick() { c.stop(EndKicked) }
+
+// finish is the one way in which a conversation is closed. A Close with unread input
+// makes the system send a reset, which destroys what was written and not yet read (RFC
+// 1122, 4.2.2.13); so: send what is queued, half-close, read to the peer's end, close.
+func (c *Conn) finish(r EndReason, cause error) error {
+	if c.closing.Swap(true) {
+		<-c.Done()
+		return nil
+	}
+	c.setEnd(r, cause)
+	reason, _ := c.End()
+	c.interrupt() // whoever still receives lets go
+	c.recv.mu.Lock()
+	defer c.recv.mu.Unlock()
+
+	if !mayLinger(reason) {
+		abort(c.nc)
+		c.closeNow(true)
+		return nil
+	}
+	c.queueLastWords(reason)
+	// A peer that takes a byte now and then must not hold an ending for ever.
+	if d := 3 * c.set.send; d > 0 {
+		t := time.AfterFunc(d, func() {
+			c.out.mu.Lock()
+			defer c.out.mu.Unlock()
+			if c.out.writing {
+				c.failSending(ErrSlowPeer)
+			}
+		})
+		defer t.Stop()
+	}
+	unread := c.drain()
+	err := c.awaitWriter()
+	c.closeNow(unread)
+	return err
+}
+
+// mayLinger: whether the peer can still be served an orderly end.
+func mayLinger(r EndReason) bool {
+	switch r {
+	case EndReset, EndTimeout, EndSlowPeer:
+		return false
+	}
+	return true
+}
+
+// queueLastWords queues the farewell, where it is this side that ends a conversation that goes on, and FIN.
+func (c *Conn) queueLastWords(r EndReason) {
+	if c.rawTaken.Load() {
+		_ = c.nc.SetDeadline(time.Time{})
+		_ = c.sendFIN()
+		return
+	}
+	var last []byte
+	if (r == EndShutdown || r == EndKicked || r == EndIdle) && c.set.farewell != "" && !c.out.saidBye.Swap(true) {
+		last = []byte(farewellAnswer(c.set.farewell))
+	}
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	if err := c.queueLast(last); err == nil {
+		c.startWriter()
+	}
+}
+
+// awaitWriter waits for what is queued. Each write in it has the send timeout, so the wait is bounded.
+func (c *Conn) awaitWriter() error {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.writing && o.err == nil {
+		o.cond.Wait()
+	}
+	if o.err != nil {
+		return c.error("send", o.err)
+	}
+	return nil
+}
+
+// drain reads and throws away until the peer's end; true where it stopped before
+// that. It goes on while the queue is still being sent, because a peer that cannot get rid of
+// its words may not read ours; the limits count from our FIN.
+func (c *Conn) drain() (unread bool) {
+	left := drainLimit
+	for !c.recv.fin {
+		if c.wantsAbort() {
+			return true
+		}
+		var until time.Time
+		fin, failed := c.sent()
+		switch {
+		case failed:
+			return true
+		case !fin.IsZero():
+			until = fin.Add(c.set.linger)
+			if left <= 0 || !time.Now().Before(until) {
+				return true
+			}
+		}
+		if !c.arm(until) {
+			continue
+		}
+		b, err := c.wire.read()
+		n := len(b)
+		c.wire.done()
+		if !fin.IsZero() {
+			left -= n
+		}
+		c.bytesIn.Add(int64(n))
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			continue
+		}
+		c.traceRead(n, err)
+		if err != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// sent tells when FIN left, zero if it has not, and whether sending has failed.
+func (c *Conn) sent() (fin time.Time, failed bool) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return c.out.finAt, c.out.err != nil
+}
+
+// wantsAbort: the server is cut off, there is no time for the peer.
+func (c *Conn) wantsAbort() bool { return c.srv != nil && c.srv.cut.Load() }
+
+// abort makes the close a reset: what is queued in the system for a peer that does not read is given up at once.
+func abort(nc net.Conn) {
+	if l, ok := nc.(interface{ SetLinger(sec int) error }); ok {
+		_ = l.SetLinger(0)
+	}
+}
+
+func (c *Conn) closeNow(unread bool) {
+	err := c.nc.Close()
+	if f := c.set.trace.Closed; f != nil {
+		f(c, unread, err)
+	}
+	// The writer has lost its connection by now, if it had not ended.
+	o := &c.out
+	o.mu.Lock()
+	if o.err == nil {
+		o.err = ErrClosed
+	}
+	for o.writing {
+		o.cond.Wait()
+	}
+	o.mu.Unlock()
+
+	c.endMu.Lock()
+	c.ended = true
+	reason, cause := c.reason, c.endErr
+	if c.done == nil {
+		c.done = make(chan struct{})
+	}
+	close(c.done)
+	c.endMu.Unlock()
+	if f := c.set.trace.ConnEnd; f != nil {
+		f(c, reason, cause)
+	}
+}
+
+// cutOff closes at once, from any goroutine: whoever reads or writes fails, and
+// finish, which the conversation's own goroutine still calls, is quick.
+func (c *Conn) cutOff() {
+	c.setEnd(EndShutdown, nil)
+	c.stop(EndShutdown)
+	_ = c.nc.Close()
+}

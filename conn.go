@@ -1,0 +1,207 @@
+package duet
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"duet.example/duet/framing"
+)
+
+// What holds where a field of [Server] or [Dialer] is zero.
+const (
+	// DefaultSendTimeout is how long a peer may not read before it is a slow peer.
+	DefaultSendTimeout = 10 * time.Second
+	// DefaultCloseTimeout is how long an ending conversation waits for the peer's end.
+	DefaultCloseTimeout = 2 * time.Second
+	// DefaultQueueSize is how many bytes may wait for a peer.
+	DefaultQueueSize = 4 << 20
+)
+
+// drainLimit is how many bytes of a peer are read and thrown away before closing.
+const drainLimit = 1 << 20
+
+// settings hold for all conversations of one server, which share them.
+type settings struct {
+	framing  framing.Framing
+	max      int
+	farewell string
+	greeting string
+	idle     time.Duration // 0: never
+	send     time.Duration // 0: for ever
+	linger   time.Duration // how long the peer's end is waited for
+	queue    int
+	trace    Trace
+}
+
+func (s settings) withDefaults() *settings {
+	if s.framing == nil {
+		s.framing = framing.LF
+	}
+	if s.max <= 0 {
+		s.max = framing.DefaultMaxMessage
+	}
+	s.idle = max(s.idle, 0)
+	s.send = orDefault(s.send, DefaultSendTimeout)
+	s.linger = orDefault(s.linger, DefaultCloseTimeout)
+	if s.queue <= 0 {
+		s.queue = DefaultQueueSize
+	}
+	return &s
+}
+
+// orDefault: zero is the default, below zero is none.
+func orDefault(d, def time.Duration) time.Duration {
+	switch {
+	case d == 0:
+		return def
+	case d < 0:
+		return 0
+	}
+	return d
+}
+
+// A Conn is one conversation; the same type on both ends.
+//
+// One goroutine receives at a time (Receive, ReceivePart, Messages); any may
+// send, and call every other method, at the same time. A Conn comes from a
+// [Server], which hands it to its [Handler], or from a [Dialer].
+type Conn struct {
+	nc       net.Conn
+	set      *settings
+	srv      *Server // nil for a dialled one
+	id       uint64
+	began    time.Time
+	baseCtx  context.Context // the server's, shared by all; its end is made known by interrupt
+	local    net.Addr
+	remote   net.Addr
+	peerName string // remote as text: RemoteAddr may be gone after a reset
+	wire     wire
+
+	recv recvState
+	out  sendState
+
+	endMu  sync.Mutex
+	reason EndReason
+	endErr error
+	done   chan struct{} // made by the first Done
+	ended  bool
+
+	stopped  atomic.Uint32 // EndReason that somebody else wants it to end with
+	rawTaken atomic.Bool
+	closing  atomic.Bool
+
+	bytesIn, bytesOut atomic.Int64
+	msgsIn, msgsOut   atomic.Int64
+}
+
+func newConn(nc net.Conn, set *settings) *Conn {
+	c := &Conn{
+		nc: nc, set: set, id: 1, began: time.Now(),
+		local: nc.LocalAddr(), remote: nc.RemoteAddr(),
+	}
+	if c.remote != nil {
+		c.peerName = c.remote.String()
+	}
+	c.wire.init(nc)
+	codec := set.framing.New(set.max)
+	c.recv.codec, c.out.codec = codec, codec
+	c.recv.framing = set.framing
+	c.recv.lastIn = c.began
+	c.out.cond.L = &c.out.mu
+	return c
+}
+
+// ID is the conversation's number: 1, 2, 3, … in the order in which a server
+// accepted them, never used again while the server runs. A dialled Conn has 1.
+func (c *Conn) ID() uint64 { return c.id }
+
+// RemoteAddr is the peer's address, also after the end. It is nil where the connection never had one.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// LocalAddr is this side's address, also after the end.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
+
+// Began is when the conversation began.
+func (c *Conn) Began() time.Time { return c.began }
+
+// Farewell is the word that ends this conversation, empty if none does.
+func (c *Conn) Farewell() string { return c.set.farewell }
+
+// Stats are one conversation's counts so far.
+type Stats struct {
+	BytesIn, BytesOut       int64
+	MessagesIn, MessagesOut int64
+}
+
+// Stats returns the counts: of bytes as they went over the wire, and of whole messages.
+func (c *Conn) Stats() Stats {
+	return Stats{c.bytesIn.Load(), c.bytesOut.Load(), c.msgsIn.Load(), c.msgsOut.Load()}
+}
+
+// Done is closed when the conversation has ended and its connection is closed.
+func (c *Conn) Done() <-chan struct{} {
+	c.endMu.Lock()
+	defer c.endMu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.ended {
+			close(c.done)
+		}
+	}
+	return c.done
+}
+
+// End tells how the conversation ended and the cause, if there was one. It is EndNone
+// while it goes on; once one side has begun to end it, it is the reason for that.
+func (c *Conn) End() (EndReason, error) {
+	c.endMu.Lock()
+	defer c.endMu.Unlock()
+	return c.reason, c.endErr
+}
+
+// setEnd notes why the conversation ends. The first reason stays, but for
+// peer-closed: what goes wrong while a peer that has finished is still answered is the better word.
+func (c *Conn) setEnd(r EndReason, err error) {
+	c.endMu.Lock()
+	defer c.endMu.Unlock()
+	if c.reason == EndNone || c.reason == EndPeerClosed && r != EndClosed && r != EndFarewell {
+		c.reason, c.endErr = r, err
+	}
+}
+
+// fail ends the conversation with what err stands for, and returns the error for the caller.
+func (c *Conn) fail(op string, err error) error {
+	r := ReasonOf(err)
+	c.setEnd(r, err)
+	return &Error{Op: op, Addr: c.peerName, Reason: r, Err: err}
+}
+
+// SetFraming changes how messages are cut and sent from now on. Bytes that have
+// arrived and belong to no message yet are read in the new way.
+func (c *Conn) SetFraming(f framing.Framing) {
+	codec := f.New(c.set.max)
+	c.out.mu.Lock()
+	c.out.codec = codec
+	c.out.mu.Unlock()
+	c.recv.dl.mu.Lock()
+	c.recv.next, c.recv.framing = codec, f
+	c.recv.dl.mu.Unlock()
+	c.interrupt()
+}
+
+// Framing returns the framing in use, and what it has learned of the peer
+// (framing.Auto only), in words; empty if nothing.
+func (c *Conn) Framing() (f framing.Framing, learned string) {
+	c.recv.dl.mu.Lock()
+	f = c.recv.framing
+	c.recv.dl.mu.Unlock()
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	if l, ok := c.out.codec.(framing.Learner); ok {
+		learned = l.Learned()
+	}
+	return f, learned
+}

@@ -1,0 +1,38 @@
+package duet
+
+import (
+	"bytes"
+	"strings"
+)
+
+// A Message is one thing said in a conversation.
+type Message struct {
+	// Body is what was said, without the line end or length that the framing
+	// puts around it. It belongs to the receiver of the Message.
+	Body []byte
+	// Partial says that the peer has not finished: the message is to be
+	// shown, and the next one repeats and continues it. Only
+	// [Conn.ReceivePart] gives partial messages, and only with framing.Auto.
+	Partial bool
+	// Farewell says that this message is the farewell: the peer wants to end
+	// the conversation, or answers our own wish to end it.
+	Farewell bool
+}
+
+// IsFarewell reports whether body, but for blanks and a line end around it and
+// for upper and lower case, is the farewell word. No body is, where word is empty. [C-5]
+func IsFarewell(body []byte, word string) bool {
+	if word == "" || len(body) > 4*len(word)+64 {
+		return false
+	}
+	return strings.EqualFold(string(bytes.TrimSpace(body)), word)
+}
+
+// farewellAnswer is what answers the farewell word: `Bye` to a bye, the word
+// itself where another was agreed, so that the peer knows it as its farewell.
+func farewellAnswer(word string) string {
+	if strings.EqualFold(word, "bye") {
+		return "Bye"
+	}
+	return word
+}

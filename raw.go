@@ -1,0 +1,101 @@
+package duet
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+)
+
+// Raw takes over the bytes of the conversation: the handler reads and
+// writes them itself, and Send and Receive return ErrRaw from then on. What was
+// read ahead comes first; whole messages that wait to be received come in their framing's own form.
+// Raw waits until what was posted has been sent.
+//
+// When the handler returns, the conversation is half-closed, drained and closed as any
+// other; it need not close what Raw returned. To have it end for a reason of its own, a handler
+// returns an [*Error] with that Reason.
+func (c *Conn) Raw() (net.Conn, error) {
+	if c.rawTaken.Load() {
+		return nil, c.error("raw", ErrRaw)
+	}
+	if err := c.awaitWriter(); err != nil {
+		return nil, err
+	}
+	c.interrupt() // whoever receives lets go
+	c.recv.mu.Lock()
+	defer c.recv.mu.Unlock()
+	if c.closing.Load() {
+		return nil, c.error("raw", ErrClosed)
+	}
+	if c.rawTaken.Swap(true) {
+		return nil, c.error("raw", ErrRaw)
+	}
+	rest := c.readAhead()
+	d := &c.recv.dl
+	d.mu.Lock()
+	d.wake, d.set = false, time.Time{}
+	_ = c.nc.SetReadDeadline(time.Time{})
+	d.mu.Unlock()
+	if EndReason(c.stopped.Load()) != EndNone {
+		c.interrupt()
+	}
+	t := &c.set.trace
+	if len(rest) == 0 && t.Read == nil && t.Wrote == nil && t.HalfClosed == nil {
+		return c.nc, nil // the system can copy it by itself
+	}
+	return &rawConn{Conn: c.nc, c: c, ahead: rest}, nil
+}
+
+// readAhead takes out what was read and not received.
+func (c *Conn) readAhead() []byte {
+	r := &c.recv
+	var b []byte
+	for ; r.head < len(r.queue); r.head++ {
+		if m := r.queue[r.head]; !m.Partial {
+			// It came out of this codec, so that it can go back into one.
+			if w, err := r.codec.Append(b, m.Body); err == nil {
+				b = w
+			}
+		}
+	}
+	r.queue, r.head = nil, 0
+	return append(b, r.codec.Rest()...)
+}
+
+// CountRaw adds bytes that a handler has read and written itself, to Stats.
+func (c *Conn) CountRaw(in, out int64) {
+	c.bytesIn.Add(in)
+	c.bytesOut.Add(out)
+}
+
+// rawConn gives what was read ahead first, and tells the trace of every call.
+type rawConn struct {
+	net.Conn
+	c     *Conn
+	ahead []byte // one reader
+}
+
+func (r *rawConn) Read(p []byte) (int, error) {
+	if len(r.ahead) > 0 {
+		n := copy(p, r.ahead)
+		r.ahead = r.ahead[n:]
+		return n, nil
+	}
+	n, err := r.Conn.Read(p)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		r.c.traceRead(n, err)
+	}
+	return n, err
+}
+
+func (r *rawConn) Write(p []byte) (int, error) {
+	n, err := r.Conn.Write(p)
+	r.c.traceWrote(n, err)
+	return n, err
+}
+
+// CloseWrite half-closes, where the connection can.
+func (r *rawConn) CloseWrite() error {
+	return r.c.halfClose()
+}

@@ -1,0 +1,377 @@
+package duet
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"sync"
+	"time"
+
+	"duet.example/duet/framing"
+)
+
+// recvState is the receiving half of a Conn. mu is held by whoever receives;
+// what is not under dl belongs to its holder.
+type recvState struct {
+	mu    sync.Mutex
+	codec framing.Codec
+	queue []framing.Message // complete and not yet taken
+	head  int
+
+	lastIn  time.Time // when bytes last came
+	began   time.Time // when the unfinished message began
+	pending bool      // there is an unfinished message
+	seen    bool      // bytes have come
+	err     error     // why nothing more comes; io.EOF at the peer's FIN
+	fin     bool      // the peer's FIN has come, or its end of another kind
+
+	dl      readDeadline
+	next    framing.Codec   // set by SetFraming, under dl.mu
+	framing framing.Framing // under dl.mu
+}
+
+// readDeadline is the one owner of the connection's read deadline: a wait has the
+// earliest of pause, idle, farewell and the caller's context, and whoever wants the
+// waiting goroutine to look up interrupts it by a deadline in the past.
+type readDeadline struct {
+	mu   sync.Mutex
+	set  time.Time
+	wake bool
+}
+
+// interrupt makes a waiting Receive look up. It never loses bytes: the
+// receiver goes round its loop once.
+func (c *Conn) interrupt() {
+	d := &c.recv.dl
+	d.mu.Lock()
+	d.wake, d.set = true, longAgo
+	_ = c.nc.SetReadDeadline(longAgo)
+	d.mu.Unlock()
+}
+
+// arm sets the deadline of the next wait; false: somebody interrupts instead.
+func (c *Conn) arm(t time.Time) bool {
+	d := &c.recv.dl
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.wake {
+		d.wake = false
+		return false
+	}
+	if !t.Equal(d.set) {
+		_ = c.nc.SetReadDeadline(t)
+		d.set = t
+	}
+	return true
+}
+
+// Receive waits for the next message. At the peer's end it returns io.EOF, after
+// all messages that came before. Other errors are an [*Error] with the ending as
+// its Reason. When ctx ends, Receive returns ctx.Err(): nothing that has arrived is lost,
+// the conversation goes on, and Receive may be called again.
+//
+// The farewell is a message as well, with Farewell set; it is answered and followed by io.EOF.
+func (c *Conn) Receive(ctx context.Context) (Message, error) {
+	for {
+		m, err := c.ReceivePart(ctx)
+		if err != nil || !m.Partial {
+			return m, err
+		}
+	}
+}
+
+// Messages is Receive in a range loop. The loop ends at the peer's end; any
+// other error is its last element.
+func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for {
+			m, err := c.Receive(ctx)
+			if err == io.EOF {
+				return
+			}
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ReceivePart is Receive for whoever shows messages to a person: it also gives
+// unfinished ones, with Partial set, where the framing is framing.Auto.
+func (c *Conn) ReceivePart(ctx context.Context) (Message, error) {
+	c.recv.mu.Lock()
+	defer c.recv.mu.Unlock()
+	for {
+		if m, ok := c.take(); ok {
+			return m, nil
+		}
+		if err := c.cannotReceive(ctx); err != nil {
+			return Message{}, err
+		}
+		if err := c.fill(ctx); err != nil {
+			return Message{}, err
+		}
+	}
+}
+
+// take gives the next message that is complete.
+func (c *Conn) take() (Message, bool) {
+	r := &c.recv
+	if r.head == len(r.queue) {
+		return Message{}, false
+	}
+	m := Message{Body: r.queue[r.head].Body, Partial: r.queue[r.head].Partial}
+	r.queue[r.head] = framing.Message{}
+	if r.head++; r.head == len(r.queue) {
+		// The queue is given up, not kept for the next: it would be a buffer while idle.
+		r.queue, r.head = nil, 0
+	}
+	if !m.Partial {
+		c.msgsIn.Add(1)
+		if IsFarewell(m.Body, c.set.farewell) {
+			m.Farewell = true
+			c.answerFarewell()
+		}
+	}
+	if f := c.set.trace.Received; f != nil {
+		f(c, m)
+	}
+	return m, true
+}
+
+// cannotReceive says why there is nothing to wait for.
+func (c *Conn) cannotReceive(ctx context.Context) error {
+	if c.rawTaken.Load() {
+		return c.error("receive", ErrRaw)
+	}
+	if c.closing.Load() {
+		return c.error("receive", ErrClosed)
+	}
+	if r := c.recv.err; r != nil {
+		if r == io.EOF {
+			return io.EOF
+		}
+		return c.error("receive", r)
+	}
+	if why := EndReason(c.stopped.Load()); why != EndNone {
+		err := stopError(why)
+		c.setEnd(why, nil)
+		return &Error{Op: "receive", Addr: c.peerName, Reason: why, Err: err}
+	}
+	return ctx.Err()
+}
+
+func (c *Conn) error(op string, err error) error {
+	r, _ := c.End()
+	return &Error{Op: op, Addr: c.peerName, Reason: r, Err: err}
+}
+
+func stopError(why EndReason) error {
+	switch why {
+	case EndShutdown:
+		return ErrServerClosed
+	case EndKicked:
+		return ErrKicked
+	}
+	return ErrClosed
+}
+
+// fill waits once, for bytes or for time to pass, and gives the codec what came. nil means look again.
+func (c *Conn) fill(ctx context.Context) error {
+	r := &c.recv
+	c.adopt()
+	if r.head < len(r.queue) {
+		return nil
+	}
+	until, what := c.nextDeadline()
+	if !until.IsZero() && !time.Now().Before(until) {
+		return c.due(what)
+	}
+	if !c.arm(until) {
+		return nil
+	}
+	release := c.watch(ctx)
+	b, err := c.wire.read()
+	release()
+	return c.arrived(b, err)
+}
+
+// watch interrupts the wait when ctx ends. The server's own context needs no watch: the
+// server interrupts its conversations itself, which saves 1.6 KB in each.
+func (c *Conn) watch(ctx context.Context) (release func()) {
+	if ctx.Done() == nil || ctx == c.baseCtx {
+		return func() {}
+	}
+	ran := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		c.interrupt()
+		close(ran)
+	})
+	return func() {
+		if !stop() {
+			<-ran
+		}
+	}
+}
+
+// arrived takes the outcome of one read.
+func (c *Conn) arrived(b []byte, err error) error {
+	r := &c.recv
+	if len(b) > 0 {
+		c.feed(b)
+		c.wire.done()
+		if r.err != nil {
+			return nil
+		}
+	}
+	c.wire.done()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil
+	case err == io.EOF || errors.Is(err, io.EOF):
+		c.traceRead(0, io.EOF)
+		c.peerFinished()
+		return nil
+	}
+	c.traceRead(0, err)
+	if c.closing.Load() {
+		return c.error("receive", ErrClosed)
+	}
+	r.err, r.fin = err, true
+	return c.fail("receive", err)
+}
+
+// feed gives the codec bytes that have arrived.
+func (c *Conn) feed(b []byte) {
+	r := &c.recv
+	r.lastIn = time.Now()
+	c.bytesIn.Add(int64(len(b)))
+	c.traceRead(len(b), nil)
+	if !r.seen {
+		r.seen = true
+		if f := c.set.trace.WrongProtocol; f != nil {
+			if p := sniff(b); p != "" {
+				f(c, p)
+			}
+		}
+	}
+	had := len(r.queue)
+	c.decoded(r.codec.Feed(r.queue, b))
+	if !r.pending || len(r.queue) > had {
+		r.began = r.lastIn
+	}
+	r.pending = isPending(r.codec)
+}
+
+func (c *Conn) decoded(queue []framing.Message, err error) {
+	r := &c.recv
+	r.queue = queue
+	if err != nil {
+		r.err = err
+		c.setEnd(ReasonOf(err), err)
+	}
+}
+
+func isPending(codec framing.Codec) bool {
+	quiet, age := codec.Patience()
+	return quiet > 0 || age > 0
+}
+
+// peerFinished: the peer sent FIN. What it said without a delimiter is a message. [C-7]
+func (c *Conn) peerFinished() {
+	r := &c.recv
+	r.err, r.fin = io.EOF, true
+	c.decoded(r.codec.End(r.queue))
+	r.pending = false
+	if r.err == io.EOF {
+		c.setEnd(EndPeerClosed, nil)
+	}
+}
+
+// adopt takes a framing that SetFraming has left.
+func (c *Conn) adopt() {
+	r := &c.recv
+	r.dl.mu.Lock()
+	next := r.next
+	r.next = nil
+	r.dl.mu.Unlock()
+	if next == nil {
+		return
+	}
+	rest := r.codec.Rest()
+	r.codec = next
+	if len(rest) > 0 {
+		c.decoded(r.codec.Feed(r.queue, rest))
+	}
+	r.pending = isPending(r.codec)
+}
+
+// A deadline is waited for because of one of these.
+type dueKind uint8
+
+const (
+	duePause dueKind = iota
+	dueIdle
+	dueBye
+)
+
+// nextDeadline is the earliest time at which something is due without the peer; zero if nothing is.
+func (c *Conn) nextDeadline() (t time.Time, what dueKind) {
+	r := &c.recv
+	earlier := func(u time.Time, k dueKind) {
+		if t.IsZero() || u.Before(t) {
+			t, what = u, k
+		}
+	}
+	if r.pending {
+		quiet, age := r.codec.Patience()
+		if quiet > 0 {
+			earlier(r.lastIn.Add(quiet), duePause)
+		}
+		if age > 0 {
+			earlier(r.began.Add(age), duePause)
+		}
+	}
+	if c.set.idle > 0 {
+		earlier(r.lastIn.Add(c.set.idle), dueIdle)
+	}
+	if c.out.saidBye.Load() {
+		if fin, _ := c.sent(); !fin.IsZero() {
+			earlier(fin.Add(c.set.linger), dueBye)
+		}
+	}
+	return t, what
+}
+
+// due does what the time has come for.
+func (c *Conn) due(what dueKind) error {
+	r := &c.recv
+	switch what {
+	case dueBye:
+		// The peer had its time to end too; closing does the rest.
+		r.err = io.EOF
+		return nil
+	case dueIdle:
+		r.err = ErrIdle
+		return c.fail("receive", ErrIdle)
+	}
+	// A late scheduler is no pause: what came meanwhile is taken first. [C-9]
+	b, err := c.wire.try()
+	if len(b) > 0 || err != nil {
+		return c.arrived(b, err)
+	}
+	now := time.Now()
+	r.queue = r.codec.Pause(r.queue, now.Sub(r.lastIn), now.Sub(r.began))
+	r.pending = isPending(r.codec)
+	return nil
+}
+
+func (c *Conn) traceRead(n int, err error) {
+	if f := c.set.trace.Read; f != nil {
+		f(c, n, err)
+	}
+}

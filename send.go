@@ -1,0 +1,338 @@
+package duet
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"duet.example/duet/framing"
+)
+
+// sendState is the sending half of a Conn: one queue, at most one goroutine
+// that writes, so that what one side says leaves in the order in which it was said.
+type sendState struct {
+	mu      sync.Mutex
+	cond    sync.Cond // the queue has become empty, or sending has failed
+	codec   framing.Codec
+	queue   []*outgoing
+	bytes   int  // what waits in queue
+	writing bool // somebody is writing, or will
+	shut    bool // CloseWrite or SayBye was called: nothing may follow
+	finAt   time.Time // when FIN had left
+	err     error // sending has failed for good
+
+	lastOut time.Time     // when the last message had left
+	lastGap time.Duration // what must lie between it and the next
+
+	saidBye atomic.Bool
+}
+
+// An outgoing is one message on its way, encoded.
+type outgoing struct {
+	wire []byte
+	body []byte
+	gap  time.Duration
+	fin  bool // half-close after it; wire may be empty
+	ctx  context.Context
+	sent chan error // nil: nobody waits; otherwise capacity 1
+}
+
+// Send sends one message and returns when the system has taken all of it; that
+// does not mean that the peer has read it. Messages leave in the order of the calls.
+//
+// ErrDelimiter: body holds its framing's delimiter; nothing was sent. ErrClosed: this
+// side has finished sending. When ctx ends before the first byte has
+// left, the message is not sent and Send returns ctx.Err(); when it ends later, the
+// conversation is over, because half a message has left. A peer that
+// takes nothing for the send timeout ends the conversation as slow-peer.
+func (c *Conn) Send(ctx context.Context, body []byte) error {
+	if c.rawTaken.Load() {
+		return c.error("send", ErrRaw)
+	}
+	o := &c.out
+	o.mu.Lock()
+	m, err := c.encode(body, false)
+	if err != nil {
+		o.mu.Unlock()
+		return err
+	}
+	m.ctx = ctx
+	if o.writing {
+		m.sent = make(chan error, 1)
+		c.push(m)
+		o.mu.Unlock()
+		return c.awaitSent(ctx, m)
+	}
+	o.writing = true
+	o.mu.Unlock()
+	err = c.write([]*outgoing{m})
+	c.next()
+	return err
+}
+
+// awaitSent waits for the writer. A message that it has not begun is taken out of the queue when ctx ends.
+func (c *Conn) awaitSent(ctx context.Context, m *outgoing) error {
+	select {
+	case err := <-m.sent:
+		return err
+	case <-ctx.Done():
+	}
+	o := &c.out
+	o.mu.Lock()
+	for i, q := range o.queue {
+		if q == m {
+			o.queue = append(o.queue[:i], o.queue[i+1:]...)
+			o.bytes -= len(m.wire)
+			o.mu.Unlock()
+			return ctx.Err()
+		}
+	}
+	o.mu.Unlock()
+	// The writer has it, and watches ctx itself.
+	return <-m.sent
+}
+
+// Post puts one message into the bounded queue and returns at once. Body is
+// copied. When the queue is full, the conversation ends as slow-peer and Post returns ErrSlowPeer.
+func (c *Conn) Post(body []byte) error {
+	if c.rawTaken.Load() {
+		return c.error("send", ErrRaw)
+	}
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	m, err := c.encode(body, false)
+	if err != nil {
+		return err
+	}
+	if len(o.queue) > 0 && o.bytes+len(m.wire) > c.set.queue {
+		c.failSending(ErrSlowPeer)
+		return c.error("send", ErrSlowPeer)
+	}
+	c.push(m)
+	c.startWriter()
+	return nil
+}
+
+// Queued is how many bytes wait for the peer.
+func (c *Conn) Queued() int {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return c.out.bytes
+}
+
+// encode turns body into an outgoing message. o.mu is held.
+func (c *Conn) encode(body []byte, farewell bool) (*outgoing, error) {
+	o := &c.out
+	if o.err != nil {
+		return nil, c.error("send", o.err)
+	}
+	if o.shut {
+		return nil, c.error("send", ErrClosed)
+	}
+	add := o.codec.Append
+	if farewell {
+		add = o.codec.AppendFarewell
+	}
+	// The gap is asked for before the codec counts this message.
+	m := &outgoing{gap: o.codec.Gap()}
+	var err error
+	if m.wire, err = add(nil, body); err != nil {
+		return nil, &Error{Op: "send", Addr: c.peerName, Err: err}
+	}
+	if c.set.trace.Sent != nil {
+		m.body = append([]byte(nil), body...)
+	}
+	return m, nil
+}
+
+func (c *Conn) push(m *outgoing) {
+	o := &c.out
+	o.queue = append(o.queue, m)
+	o.bytes += len(m.wire)
+}
+
+// startWriter sees to it that the queue is written. o.mu is held.
+func (c *Conn) startWriter() {
+	if !c.out.writing {
+		c.out.writing = true
+		go c.writeQueue()
+	}
+}
+
+// next hands the right to write on: to a writer, if something waits.
+func (c *Conn) next() {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.queue) > 0 {
+		go c.writeQueue()
+		return
+	}
+	o.writing = false
+	o.cond.Broadcast()
+}
+
+// writeQueue is the writer: it runs while something is queued. finish waits for it.
+func (c *Conn) writeQueue() {
+	o := &c.out
+	for {
+		o.mu.Lock()
+		batch := o.takeBatch()
+		if batch == nil {
+			o.queue = nil
+			o.writing = false
+			o.cond.Broadcast()
+			o.mu.Unlock()
+			return
+		}
+		o.mu.Unlock()
+		err := c.write(batch)
+		for _, m := range batch {
+			if m.sent != nil {
+				m.sent <- err
+			}
+		}
+	}
+}
+
+// takeBatch takes what may leave in one write: messages that need no gap between
+// them, up to a chunk. One whose sender waits with a context goes alone. o.mu is held.
+func (o *sendState) takeBatch() []*outgoing {
+	n, size := 0, 0
+	for _, m := range o.queue {
+		alone := m.gap > 0 || m.sent != nil || m.fin
+		if n > 0 && (alone || size+len(m.wire) > chunk) {
+			break
+		}
+		n++
+		size += len(m.wire)
+		if alone {
+			break
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	batch := o.queue[:n:n]
+	o.queue = o.queue[n:]
+	o.bytes -= size
+	return batch
+}
+
+// write writes a batch. The caller has the right to write.
+func (c *Conn) write(batch []*outgoing) error {
+	o := &c.out
+	first := batch[0]
+	ctx := first.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	o.mu.Lock()
+	err := o.err
+	o.mu.Unlock()
+	if err != nil {
+		return c.error("send", err)
+	}
+	if len(first.wire) > 0 {
+		if err := c.keepApart(ctx, first.gap); err != nil {
+			return err
+		}
+		b := first.wire
+		if len(batch) > 1 {
+			b = nil
+			for _, m := range batch {
+				b = append(b, m.wire...)
+			}
+		}
+		n, err := c.wire.write(ctx, b, c.set.send)
+		c.bytesOut.Add(int64(n))
+		c.traceWrote(n, err)
+		if err != nil {
+			if n == 0 && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+				return err
+			}
+			return c.sendFailed(err)
+		}
+		o.lastOut, o.lastGap = time.Now(), batch[len(batch)-1].gap
+	}
+	for _, m := range batch {
+		if !m.fin || len(m.wire) > 0 {
+			c.msgsOut.Add(1)
+			if f := c.set.trace.Sent; f != nil {
+				f(c, m.body)
+			}
+		}
+	}
+	if batch[len(batch)-1].fin {
+		return c.sendFIN()
+	}
+	return nil
+}
+
+// keepApart waits until a peer that takes one read for one message has had time to
+// take the last one. [C-8]
+func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
+	o := &c.out
+	gap = max(gap, o.lastGap)
+	if gap == 0 || o.lastOut.IsZero() {
+		return nil
+	}
+	wait := time.Until(o.lastOut.Add(gap))
+	if wait <= 0 {
+		return nil
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// sendFailed ends the conversation because a write failed.
+func (c *Conn) sendFailed(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ErrSlowPeer
+	}
+	if c.closing.Load() && errors.Is(err, ErrClosed) {
+		return c.error("send", ErrClosed)
+	}
+	c.out.mu.Lock()
+	c.failSending(err)
+	c.out.mu.Unlock()
+	return c.error("send", err)
+}
+
+// failSending notes that nothing more can be sent. o.mu is held.
+func (c *Conn) failSending(err error) {
+	o := &c.out
+	if o.err == nil {
+		o.err = err
+	}
+	if r := ReasonOf(err); r == EndClosed || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		c.setEnd(EndCut, err)
+	} else {
+		c.setEnd(r, err)
+	}
+	o.cond.Broadcast()
+	if c.closing.Load() {
+		c.interrupt()
+	}
+	if errors.Is(err, ErrSlowPeer) {
+		c.stop(EndSlowPeer)
+		// The writer may be waiting for the peer that does not read.
+		_ = c.nc.SetWriteDeadline(longAgo)
+	}
+}
+
+func (c *Conn) traceWrote(n int, err error) {
+	if f := c.set.trace.Wrote; f != nil {
+		f(c, n, err)
+	}
+}

@@ -1,0 +1,371 @@
+package duet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"duet.example/duet/framing"
+	"duet.example/duet/transport"
+)
+
+// A Handler answers conversations. ServeConn may run for as long as the
+// conversation lasts; when it returns, the conversation is drained and closed.
+//
+// A nil error, or io.EOF, is a good end: `peer-closed` or `farewell` where the peer ended it, `closed` otherwise. An
+// [*Error] ends it with that error's Reason, any other error, or a panic, with
+// `handler-failed`; a panic is logged with its stack and ends nothing else. The
+// Conn must not be used after ServeConn has returned. ctx ends when the server is cut off
+// (Close, or a Shutdown whose time ran out); it is the same for all conversations.
+type Handler interface {
+	ServeConn(ctx context.Context, c *Conn) error
+}
+
+// HandlerFunc makes a Handler of a function.
+type HandlerFunc func(ctx context.Context, c *Conn) error
+
+// ServeConn calls f.
+func (f HandlerFunc) ServeConn(ctx context.Context, c *Conn) error { return f(ctx, c) }
+
+// A Server accepts conversations and hands each to its Handler, in a goroutine of its own. The zero Server works:
+// lines (LF), no greeting, no farewell, and every conversation is read to its end. It keeps the roster:
+// numbers, limits, who is here. Fields must not be changed once it serves.
+type Server struct {
+	// Handler answers. nil: what peers say is received and thrown away.
+	Handler Handler
+	// Framing cuts messages. nil is framing.LF.
+	Framing framing.Framing
+	// MaxMessage is the longest message in bytes. Zero is framing.DefaultMaxMessage.
+	MaxMessage int
+	// Greeting is sent to each peer first. Empty: nothing is.
+	Greeting string
+	// Farewell is the word that ends a conversation, `bye` for example. Empty: none does.
+	Farewell string
+	// MaxConns is how many conversations there may be; one more is closed as `refused`. Zero: no limit.
+	MaxConns int
+	// Admit says whether a peer may come in; an error refuses it. It must be quick. nil admits everybody.
+	Admit func(ctx context.Context, peer net.Addr) error
+	// IdleTimeout ends a conversation in which the peer has said nothing for so long. Zero: never.
+	IdleTimeout time.Duration
+	// SendTimeout ends a conversation whose peer takes nothing of what is sent for so
+	// long, as `slow-peer`. Zero is DefaultSendTimeout, below zero never.
+	SendTimeout time.Duration
+	// CloseTimeout is how long an ending conversation waits for the peer's end. Zero is DefaultCloseTimeout; below zero it does not wait.
+	CloseTimeout time.Duration
+	// QueueSize is how many bytes may wait for a peer that does not read. Zero is DefaultQueueSize.
+	QueueSize int
+	// Listen says how ListenAndServe makes its socket. The zero value does.
+	Listen transport.ListenConfig
+	// Trace watches. nil: nobody does.
+	Trace *Trace
+	// ErrorLog gets what nobody else is told of: panics, failing handlers, failing accepts. nil is slog.Default().
+	ErrorLog *slog.Logger
+
+	mu        sync.Mutex
+	set       *settings
+	ctx       context.Context
+	cancel    context.CancelFunc
+	conns     map[uint64]*Conn
+	lastID    uint64
+	listeners map[net.Listener]struct{}
+	serving   int           // conversations and Serve calls
+	idle      chan struct{} // closed when serving is zero again; made by Shutdown
+	closed    bool
+	cut       atomic.Bool
+}
+
+// ListenAndServe listens at address (host:port, :port, port, unix:PATH) and serves until ctx
+// ends, which is as Shutdown with ten seconds. It never returns nil; ErrServerClosed is the good end.
+func (s *Server) ListenAndServe(ctx context.Context, address string) error {
+	a, err := transport.ParseAddress(transport.DefaultListen, address)
+	if err != nil {
+		return err
+	}
+	l, err := s.Listen.Listen(ctx, a)
+	if err != nil {
+		return &Error{Op: "listen", Addr: a.String(), Err: err}
+	}
+	down := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(down)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		_ = s.Shutdown(ctx)
+	})
+	err = s.Serve(l)
+	if !stop() {
+		<-down
+	}
+	return err
+}
+
+// Serve accepts conversations from l until Shutdown or Close, and closes l. It never
+// returns nil: ErrServerClosed is the good end. One Server may serve several listeners at the same time.
+func (s *Server) Serve(l net.Listener) error {
+	defer func() { _ = l.Close() }()
+	if !s.enter(l) {
+		return ErrServerClosed
+	}
+	defer s.leave(l)
+	return s.accept(l)
+}
+
+// enter takes l into the server; false where the server is closed.
+func (s *Server) enter(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	if s.closed {
+		return false
+	}
+	if s.listeners == nil {
+		s.listeners = make(map[net.Listener]struct{})
+	}
+	s.listeners[l] = struct{}{}
+	s.serving++
+	return true
+}
+
+func (s *Server) leave(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+	s.left()
+}
+
+// left counts one that served less. s.mu is held.
+func (s *Server) left() {
+	s.serving--
+	if s.serving == 0 && s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
+}
+
+// init fills what the zero Server lacks. s.mu is held.
+func (s *Server) init() {
+	if s.set != nil {
+		return
+	}
+	s.set = settings{
+		framing: s.Framing, max: s.MaxMessage, farewell: s.Farewell, greeting: s.Greeting,
+		idle: s.IdleTimeout, send: s.SendTimeout, linger: s.CloseTimeout, queue: s.QueueSize,
+	}.withDefaults()
+	if s.Trace != nil {
+		s.set.trace = *s.Trace
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.conns = make(map[uint64]*Conn)
+}
+
+// ServeNetConn serves one connection that was accepted elsewhere, and returns when its conversation
+// has ended: how it ended is in [Conn.End], which the trace tells. ErrServerClosed after Shutdown.
+func (s *Server) ServeNetConn(nc net.Conn) error {
+	c, err := s.admit(nc)
+	if err != nil {
+		return err
+	}
+	s.converse(c)
+	_, err = c.End()
+	return err
+}
+
+// admit makes a conversation of a connection, or refuses and closes it.
+func (s *Server) admit(nc net.Conn) (*Conn, error) {
+	s.mu.Lock()
+	s.init()
+	ctx, full := s.ctx, s.MaxConns > 0 && len(s.conns) >= s.MaxConns
+	closed := s.closed
+	s.mu.Unlock()
+
+	var err error
+	switch {
+	case closed:
+		err = ErrServerClosed
+	case full:
+		err = fmt.Errorf("already %d conversations", s.MaxConns)
+	case s.Admit != nil:
+		err = s.Admit(ctx, nc.RemoteAddr())
+	}
+	if err != nil {
+		return nil, s.refuse(nc, err)
+	}
+	c := newConn(nc, s.set)
+	c.srv, c.baseCtx = s, ctx
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, s.refuse(nc, ErrServerClosed)
+	}
+	s.lastID++
+	c.id = s.lastID
+	s.conns[c.id] = c
+	s.serving++
+	s.mu.Unlock()
+	return c, nil
+}
+
+func (s *Server) refuse(nc net.Conn, err error) error {
+	if s.set.trace.Refused != nil {
+		s.set.trace.Refused(nc.RemoteAddr(), err)
+	}
+	_ = nc.Close()
+	if errors.Is(err, ErrServerClosed) {
+		return err
+	}
+	return &Error{Op: "accept", Addr: addrText(nc.RemoteAddr()), Reason: EndRefused, Err: err}
+}
+
+// converse holds one conversation, from the greeting to the closed connection.
+func (s *Server) converse(c *Conn) {
+	defer s.forget(c)
+	if f := s.set.trace.ConnStart; f != nil {
+		f(c)
+	}
+	err := s.handle(c)
+	reason := ReasonOf(err)
+	var de *Error
+	if err != nil && reason != EndPeerClosed && !(errors.As(err, &de) && de.Reason != EndNone) {
+		reason = EndHandlerFailed
+		if r, _ := c.End(); r == EndNone || r == EndPeerClosed {
+			s.log().Error("handler failed", "conversation", c.id, "peer", c.peerName, "error", err)
+		}
+	}
+	_ = c.finish(reason, err)
+}
+
+// handle greets and calls the handler. A panic becomes an error; runtime.Goexit ends the conversation as well.
+func (s *Server) handle(c *Conn) (err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		p := recover()
+		if p == nil {
+			_ = c.finish(EndHandlerFailed, errors.New("handler left its goroutine"))
+			return
+		}
+		err = fmt.Errorf("handler panicked: %v", p)
+		s.log().Error("handler panicked", "conversation", c.id, "peer", c.peerName, "panic", p, "stack", string(debug.Stack()))
+	}()
+	if g := s.set.greeting; g != "" {
+		if err := c.Send(s.ctx, []byte(g)); err != nil {
+			returned = true
+			return err
+		}
+	}
+	if s.Handler == nil {
+		err = discard(s.ctx, c)
+	} else {
+		err = s.Handler.ServeConn(s.ctx, c)
+	}
+	returned = true
+	return err
+}
+
+// discard is the handler of the zero Server.
+func discard(ctx context.Context, c *Conn) error {
+	for {
+		if _, err := c.Receive(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Server) forget(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c.id)
+	s.left()
+}
+
+// Conns gives the conversations that are going on, in the order of their numbers.
+func (s *Server) Conns() iter.Seq[*Conn] {
+	s.mu.Lock()
+	all := make([]*Conn, 0, len(s.conns))
+	for _, c := range s.conns {
+		all = append(all, c)
+	}
+	s.mu.Unlock()
+	slices.SortFunc(all, func(a, b *Conn) int {
+		if a.id < b.id {
+			return -1
+		}
+		return 1
+	})
+	return slices.Values(all)
+}
+
+// Shutdown stops the server in good order: it closes the listeners, says goodbye to every
+// peer, and waits until all conversations have ended. A handler that is at work is waited for; the next
+// Receive of each gives ErrServerClosed. When ctx ends first, what is left is cut off as by Close, and Shutdown returns ctx.Err().
+func (s *Server) Shutdown(ctx context.Context) error {
+	idle := s.beginClose()
+	for c := range s.Conns() {
+		c.stop(EndShutdown)
+	}
+	select {
+	case <-idle:
+		s.cancel()
+		return nil
+	case <-ctx.Done():
+		_ = s.Close()
+		return ctx.Err()
+	}
+}
+
+// Close stops the server at once: listeners and connections are closed as they are, and
+// nobody is told goodbye. It waits for nobody; handlers see ErrServerClosed.
+func (s *Server) Close() error {
+	s.beginClose()
+	s.cut.Store(true)
+	s.cancel()
+	for c := range s.Conns() {
+		c.cutOff()
+	}
+	return nil
+}
+
+// beginClose closes the listeners; the channel is closed when nothing is left.
+func (s *Server) beginClose() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	s.closed = true
+	for l := range s.listeners {
+		_ = l.Close()
+	}
+	if s.idle != nil {
+		return s.idle
+	}
+	idle := make(chan struct{})
+	if s.serving == 0 {
+		close(idle)
+	} else {
+		s.idle = idle
+	}
+	return idle
+}
+
+func (s *Server) log() *slog.Logger {
+	if s.ErrorLog != nil {
+		return s.ErrorLog
+	}
+	return slog.Default()
+}
+
+func addrText(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}

@@ -1,0 +1,31 @@
+package duet
+
+import "bytes"
+
+// sniff names the protocol that a peer's first bytes look like, where it is one
+// that people often meet on a plain port by mistake; empty otherwise.
+func sniff(b []byte) string {
+	switch {
+	case len(b) >= 3 && (b[0] == 0x16 || b[0] == 0x15) && b[1] == 0x03 && b[2] <= 0x04:
+		return "TLS" // RFC 8446 section 5.1: handshake or alert record, version 3.x
+	case bytes.HasPrefix(b, []byte("HTTP/1.")), isHTTPRequest(b):
+		return "HTTP"
+	case bytes.HasPrefix(b, []byte("SSH-2.0-")):
+		return "SSH"
+	}
+	return ""
+}
+
+func isHTTPRequest(b []byte) bool {
+	line, _, ok := bytes.Cut(b, []byte("\r\n"))
+	if !ok || !(bytes.HasSuffix(line, []byte(" HTTP/1.1")) || bytes.HasSuffix(line, []byte(" HTTP/1.0"))) {
+		return bytes.HasPrefix(b, []byte("PRI * HTTP/2.0"))
+	}
+	method, _, _ := bytes.Cut(line, []byte(" "))
+	for _, m := range []string{"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH"} {
+		if string(method) == m {
+			return true
+		}
+	}
+	return false
+}

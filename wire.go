@@ -1,0 +1,160 @@
+package duet
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// chunk is how many bytes one read takes at the most.
+const chunk = 64 << 10
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
+// chunks holds read buffers while no conversation has bytes for them.
+var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
+
+// A wire reads and writes a net.Conn so that a conversation that waits holds no
+// buffer: where the connection has a descriptor, the buffer is taken from the pool only
+// when there is something to read, and given back when there was nothing
+// (performance.md, rule 2). It has one reader and one writer at a time.
+type wire struct {
+	nc net.Conn
+	rc syscall.RawConn // nil: no descriptor, or none that can be read this way
+
+	readFn func(fd uintptr) bool
+	buf    *[chunk]byte // set by readFn, only between a read and done
+	rn     int
+	rerr   error
+
+	writeFn  func(fd uintptr) bool
+	out      []byte
+	wn       int
+	werr     error
+	ctx      context.Context
+	patience time.Duration // how long the peer may not read; 0: for ever
+	waited   bool          // await was called
+	stop     func() bool
+	expired  chan struct{} // closed when ctx has ended and set the deadline
+}
+
+func (w *wire) init(nc net.Conn) {
+	w.nc = nc
+	w.initRaw()
+}
+
+// read waits for bytes and returns them. They are valid until done.
+func (w *wire) read() ([]byte, error) {
+	if w.rc != nil {
+		w.rn, w.rerr = 0, nil
+		err := w.rc.Read(w.readFn)
+		return w.result(err)
+	}
+	w.buf = chunks.Get().(*[chunk]byte)
+	w.rn, w.rerr = w.nc.Read(w.buf[:])
+	return w.result(nil)
+}
+
+// try returns the bytes that are there without waiting, none if there are none.
+// Where the connection has no descriptor it never finds any.
+func (w *wire) try() ([]byte, error) {
+	if w.rc == nil {
+		return nil, nil
+	}
+	w.rn, w.rerr = 0, nil
+	err := w.rc.Control(func(fd uintptr) { w.readFn(fd) })
+	return w.result(err)
+}
+
+func (w *wire) result(err error) ([]byte, error) {
+	if err == nil {
+		err = w.rerr
+	}
+	if w.buf == nil {
+		return nil, err
+	}
+	return w.buf[:w.rn], err
+}
+
+// done gives the buffer of the last read back.
+func (w *wire) done() {
+	if w.buf != nil {
+		chunks.Put(w.buf)
+		w.buf = nil
+	}
+}
+
+// write hands all of b to the system. Each time the peer makes room, it has
+// patience again to make more; when it does not, os.ErrDeadlineExceeded. When ctx
+// ends first, its error; the count says whether bytes had left before.
+func (w *wire) write(ctx context.Context, b []byte, patience time.Duration) (int, error) {
+	if w.rc == nil {
+		return w.writePlain(ctx, b, patience)
+	}
+	w.ctx, w.out, w.wn, w.werr, w.patience = ctx, b, 0, nil, patience
+	err := w.rc.Write(w.writeFn)
+	if err == nil {
+		err = w.werr
+	}
+	if w.waited {
+		err = w.release(err)
+	}
+	w.ctx, w.out = nil, nil
+	return w.wn, err
+}
+
+func (w *wire) writePlain(ctx context.Context, b []byte, patience time.Duration) (int, error) {
+	w.ctx, w.patience = ctx, patience
+	total := 0
+	var err error
+	for len(b) > 0 && err == nil {
+		if err = w.await(); err != nil {
+			break
+		}
+		var n int
+		n, err = w.nc.Write(b[:min(len(b), chunk)])
+		total += n
+		b = b[n:]
+	}
+	err = w.release(err)
+	w.ctx = nil
+	return total, err
+}
+
+// await makes ready for waiting until the peer makes room. The deadline and the
+// watch over ctx are set up only here: a write that need not wait costs neither.
+func (w *wire) await() error {
+	if w.patience > 0 {
+		_ = w.nc.SetWriteDeadline(time.Now().Add(w.patience))
+	}
+	if !w.waited && w.ctx.Done() != nil {
+		w.expired = make(chan struct{})
+		w.stop = context.AfterFunc(w.ctx, func() {
+			_ = w.nc.SetWriteDeadline(longAgo)
+			close(w.expired)
+		})
+	}
+	w.waited = true
+	// After the deadline was set: one that ends later sets it to the past again.
+	return w.ctx.Err()
+}
+
+// release undoes await and gives the cause of err.
+func (w *wire) release(err error) error {
+	if w.stop != nil && !w.stop() {
+		<-w.expired
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = w.ctx.Err()
+		}
+	}
+	if w.waited {
+		_ = w.nc.SetWriteDeadline(time.Time{})
+	}
+	w.stop, w.expired, w.waited = nil, nil, false
+	return err
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package duet
+
+// initRaw leaves the wire with the net.Conn's own Read and Write.
+func (w *wire) initRaw() {}

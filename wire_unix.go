@@ -1,0 +1,64 @@
+//go:build unix
+
+package duet
+
+import (
+	"io"
+	"syscall"
+)
+
+func (w *wire) initRaw() {
+	sc, ok := w.nc.(syscall.Conn)
+	if !ok {
+		return
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return
+	}
+	w.rc = rc
+	w.readFn, w.writeFn = w.readReady, w.writeReady
+}
+
+// readReady makes one non-blocking read; false means wait.
+func (w *wire) readReady(fd uintptr) bool {
+	buf := chunks.Get().(*[chunk]byte)
+	for {
+		n, err := syscall.Read(int(fd), buf[:])
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			chunks.Put(buf)
+			return false
+		case err != nil:
+			chunks.Put(buf)
+			w.rerr = err
+		case n == 0:
+			chunks.Put(buf)
+			w.rerr = io.EOF
+		default:
+			w.buf, w.rn = buf, n
+		}
+		return true
+	}
+}
+
+// writeReady writes what the socket takes; false means wait for room.
+func (w *wire) writeReady(fd uintptr) bool {
+	for w.wn < len(w.out) {
+		n, err := syscall.Write(int(fd), w.out[w.wn:])
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			w.werr = w.await()
+			return w.werr != nil
+		case err != nil:
+			w.werr = err
+			return true
+		}
+		w.wn += n
+	}
+	return true
+}
