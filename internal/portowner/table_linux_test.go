@@ -1,0 +1,44 @@
+package portowner
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestListenersOfTable(t *testing.T) {
+	if !littleEndian {
+		t.Log("the table below is that of a little-endian machine")
+		return
+	}
+	const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 11 1 0 100 0 0 10 0
+   1: 0100007F:1F90 0100007F:9B80 01 00000000:00000000 03:00001422 00000000     0        0 12 3 0
+   2: 00000000:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 13 1 0 100 0 0 10 0
+   3: 00000000000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 14 1 0
+   4: broken:1F90 x 0A
+   5: zz00007F:1F90 00000000:0000 0A 0:0 00:0 0 0 0 15 1
+   6: 00007F:1F90 00000000:0000 0A 0:0 00:0 0 0 0 16 1
+`
+	for _, tt := range []struct {
+		ip   string
+		port uint16
+		want string
+	}{
+		{"127.0.0.1", 8080, "11"},
+		{"::1", 8080, "14"},
+		{"127.0.0.2", 8080, ""},
+		{"127.0.0.2", 8081, "13"},
+		{"127.0.0.1", 8082, ""},
+	} {
+		found := make(map[string]bool)
+		listeners(found, strings.NewReader(table), netip.MustParseAddr(tt.ip), tt.port, time.Now().Add(time.Minute))
+		if tt.want == "" && len(found) == 0 {
+			continue
+		}
+		if len(found) != 1 || !found["socket:["+tt.want+"]"] {
+			t.Errorf("%s port %d: got %v, want %s", tt.ip, tt.port, found, tt.want)
+		}
+	}
+}
