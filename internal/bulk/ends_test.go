@@ -1,0 +1,192 @@
+//go:build unix
+
+package bulk_test
+
+import (
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"duet.example/duet/internal/bulk"
+)
+
+// A source is a src for Copy and the end that feeds it; feed is nil where the
+// data is there from the start.
+type source struct {
+	r    io.Reader
+	feed io.WriteCloser
+}
+
+// A sink is a dst for Copy; out reads what arrives there, and for files reads
+// it once Copy has returned. finish ends dst, so that out ends.
+type sink struct {
+	w      io.Writer
+	out    func() io.Reader
+	later  bool
+	finish func()
+}
+
+var (
+	sourceKinds = []string{"file", "stdin-file", "pipe", "blocking-pipe", "stdin-pipe", "tcp", "unix", "blocking-socket", "stdin-socket", "memory", "plain"}
+	sinkKinds   = []string{"file", "append", "null", "pipe", "blocking-pipe", "tcp", "unix", "blocking-socket", "memory", "plain"}
+)
+
+func newSource(t testing.TB, kind string, data []byte) source {
+	t.Helper()
+	switch kind {
+	case "file", "stdin-file":
+		name := filepath.Join(t.TempDir(), "src")
+		must(t, os.WriteFile(name, data, 0o600))
+		f := get(os.Open(name))(t)
+		closeLater(t, f)
+		if kind == "file" {
+			return source{r: f}
+		}
+		return source{r: stdin(t, f)}
+	case "pipe":
+		r, w, err := os.Pipe()
+		must(t, err)
+		closeLater(t, r, w)
+		return source{r, w}
+	case "blocking-pipe", "stdin-pipe":
+		r, w := blockingPipe(t)
+		if kind == "blocking-pipe" {
+			return source{r, w}
+		}
+		return source{stdin(t, r), w}
+	case "tcp", "unix":
+		a, b := sockets(t, kind)
+		return source{a, b}
+	case "blocking-socket", "stdin-socket":
+		f, c := blockingSocket(t)
+		if kind == "blocking-socket" {
+			return source{f, c}
+		}
+		return source{stdin(t, f), c}
+	case "memory":
+		a, b := net.Pipe()
+		closeLater(t, a, b)
+		return source{a, b}
+	case "plain":
+		r, w := io.Pipe()
+		return source{r, w}
+	}
+	t.Fatalf("no source %q", kind)
+	return source{}
+}
+
+func newSink(t testing.TB, kind string) sink {
+	t.Helper()
+	switch kind {
+	case "file", "append":
+		name := filepath.Join(t.TempDir(), "dst")
+		flags := os.O_CREATE | os.O_WRONLY
+		if kind == "append" {
+			flags |= os.O_APPEND
+		}
+		f := get(os.OpenFile(name, flags, 0o600))(t)
+		closeLater(t, f)
+		out := func() io.Reader { r := get(os.Open(name))(t); closeLater(t, r); return r }
+		return sink{w: f, out: out, later: true, finish: func() {}}
+	case "null":
+		f := get(os.OpenFile(os.DevNull, os.O_WRONLY, 0))(t)
+		closeLater(t, f)
+		return sink{w: f, finish: func() {}}
+	case "pipe":
+		r, w, err := os.Pipe()
+		must(t, err)
+		closeLater(t, r, w)
+		return sink{w: w, out: reader(r), finish: func() { w.Close() }}
+	case "blocking-pipe":
+		r, w := blockingPipe(t)
+		return sink{w: w, out: reader(r), finish: func() { w.Close() }}
+	case "tcp", "unix":
+		a, b := sockets(t, kind)
+		return sink{w: a, out: reader(b), finish: func() { a.(interface{ CloseWrite() error }).CloseWrite() }}
+	case "blocking-socket":
+		f, c := blockingSocket(t)
+		return sink{w: f, out: reader(c), finish: func() { f.Close() }}
+	case "memory":
+		a, b := net.Pipe()
+		closeLater(t, a, b)
+		return sink{w: a, out: reader(b), finish: func() { a.Close() }}
+	case "plain":
+		r, w := io.Pipe()
+		return sink{w: w, out: reader(r), finish: func() { w.Close() }}
+	}
+	t.Fatalf("no sink %q", kind)
+	return sink{}
+}
+
+func reader(r io.Reader) func() io.Reader { return func() io.Reader { return r } }
+
+func stdin(t testing.TB, f *os.File) *bulk.Stdin {
+	t.Helper()
+	s := get(bulk.NewStdin(f))(t)
+	closeLater(t, s)
+	return s
+}
+
+// blockingPipe is a pipe as a shell makes it: without O_NONBLOCK.
+func blockingPipe(t testing.TB) (r, w *os.File) {
+	t.Helper()
+	p := make([]int, 2)
+	must(t, syscall.Pipe(p))
+	r, w = os.NewFile(uintptr(p[0]), "r"), os.NewFile(uintptr(p[1]), "w")
+	closeLater(t, r, w)
+	return r, w
+}
+
+func blockingSocket(t testing.TB) (*os.File, net.Conn) {
+	t.Helper()
+	p, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	must(t, err)
+	f := os.NewFile(uintptr(p[0]), "socket")
+	g := os.NewFile(uintptr(p[1]), "peer")
+	c := get(net.FileConn(g))(t)
+	must(t, g.Close())
+	closeLater(t, f, c)
+	return f, c
+}
+
+func sockets(t testing.TB, network string) (a, b net.Conn) {
+	t.Helper()
+	address := "127.0.0.1:0"
+	if network == "unix" {
+		dir := get(os.MkdirTemp("", "bulk"))(t)
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		address = filepath.Join(dir, "s")
+	}
+	l := get(net.Listen(network, address))(t)
+	defer l.Close()
+	a = get(net.Dial(network, l.Addr().String()))(t)
+	b = get(l.Accept())(t)
+	closeLater(t, a, b)
+	return a, b
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func get[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		must(t, err)
+		return v
+	}
+}
+
+func closeLater(t testing.TB, cs ...io.Closer) {
+	t.Cleanup(func() {
+		for _, c := range cs {
+			c.Close()
+		}
+	})
+}
