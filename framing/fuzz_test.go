@@ -1,0 +1,133 @@
+package framing_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"duet.example/duet/framing"
+)
+
+// burstsOf cuts data into bursts, as cutUp does, with the pause that follows each.
+func burstsOf(data, pauses []byte) []step {
+	var list []step
+	for i, burst := range cutUp(data, pauses) {
+		list = append(list, feed(string(burst)))
+		switch i % 4 {
+		case 0, 1:
+			list = append(list, short())
+		case 2:
+			list = append(list, long())
+		}
+	}
+	return list
+}
+
+// FuzzFeed hears anything in any framing: the messages are the same however
+// bursts are cut, no message and no buffer is beyond its limit, no byte is made up, and
+// nothing pending needs no clock [F-3] [F-15] [F-18].
+func FuzzFeed(f *testing.F) {
+	f.Fuzz(func(t *testing.T, kind byte, limit uint16, pauses, cuts, data []byte) {
+		fr := all[int(kind)%len(all)]
+		limit = limit%512 + 1
+		whole := burstsOf(data, pauses)
+		var cut []step
+		for _, s := range whole {
+			if s.feed == "" {
+				cut = append(cut, s)
+				continue
+			}
+			for _, p := range cutUp([]byte(s.feed), cuts) {
+				cut = append(cut, feed(string(p)))
+			}
+		}
+		want, wantErr := play(t, fr.New(int(limit)), append(whole, end()))
+		got, err := play(t, fr.New(int(limit)), append(cut, end()))
+		if !slices.Equal(got, want) || err != wantErr {
+			t.Fatalf("%v: cut %v: %q, %v; whole %v: %q, %v", fr, cut, got, err, whole, want, wantErr)
+		}
+
+		c := fr.New(int(limit))
+		for _, s := range cut {
+			msgs, err := play(t, c, []step{s})
+			for _, m := range msgs {
+				if len(m) > int(limit)+1 || len(m) > int(limit) && m[0] != '~' {
+					t.Fatalf("%v: message of %d bytes, limit %d", fr, len(m), limit)
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+		quiet, age := c.Patience()
+		rest := c.Rest()
+		if cap(rest) > max(int(limit)+4, 64) || !bytes.HasSuffix(data, rest) {
+			t.Fatalf("%v: holds %q with room for %d, limit %d, of %q", fr, rest, cap(rest), limit, data)
+		}
+		if rest == nil && age != 0 || rest == nil && quiet != 0 && fr != framing.Auto {
+			t.Fatalf("%v: waits %v, %v for nothing", fr, quiet, age)
+		}
+	})
+}
+
+// FuzzRoundTrip: what is sent arrives as it was, or is refused with
+// ErrDelimiter; in raw it needs pauses, and auto is taught the line end first [F-13].
+func FuzzRoundTrip(f *testing.F) {
+	f.Fuzz(func(t *testing.T, kind byte, cuts, one, two []byte) {
+		fr := all[int(kind)%len(all)]
+		sender, receiver := fr.New(0), fr.New(0)
+		if fr == framing.Auto {
+			taught := "hi\n"
+			if len(cuts)%2 == 1 {
+				taught = "hi\r\n"
+			}
+			for _, c := range []framing.Codec{sender, receiver} {
+				if _, err := play(t, c, steps(feed(taught), short())); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		want := []string{}
+		list := []step{}
+		for _, body := range [][]byte{one, two, one} {
+			out, err := sender.Append([]byte("x"), body)
+			if err == framing.ErrDelimiter && fr != framing.Length && fr != framing.Raw {
+				continue
+			}
+			if err != nil || out[0] != 'x' {
+				t.Fatalf("%v: Append(%q) = %q, %v", fr, body, out, err)
+			}
+			if fr == framing.Raw && len(body) == 0 {
+				continue
+			}
+			want = append(want, string(body))
+			for _, p := range cutUp(out[1:], cuts) {
+				list = append(list, feed(string(p)))
+			}
+			if fr == framing.Raw {
+				list = append(list, short())
+			}
+		}
+		got, err := play(t, receiver, append(list, end()))
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("%v: got %q, %v; want %q", fr, got, err, want)
+		}
+	})
+}
+
+// Without its seeds a fuzz target tests nothing when it is not fuzzing.
+func TestFuzzCorpora(t *testing.T) {
+	for _, target := range []string{"FuzzFeed", "FuzzRoundTrip"} {
+		seeds, err := filepath.Glob(filepath.Join("testdata", "fuzz", target, "*"))
+		if err != nil || len(seeds) < 8 {
+			t.Errorf("%s has %d seeds, %v", target, len(seeds), err)
+		}
+		for _, name := range seeds {
+			if b, err := os.ReadFile(name); err != nil || !bytes.HasPrefix(b, []byte("go test fuzz v1\n")) {
+				t.Errorf("%s is no seed: %v", name, err)
+			}
+		}
+	}
+}

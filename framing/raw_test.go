@@ -1,0 +1,58 @@
+package framing_test
+
+import (
+	"strings"
+	"testing"
+
+	"duet.example/duet/framing"
+)
+
+func TestRaw_F6(t *testing.T) {
+	piece := strings.Repeat("x", framing.MaxBare)
+	tests := []struct {
+		name  string
+		max   int
+		steps []step
+		want  []string
+	}{
+		{"a pause ends a message", 0, steps(feed("a"), feed("b\n"), short(), feed("c"), short(), short()), words("ab\n", "c")},
+		{"a shorter pause does not", 0, steps(feed("a"), quiet(framing.Quiet-1), feed("b"), short()), words("ab")},
+		{"age ends one", 0, steps(feed("a"), ageing(framing.MaxAge-1), feed("b"), ageing(framing.MaxAge)), words("ab")},
+		{"the close ends one", 0, steps(feed("a"), end()), words("a")},
+		{"a close alone is none", 0, steps(end()), words()},
+		{"64 KiB end one", 0, steps(feed("a"), feed(piece), feed(piece[2:])), words("a" + piece[1:])},
+		{"twice", 0, steps(feed(piece+piece), short()), words(piece, piece)},
+		{"a lower limit", 3, steps(feed("ab"), feed("cdefgh"), short()), words("abc", "def", "gh")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := play(t, framing.Raw.New(tt.max), tt.steps)
+			wantErr(t, err, nil)
+			wantSaid(t, got, tt.want)
+		})
+	}
+}
+
+func TestRaw_F6_PatienceAndGap(t *testing.T) {
+	c := framing.Raw.New(0)
+	want := func(pending bool) {
+		t.Helper()
+		q, a := c.Patience()
+		if (q == framing.Quiet && a == framing.MaxAge) != pending || (q == 0 && a == 0) == pending {
+			t.Errorf("Patience = %v, %v", q, a)
+		}
+	}
+	want(false)
+	_, _ = c.Feed(nil, []byte("a"))
+	want(true)
+	c.Pause(nil, framing.Quiet, framing.Quiet)
+	want(false)
+	_, _ = c.Feed(nil, make([]byte, framing.MaxBare))
+	want(false)
+	if c.Gap() != framing.BareGap {
+		t.Errorf("Gap = %v", c.Gap())
+	}
+	if b, err := c.Append(nil, nil); len(b) != 0 || err != nil {
+		t.Errorf("an empty body is sent as %q, %v", b, err)
+	}
+}
