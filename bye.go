@@ -17,6 +17,28 @@ func (c *Conn) SayBye() error {
 	return c.bye(c.set.farewell)
 }
 
+// PostBye is SayBye without waiting: the farewell takes its place in the queue.
+func (c *Conn) PostBye() error {
+	if c.rawTaken.Load() {
+		return c.error("send", ErrRaw)
+	}
+	if c.out.saidBye.Swap(true) {
+		return nil
+	}
+	c.setEnd(EndFarewell, nil)
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	var last []byte
+	if c.set.farewell != "" {
+		last = []byte(c.set.farewell)
+	}
+	err := c.queueLast(last)
+	if err == nil {
+		c.startWriter()
+	}
+	return err
+}
+
 // CloseWrite finishes sending: the peer reads io.EOF after all that was sent
 // before. Receiving goes on.
 func (c *Conn) CloseWrite() error {
