@@ -1,0 +1,293 @@
+package console
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+)
+
+const (
+	maxRows    = 6 // of what is being typed, on the screen
+	maxPartial = 3 // rows of an unfinished line
+	maxView    = maxRows + maxPartial + 1
+
+	// maxText bounds what is being typed, in bytes: it is the largest message.
+	maxText = 1 << 20
+)
+
+// An editor is the line that is being typed, a bubbletea model. Only bubbletea's event loop uses it.
+//
+// It is not the textarea of bubbles, which edits code points and not characters, turns tabs into blanks, and measures
+// widths differently from the renderer, so that the cursor goes astray after an emoji.
+type editor struct {
+	t             *Terminal
+	width, height int
+	method        ansi.Method // how the renderer measures
+
+	prompt, partial, title string
+	open                   bool
+	why                    string // why the prompt is closed
+	hint                   string // until the next key
+
+	text   text
+	killed string // what Ctrl-Y brings back
+	walk   *walk
+	search *search // nil: none goes on
+
+	hidden bool // the screen is given away
+	flip   bool // see View
+	drawn  []string
+	cx, cy int // the cursor in what was drawn
+}
+
+type (
+	leave   struct{} // the last frame shows nothing
+	resumed struct{} // the screen is ours again
+)
+
+func newEditor(t *Terminal, width, height int) *editor {
+	e := &editor{t: t, prompt: t.opts.Prompt, open: true, walk: newWalk(t.opts.History)}
+	e.resize(width, height)
+	return e
+}
+
+func (e *editor) resize(width, height int) {
+	if width <= 0 || height <= 0 {
+		width, height = 80, 24
+	}
+	e.width, e.height = width, height
+	e.t.width.Store(int64(width))
+	e.t.height.Store(int64(height))
+}
+
+// filter sees each message before bubbletea acts on it.
+func (e *editor) filter(_ tea.Model, msg tea.Msg) tea.Msg {
+	// A print before the first frame would take the whole screen for ours.
+	select {
+	case <-e.t.out.frame():
+	default:
+		wait(e.t.out.frame(), 200*time.Millisecond)
+	}
+	if size, ok := msg.(tea.WindowSizeMsg); ok {
+		e.t.out.before(e.reflowed(size.Width))
+	}
+	return msg
+}
+
+// reflowed returns what moves the cursor to where bubbletea believes it to be, after a terminal that has become
+// narrower has broken the rows above the cursor in two.
+func (e *editor) reflowed(width int) string {
+	if width <= 0 || width >= e.width || e.hidden {
+		return ""
+	}
+	up := e.cx / width
+	for _, r := range e.drawn[:min(e.cy, len(e.drawn))] {
+		up += max(0, e.method.StringWidth(r)-1) / width
+	}
+	if up == 0 {
+		return ""
+	}
+	return ansi.CursorUp(up)
+}
+
+// Init implements [tea.Model].
+func (e *editor) Init() tea.Cmd { return nil }
+
+// Update implements [tea.Model].
+func (e *editor) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.hidden, cmd = true, tea.Quit
+			e.t.fail(fmt.Errorf("console: panic: %v", r))
+		}
+	}()
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		e.resize(msg.Width, msg.Height)
+	case tea.ModeReportMsg:
+		if msg.Mode == ansi.ModeUnicodeCore &&
+			(msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
+			e.method = ansi.GraphemeWidth
+		}
+	case tea.PasteMsg:
+		e.accept()
+		e.hint = ""
+		e.insert(cleanPaste(msg.Content))
+	case tea.KeyPressMsg:
+		e.hint = ""
+		cmd = e.key(msg)
+	case change:
+		cmd = e.change(msg)
+	case leave:
+		e.hidden = true
+	case resumed:
+		e.hidden = false
+	default:
+		// What was printed comes through here too; see View.
+		e.flip = !e.flip
+	}
+	return e, cmd
+}
+
+func (e *editor) change(c change) tea.Cmd {
+	if c.prompt != nil {
+		e.prompt = plain(*c.prompt)
+	}
+	if c.partial != nil {
+		e.partial = *c.partial
+	}
+	if c.input != nil && e.text.s == "" && e.search == nil {
+		e.text.set(cleanPaste(*c.input))
+	}
+	if c.open != nil {
+		e.open, e.why = *c.open, plain(c.why)
+	}
+	if c.title != nil {
+		e.title = plain(*c.title)
+	}
+	if c.bell {
+		return tea.Raw("\a")
+	}
+	return nil
+}
+
+// plain leaves text without styles, on one line.
+func plain(s string) string {
+	return strings.Join(wrapLine(strings.ReplaceAll(s, "\n", " "), 1<<20, false), "")
+}
+
+// cleanPaste makes a message of what a terminal pastes: a line ends with \n, and nothing controls the terminal.
+func cleanPaste(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	s = strings.ReplaceAll(s, "\r", "\n")
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func (e *editor) insert(s string) {
+	if len(e.text.s)+len(s) > maxText {
+		e.hint = fmt.Sprintf("too long: a message has at most %d bytes", maxText)
+		return
+	}
+	e.text.insert(s)
+}
+
+// prompts returns what stands before the first row and before each other one, of the same width.
+func (e *editor) prompts() (first, other string) {
+	first = e.prompt
+	if e.search != nil {
+		first = plain(e.search.prompt())
+	}
+	first = e.method.Truncate(first, max(e.width/2, 1), "")
+	w := e.method.StringWidth(first)
+	const dots = "... "
+	if w < len(dots) {
+		return first, strings.Repeat(" ", w)
+	}
+	return first, strings.Repeat(" ", w-len(dots)) + dots
+}
+
+func (e *editor) lay() layout {
+	first, _ := e.prompts()
+	// The last column is left to the cursor: a row that fills the screen makes terminals differ.
+	return lay(e.text.s, e.text.at, e.width-1-e.method.StringWidth(first), e.method)
+}
+
+// View implements [tea.Model].
+func (e *editor) View() (v tea.View) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.t.fail(fmt.Errorf("console: panic: %v", r))
+			e.t.cancel(ErrClosed)
+			v = tea.NewView("")
+		}
+	}()
+	e.drawn, e.cx, e.cy = nil, 0, 0
+	if !e.hidden {
+		e.draw()
+	}
+	content := strings.Join(e.drawn, "\n")
+	// After a print bubbletea leaves the cursor at the start of the line, unless the view has changed: a reset that
+	// shows nothing comes and goes.
+	if e.flip {
+		content += "\x1b[m"
+	}
+	v = tea.NewView(content)
+	v.WindowTitle = e.title
+	v.Cursor = &tea.Cursor{Position: tea.Position{X: e.cx, Y: e.cy}, Shape: asItIs}
+	return v
+}
+
+// asItIs is no shape but what makes bubbletea leave the cursor's shape, which is the user's choice, as it is.
+const asItIs tea.CursorShape = -1
+
+// draw sets what is drawn, and the cursor.
+func (e *editor) draw() {
+	room := max(1, e.height-1)
+	l := e.lay()
+	shown := min(len(l.rows), maxRows, room)
+	from := max(0, min(l.y-shown/2, len(l.rows)-shown))
+	room -= shown
+
+	if e.partial != "" && room > 0 {
+		rows := wrapLine(e.partial, e.width-1, e.t.opts.Color)
+		rows = rows[max(0, len(rows)-min(maxPartial, room)):]
+		room -= len(rows)
+		e.drawn = append(e.drawn, rows...)
+	}
+	first, other := e.prompts()
+	e.cx, e.cy = e.method.StringWidth(first)+l.x, len(e.drawn)+l.y-from
+	for i := from; i < from+shown; i++ {
+		p := other
+		if i == 0 {
+			p = first
+		}
+		e.drawn = append(e.drawn, p+l.rows[i].shown)
+	}
+	if hint := e.hintShown(); hint != "" && room > 0 {
+		hint = e.method.Truncate(hint, e.width-1, "…")
+		if e.t.opts.Color {
+			hint = "\x1b[2m" + hint + "\x1b[m"
+		}
+		e.drawn = append(e.drawn, hint)
+	}
+}
+
+func (e *editor) hintShown() string {
+	if e.hint == "" && !e.open && e.why != "" {
+		return "(" + e.why + ")"
+	}
+	if e.hint != "" {
+		return "(" + e.hint + ")"
+	}
+	return ""
+}
+
+// echo is how what was sent stands in the scrollback.
+func (e *editor) echo(s string) []string {
+	e.search = nil
+	first, other := e.prompts()
+	var lines []string
+	for i, line := range strings.Split(s, "\n") {
+		var b strings.Builder
+		for j := 0; j < len(line); {
+			next := nextCluster(line, j)
+			b.WriteString(shown(line[j:next]))
+			j = next
+		}
+		p := other
+		if i == 0 {
+			p = first
+		}
+		lines = append(lines, p+b.String())
+	}
+	return lines
+}

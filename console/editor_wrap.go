@@ -1,0 +1,92 @@
+package console
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/clipperhouse/displaywidth"
+)
+
+// widest is the width of a cluster on the terminal that draws it widest. Terminals disagree about emoji made of several
+// code points: one that draws their parts side by side must not run over the end of a row either.
+func widest(cluster string) int {
+	w := max(ansi.GraphemeWidth.StringWidth(cluster), ansi.WcWidth.StringWidth(cluster))
+	if len(cluster) > utf8.UTFMax || utf8.RuneCountInString(cluster) > 1 {
+		sum := 0
+		for _, r := range cluster {
+			sum += ansi.WcWidth.StringWidth(string(r))
+		}
+		w = max(w, sum)
+	}
+	return w
+}
+
+// isStyle reports whether seq, a whole escape sequence, is a style (SGR) and nothing else.
+func isStyle(seq string) bool {
+	body, ok := strings.CutPrefix(seq, "\x1b[")
+	if !ok || !strings.HasSuffix(body, "m") {
+		return false
+	}
+	return strings.Trim(body[:len(body)-1], "0123456789;:") == ""
+}
+
+// wrapLine cuts a line for the scrollback into rows of at most width columns, each with the styles that apply to it
+// and a reset at its end. Styles are dropped unless color is set; every other control sequence or character is dropped
+// always: what comes here should be safe, and the editor's line must survive if it is not.
+func wrapLine(line string, width int, color bool) []string {
+	width = max(width, 2)
+	var rows []string
+	var b, open strings.Builder
+	x, styled := 0, false
+	end := func() {
+		if styled {
+			b.WriteString("\x1b[m")
+		}
+		rows = append(rows, b.String())
+		b.Reset()
+		b.WriteString(open.String())
+		x, styled = 0, open.Len() > 0
+	}
+	for line != "" {
+		if line[0] == '\x1b' {
+			seq, _, n, _ := ansi.GraphemeWidth.DecodeSequenceInString(line, 0, nil)
+			line = line[max(n, 1):]
+			if color && isStyle(seq) {
+				if seq == "\x1b[m" || seq == "\x1b[0m" {
+					open.Reset()
+				} else if open.Len() < 1024 {
+					open.WriteString(seq)
+				}
+				b.WriteString(seq)
+				styled = true
+			}
+			continue
+		}
+		run := line
+		if esc := strings.IndexByte(line, '\x1b'); esc >= 0 {
+			run = line[:esc]
+		}
+		line = line[len(run):]
+		for g := displaywidth.StringGraphemes(run); g.Next(); {
+			c := g.Value()
+			switch {
+			case c == "\n" || c == "\r\n":
+				end()
+				continue
+			case c == "\t":
+				c = tabShown
+			case len(c) == 1 && (c[0] < ' ' || c[0] >= 0x7f), c >= "\u0080" && c < "\u00a0":
+				continue
+			}
+			w := widest(c)
+			if x+w > width && x > 0 {
+				end()
+			}
+			b.WriteString(c)
+			x += w
+		}
+	}
+	end()
+	return rows
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package console
+
+const canSuspend = false
+
+func stop() error { return nil }

@@ -1,0 +1,188 @@
+//go:build unix
+
+package console_test
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"duet.example/duet/internal/tmuxtest"
+)
+
+// An onScreen is an editor in tmux, and the connection over which it is told what to print.
+type onScreen struct {
+	*tmuxtest.Terminal
+	t      *testing.T
+	orders net.Conn
+	said   *bufio.Reader
+}
+
+// start runs the editor with before and after it what shell says, which stands for $EDITOR; "" for the editor alone.
+func start(t *testing.T, w, h int, shell string, env ...string) *onScreen {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "duet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shell == "" {
+		shell = "exec $EDITOR"
+	}
+	env = append(env, editorEnv+"="+path, "EDITOR="+exe)
+	s := &onScreen{Terminal: tmuxtest.New(t, w, h, env, "sh", "-c", shell), t: t}
+	_ = l.(*net.UnixListener).SetDeadline(time.Now().Add(tmuxtest.Patience))
+	if s.orders, err = l.Accept(); err != nil {
+		t.Fatalf("the editor did not start: %v\n%s", err, s.Screen())
+	}
+	t.Cleanup(func() { _ = s.orders.Close() })
+	s.said = bufio.NewReader(s.orders)
+	return s
+}
+
+func (s *onScreen) order(format string, args ...any) {
+	s.t.Helper()
+	if _, err := fmt.Fprintf(s.orders, format+"\n", args...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *onScreen) heard(want string) {
+	s.t.Helper()
+	_ = s.orders.SetReadDeadline(time.Now().Add(tmuxtest.Patience))
+	line, err := s.said.ReadString('\n')
+	if line = strings.TrimSuffix(line, "\n"); line != want {
+		s.t.Fatalf("heard %q (%v), want %q\n%s", line, err, want, s.Screen())
+	}
+}
+
+// line waits for the line that is typed, on one row, and the column of the cursor.
+func (s *onScreen) line(typed string, column int) {
+	s.t.Helper()
+	s.WaitForCursor(">>> "+typed, column)
+}
+
+// onePrompt fails unless the prompt stands in the whole scrollback as often as lines were sent, and once for the line
+// being typed.
+func (s *onScreen) onePrompt(sent int) {
+	s.t.Helper()
+	h := s.History()
+	if n := len(regexp.MustCompile(`(?m)^>>>`).FindAllString(h, -1)); n != sent+1 {
+		s.t.Errorf("%d prompts in the scrollback, want %d\n%s", n, sent+1, h)
+	}
+}
+
+func TestScript(t *testing.T) {
+	s := start(t, 80, 24, "")
+	s.line("", 4)
+
+	s.SendLiteral("half a li")
+	s.line("half a li", 13)
+	s.order("print 【Client】 one")
+	s.WaitFor("【Client】 one")
+	s.line("half a li", 13)
+	s.order("print 【Client】 two")
+	s.WaitFor("【Client】 one\n【Client】 two\n>>> half a li")
+	s.line("half a li", 13)
+	s.SendLiteral("ne")
+	s.line("half a line", 15)
+	s.SendKeys("Enter")
+	s.heard(`submit "half a line"`)
+	s.line("", 4)
+	s.onePrompt(1)
+
+	s.SendLiteral("你好，世界")
+	s.line("你好，世界", 14)
+	s.SendKeys("Left", "Left")
+	s.line("你好，世界", 10)
+	s.SendKeys("BSpace")
+	s.line("你好世界", 8)
+	s.order("print 【客户】 中文消息")
+	s.WaitFor("【客户】 中文消息")
+	s.line("你好世界", 8)
+	s.SendLiteral("的")
+	s.line("你好的世界", 10)
+	s.SendKeys("Enter")
+	s.heard(`submit "你好的世界"`)
+	s.line("", 4)
+
+	s.SendLiteral("draft")
+	s.SendKeys("Up")
+	s.line("你好的世界", 14)
+	s.SendKeys("Up")
+	s.line("half a line", 15)
+	s.SendKeys("Up") // no older one
+	s.SendKeys("Down", "Down")
+	s.line("draft", 9)
+	s.SendKeys("C-u")
+	s.line("", 4)
+
+	long := strings.Repeat("0123456789", 15) // 75 columns a row
+	s.SendLiteral(long)
+	wrapped := ">>> " + long[:75] + "\n... " + long[75:]
+	s.WaitFor(wrapped)
+	s.WaitForCursor("... "+long[75:], 79)
+	s.order("print 【Client】 during a wrapped line")
+	s.WaitFor("【Client】 during a wrapped line\n" + wrapped)
+	s.WaitForCursor("... "+long[75:], 79)
+	s.SendKeys("C-a")
+	s.line(long[:75], 4)
+	s.SendKeys("C-k")
+	s.line("", 4)
+	s.onePrompt(2)
+
+	s.Paste("first\nsecond 二\nthird")
+	s.WaitFor(">>> first\n... second 二\n... third")
+	s.WaitForCursor("... third", 9)
+	s.order("print 【Client】 during a paste")
+	s.WaitFor("【Client】 during a paste\n>>> first\n... second 二\n... third")
+	s.WaitForCursor("... third", 9)
+	s.SendKeys("Enter")
+	s.heard(`submit "first\nsecond 二\nthird"`)
+	s.line("", 4)
+	s.WaitFor(">>> first\n... second 二\n... third\n>>>")
+	s.onePrompt(3)
+
+	s.SendLiteral("kept 保持 while resizing")
+	for _, size := range [][2]int{{60, 20}, {100, 30}, {40, 10}, {80, 24}} {
+		s.Resize(size[0], size[1])
+		s.order("print width %d", size[0])
+		s.WaitFor(fmt.Sprintf("width %d", size[0]))
+		s.line("kept 保持 while resizing", 28)
+	}
+	s.onePrompt(3)
+
+	s.order("burst 2000")
+	s.WaitFor("burst 01999")
+	s.line("kept 保持 while resizing", 28)
+	var want strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&want, "burst %05d\n", i)
+	}
+	if h := s.History(); !strings.Contains(h, want.String()+">>> kept") {
+		t.Errorf("the burst is not whole\n%s", h)
+	}
+	s.onePrompt(3)
+	s.SendKeys("Enter")
+	s.heard(`submit "kept 保持 while resizing"`)
+	s.SendKeys("C-d")
+	s.heard(`end of input ""`)
+	s.SendKeys("C-c")
+	s.heard(`interrupt ""`)
+}
