@@ -40,7 +40,7 @@ func PipeSize(n int) (a, b net.Conn) {
 	return pair(n, Addr(host+":a"), Addr(host+":b"))
 }
 
-func pair(n int, a, b Addr) (*end, *end) {
+func pair(n int, a, b net.Addr) (*end, *end) {
 	n = max(n, 1)
 	there, back := newStream(n), newStream(n)
 	return &end{in: back, out: there, local: a, remote: b}, &end{in: there, out: back, local: b, remote: a}
@@ -66,7 +66,7 @@ type Conn interface {
 // end is one end of a pair.
 type end struct {
 	in, out       *stream
-	local, remote Addr
+	local, remote net.Addr
 }
 
 var _ Conn = (*end)(nil)
@@ -117,8 +117,12 @@ func (e *end) SetDeadline(t time.Time) error {
 	return e.failed("set", e.out.setWriteDeadline(t))
 }
 
-func (e *end) SetReadDeadline(t time.Time) error  { return e.failed("set", e.in.setReadDeadline(t)) }
+func (e *end) SetReadDeadline(t time.Time) error { return e.failed("set", e.in.setReadDeadline(t)) }
+
 func (e *end) SetWriteDeadline(t time.Time) error { return e.failed("set", e.out.setWriteDeadline(t)) }
+
+// peerClosed ends when the peer has closed altogether: nothing that is written can be read.
+func (e *end) peerClosed() <-chan struct{} { return e.out.unread }
 
 // failed puts err into the shape that package net gives it; nil stays nil.
 func (e *end) failed(op string, err error) error {

@@ -29,12 +29,13 @@ type stream struct {
 	aborted  bool // reset: both sides fail
 
 	readerClosed, writerClosed bool
+	unread                     chan struct{} // closed with readerClosed
 
 	readDeadline, writeDeadline deadline
 }
 
 func newStream(limit int) *stream {
-	s := &stream{limit: limit}
+	s := &stream{limit: limit, unread: make(chan struct{})}
 	s.changed.L = &s.mu
 	return s
 }
@@ -229,6 +230,7 @@ func (s *stream) closeReader() bool {
 	}
 	s.setDeadline(&s.readDeadline, time.Time{})
 	s.readerClosed = true
+	close(s.unread)
 	s.drop()
 	s.changed.Broadcast()
 	return true

@@ -1,0 +1,291 @@
+package duettest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	chunkSize  = 32 << 10
+	queueDepth = 32 // chunks under way in one direction: what bounds the memory, and Latency × throughput
+)
+
+// item is what goes through a pump: bytes, or a FIN, or a RST.
+type item struct {
+	due  time.Time
+	body []byte
+	end  ending
+}
+
+type ending int
+
+const (
+	goesOn ending = iota
+	fin
+	rst
+)
+
+// pump carries one direction of a link: read stamps each chunk with the time at which it is due,
+// write does the rest.
+type pump struct {
+	link     *link
+	src, dst net.Conn
+	reverse  *pump
+	faults   func() Direction
+
+	queue  chan item
+	done   chan struct{} // write has ended: nothing more goes this way
+	broken chan struct{} // dst takes no more
+
+	readRand *rand.Rand // of read
+
+	rand      *rand.Rand // of write, with what follows
+	cut       func([]byte) []int
+	free      time.Time // when Rate lets the next byte pass
+	deaf      bool      // FIN has been sent; what comes is thrown away
+	delivered atomic.Int64
+}
+
+func newPump(l *link, src, dst net.Conn, faults func() Direction, seed, stream uint64) *pump {
+	return &pump{
+		link: l, src: src, dst: dst, faults: faults,
+		queue:    make(chan item, queueDepth),
+		done:     make(chan struct{}),
+		broken:   make(chan struct{}),
+		readRand: rand.New(rand.NewPCG(seed, 2*stream)),
+		rand:     rand.New(rand.NewPCG(seed, 2*stream+1)),
+	}
+}
+
+func (p *pump) read() {
+	buf := make([]byte, chunkSize)
+	var last time.Time
+	for {
+		n, err := p.src.Read(buf)
+		f := p.faults()
+		delay := f.Latency
+		if f.Jitter > 0 {
+			delay += time.Duration(p.readRand.Int64N(int64(f.Jitter)))
+		}
+		if due := time.Now().Add(delay); due.After(last) {
+			last = due
+		}
+		if n > 0 && !p.put(item{due: last, body: bytes.Clone(buf[:n])}) {
+			return
+		}
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, io.EOF):
+			p.put(item{due: last, end: fin})
+		default:
+			p.put(item{due: last, end: rst})
+		}
+		return
+	}
+}
+
+// put tells whether there is still somebody to take items.
+func (p *pump) put(i item) bool {
+	select {
+	case p.queue <- i:
+		return true
+	default:
+	}
+	// The queue is full. A RST passes a receiver that does not read, but not what is on its way.
+	var patience <-chan time.Time
+	if i.end == rst {
+		patience = time.After(grace)
+	}
+	select {
+	case p.queue <- i:
+		return true
+	case <-patience:
+		p.link.reset()
+	case <-p.done:
+	case <-p.link.closed:
+	}
+	return false
+}
+
+func (p *pump) write() {
+	defer close(p.done)
+	if !p.strike(p.faults()) {
+		return
+	}
+	for {
+		var i item
+		select {
+		case i = <-p.queue:
+		case <-p.link.closed:
+			return
+		}
+		if !p.link.sleepUntil(i.due) {
+			return
+		}
+		switch f := p.faults(); {
+		case p.link.isCut() && i.end != goesOn:
+			return
+		case f.BlackHoleAfter.reached(p.delivered.Load()) && i.end != goesOn && !p.deaf:
+			p.hold()
+			return
+		case i.end == fin:
+			if !p.deaf {
+				closeWrite(p.dst)
+			}
+			return
+		case i.end == rst:
+			p.link.reset()
+			return
+		case !p.pass(f, i.body):
+			return
+		}
+	}
+}
+
+// pass writes b to dst with the faults of f, and tells whether there may be more.
+func (p *pump) pass(f Direction, b []byte) bool {
+	var lengths []int
+	switch {
+	case f.Cut != nil:
+		if p.cut == nil {
+			p.cut = f.Cut(p.rand)
+		}
+		lengths = p.cut(b)
+	default:
+		lengths = f.Pieces.cut(nil, len(b), p.rand)
+	}
+	for len(b) > 0 {
+		n := len(b)
+		if len(lengths) > 0 {
+			n, lengths = min(n, lengths[0]), lengths[1:]
+		}
+		if !p.passPiece(f, b[:n]) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+func (p *pump) passPiece(f Direction, b []byte) bool {
+	for len(b) > 0 {
+		at := p.delivered.Load()
+		if p.deaf || p.link.isCut() || f.BlackHoleAfter.reached(at) {
+			return true
+		}
+		n := len(b)
+		for _, o := range []Offset{f.ResetAfter, f.CutAfter, f.HalfCloseAfter, f.BlackHoleAfter} {
+			if left := int64(o) - at; left > 0 {
+				n = int(min(int64(n), left))
+			}
+		}
+		if f.Rate > 0 {
+			n = min(n, max(1, f.Rate/50))
+			if !p.link.sleepUntil(p.free) {
+				return false
+			}
+			if now := time.Now(); p.free.Before(now) {
+				p.free = now
+			}
+			p.free = p.free.Add(time.Duration(n) * time.Second / time.Duration(f.Rate))
+		}
+		if i := f.FlipByte - 1 - at; i >= 0 && i < int64(n) {
+			b[i] ^= 1
+		}
+		if _, err := p.dst.Write(b[:n]); err != nil {
+			if p.link.isCut() {
+				return true
+			}
+			p.refused()
+			return false
+		}
+		b = b[n:]
+		p.delivered.Add(int64(n))
+		if !p.strike(f) {
+			return false
+		}
+	}
+	return true
+}
+
+// strike does what is to be done after the bytes delivered so far, and tells whether to go on.
+func (p *pump) strike(f Direction) bool {
+	at := p.delivered.Load()
+	switch {
+	case f.ResetAfter.reached(at):
+		p.link.reset()
+		return false
+	case f.CutAfter.reached(at):
+		p.link.cut()
+	case f.HalfCloseAfter.reached(at) && !p.deaf:
+		p.deaf = true
+		closeWrite(p.dst)
+	}
+	return true
+}
+
+// refused is for a receiver that is gone: its kernel answers bytes with a RST, which reaches src
+// after what it had said before.
+func (p *pump) refused() {
+	close(p.broken)
+	select {
+	case <-p.link.released: // src is gone too
+		return
+	default:
+	}
+	if r := p.reverse; r.faults().BlackHoleAfter.reached(r.delivered.Load()) {
+		p.hold()
+		return
+	}
+	select {
+	case <-p.reverse.done:
+	case <-p.reverse.broken:
+	case <-time.After(grace):
+	case <-p.link.closed:
+	case <-p.link.released:
+		return
+	}
+	p.link.reset()
+}
+
+// hold keeps the connection open until the other direction has ended, and swallows what comes.
+func (p *pump) hold() {
+	for {
+		select {
+		case <-p.queue:
+		case <-p.reverse.done:
+			return
+		case <-p.link.released:
+			return
+		case <-p.link.closed:
+			return
+		}
+	}
+}
+
+// closeWrite half-closes c, or closes it if it knows no half-close: the peer must see an end.
+func closeWrite(c net.Conn) {
+	if h, ok := c.(interface{ CloseWrite() error }); ok {
+		h.CloseWrite() // fails if the peer has reset, which read finds out too
+		return
+	}
+	c.Close()
+}
+
+// reset closes c with a RST where it can.
+func reset(c net.Conn) {
+	switch c := c.(type) {
+	case interface{ Reset() error }:
+		c.Reset()
+		return
+	case interface{ SetLinger(sec int) error }:
+		c.SetLinger(0)
+	}
+	c.Close()
+}
