@@ -24,12 +24,21 @@ func (lc *ListenConfig) File(fd int) (net.Listener, error) {
 	if err != nil {
 		return nil, &DescriptorError{FD: fd, Want: wantListening, Err: cause(err)}
 	}
+	if n != nil {
+		n.tell(adoptedSteps(int(f.Fd()), socketFD(l), l.Addr(), nil, false)...)
+	}
 	family, err := lc.adopt(n, l)
 	if err != nil {
 		l.Close()
 		return nil, err
 	}
-	return lc.finish(l, n, family, lc.Backlog != 0)
+	ln, err := lc.finish(l, n, family, lc.Backlog != 0)
+	if err != nil {
+		return nil, err
+	}
+	options := lc.socketOptions()
+	ln.adopted = &options
+	return ln, nil
 }
 
 // File takes a connected stream socket (TCP or unix) that was opened elsewhere. It is duplicated: the caller
@@ -46,7 +55,11 @@ func (d *Dialer) File(fd int) (net.Conn, error) {
 	if err != nil {
 		return nil, &DescriptorError{FD: fd, Want: wantConnected, Err: cause(err)}
 	}
-	if tc, ok := c.(*net.TCPConn); ok {
+	tc, tcp := c.(*net.TCPConn)
+	if n != nil {
+		n.tell(adoptedSteps(int(f.Fd()), socketFD(c), c.LocalAddr(), c.RemoteAddr(), tcp)...)
+	}
+	if tcp {
 		if err := d.adopt(n, tc); err != nil {
 			c.Close()
 			return nil, err
@@ -55,7 +68,7 @@ func (d *Dialer) File(fd int) (net.Conn, error) {
 	return c, nil
 }
 
-// adopt sets the options of a TCP listener that came from elsewhere and finds its family.
+// adopt readies a TCP listener that came from elsewhere, and finds its family.
 func (lc *ListenConfig) adopt(n *narrator, l net.Listener) (Family, error) {
 	tl, ok := l.(*net.TCPListener)
 	if !ok {
@@ -72,21 +85,29 @@ func (lc *ListenConfig) adopt(n *narrator, l net.Listener) (Family, error) {
 		} else if onlyV6(n, fd) {
 			family = IPv6
 		}
-		return lc.socketOptions().set(n, fd)
+		if err := lc.socketOptions().setUserTimeout(n, fd); err != nil {
+			// A Multipath TCP socket, which Go programs make, may lack the option.
+			lc.notice("the user timeout cannot be set on this socket: " + cause(err).Error())
+		}
+		return nil
 	})
 	return family, err
 }
 
 func (d *Dialer) adopt(n *narrator, c *net.TCPConn) error {
 	options := newSocketOptions(d.Keepalive, d.UserTimeout)
-	if _, config := options.forNet(); config.Enable {
-		return c.SetKeepAliveConfig(config)
+	if err := options.correct(n, c); err != nil {
+		return err
 	}
 	rc, err := c.SyscallConn()
 	if err != nil {
 		return err
 	}
-	return controlFD(rc, func(fd int) error { return options.set(n, fd) })
+	return controlFD(rc, func(fd int) error {
+		// A Multipath TCP socket, which Go programs make, may lack the option; the step says so.
+		_ = options.setUserTimeout(n, fd)
+		return nil
+	})
 }
 
 // closeTaken closes a descriptor that is ours alone.

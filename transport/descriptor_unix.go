@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,7 +31,8 @@ func takeDescriptor(n *narrator, fd int, want string) (*os.File, error) {
 		if listening != 0 {
 			return nil, &DescriptorError{FD: fd, Want: want, Got: "a listening one"}
 		}
-		_, err := unix.Getpeername(fd)
+		// x/sys/unix would make another call to find out the protocol.
+		_, err := syscall.Getpeername(fd)
 		if n.call("getpeername", fdText(fd), "ok", err) != nil {
 			return nil, refuseDescriptor(fd, want, err)
 		}

@@ -126,7 +126,7 @@ func (t *dialTeller) finish(c net.Conn) {
 	if t.narrator == nil || c == nil {
 		return
 	}
-	fd, local, remote := connFD(c), addrText(c.LocalAddr()), addrText(c.RemoteAddr())
+	fd, local, remote := socketFD(c), addrText(c.LocalAddr()), addrText(c.RemoteAddr())
 	t.mu.Lock()
 	won := t.won
 	t.mu.Unlock()

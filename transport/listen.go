@@ -73,7 +73,11 @@ func (lc *ListenConfig) Listen(ctx context.Context, a Address) (net.Listener, er
 	if err != nil {
 		return nil, err
 	}
-	return lc.finish(l, n, lc.Family, true)
+	ln, err := lc.finish(l, n, lc.Family, true)
+	if err != nil {
+		return nil, err
+	}
+	return ln, nil
 }
 
 // netConfig has MultipathTCP off: conversations are TCP, and the options below are those of TCP sockets.
@@ -102,7 +106,7 @@ func (lc *ListenConfig) backlog() int {
 }
 
 // finish sets the backlog and wraps l; it closes l on failure.
-func (lc *ListenConfig) finish(l net.Listener, n *narrator, f Family, backlog bool) (net.Listener, error) {
+func (lc *ListenConfig) finish(l net.Listener, n *narrator, f Family, backlog bool) (*listener, error) {
 	raw, ok := l.(rawListener)
 	if !ok {
 		l.Close()
@@ -152,6 +156,7 @@ type listener struct {
 	rawListener
 	narrator *narrator
 	family   Family
+	adopted  *socketOptions // set where package net made no socket of it, and sets its own defaults on what it accepts
 
 	file  os.FileInfo // the unix socket's file, to remove no other one; nil: none of ours
 	path  string
@@ -161,7 +166,11 @@ type listener struct {
 func (l *listener) Accept() (net.Conn, error) {
 	c, err := l.rawListener.Accept()
 	if l.narrator != nil {
-		l.narrator.tell(acceptedSteps(l.rawListener, c, err)...)
+		l.narrator.tell(acceptedSteps(l.rawListener, c, err, l.adopted != nil)...)
+	}
+	if tc, ok := c.(*net.TCPConn); ok && l.adopted != nil {
+		// A peer that is gone already is no failure of the listener: reading from it will tell.
+		_ = l.adopted.correct(l.narrator, tc)
 	}
 	return c, err
 }

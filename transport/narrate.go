@@ -47,11 +47,8 @@ func boundSteps(fd int, at string, l net.Listener, err error) []Step {
 }
 
 // acceptedSteps are the calls of one Accept.
-func acceptedSteps(l rawListener, c net.Conn, err error) []Step {
-	on := -1
-	if rc, err := l.SyscallConn(); err == nil {
-		_ = controlFD(rc, func(fd int) error { on = fd; return nil })
-	}
+func acceptedSteps(l rawListener, c net.Conn, err error, adopted bool) []Step {
+	on := socketFD(l)
 	if err != nil {
 		// Where the listener was closed or its deadline came, no call was made.
 		if name := failedCall(err); strings.HasPrefix(name, "accept") {
@@ -59,21 +56,53 @@ func acceptedSteps(l rawListener, c net.Conn, err error) []Step {
 		}
 		return nil
 	}
-	fd := connFD(c)
+	fd := socketFD(c)
 	steps := []Step{
 		{Call: "accept", Args: fdText(on), Result: fdText(fd) + ", " + addrText(c.RemoteAddr())},
 		inferred("getsockname", fdText(fd), addrText(c.LocalAddr())),
 	}
 	if _, tcp := c.(*net.TCPConn); tcp {
 		steps = append(steps, inferred("setsockopt", fdText(fd)+", TCP_NODELAY, 1", "ok"))
+		if adopted {
+			steps = append(steps, netKeepaliveSteps(fd)...)
+		}
 	}
 	return steps
 }
 
-// connFD is the descriptor of a connection of package net, or -1.
-func connFD(c net.Conn) int {
+// adoptedSteps are the calls with which package net takes over the descriptor from as fd.
+func adoptedSteps(from, fd int, local, remote net.Addr, tcp bool) []Step {
+	peer := inferred("getpeername", fdText(fd), addrText(remote))
+	if remote == nil {
+		peer.Result, peer.Err = "", syscall.ENOTCONN
+	}
+	steps := []Step{
+		inferred("fcntl", fdText(from)+", F_DUPFD_CLOEXEC, 0", fdText(fd)),
+		inferred("getsockopt", fdText(fd)+", SO_TYPE", "SOCK_STREAM"),
+		inferred("getsockname", fdText(fd), addrText(local)),
+		peer,
+	}
+	if tcp {
+		steps = append(steps, inferred("setsockopt", fdText(fd)+", TCP_NODELAY, 1", "ok"))
+		steps = append(steps, netKeepaliveSteps(fd)...)
+	}
+	return steps
+}
+
+// netKeepaliveSteps are the defaults of package net, where it could not be told otherwise.
+func netKeepaliveSteps(fd int) []Step {
+	return []Step{
+		inferred("setsockopt", optionText(fd, "SO_KEEPALIVE", 1), "ok"),
+		inferred("setsockopt", optionText(fd, "TCP_KEEPIDLE", 15), "ok"),
+		inferred("setsockopt", optionText(fd, "TCP_KEEPINTVL", 15), "ok"),
+		inferred("setsockopt", optionText(fd, "TCP_KEEPCNT", 9), "ok"),
+	}
+}
+
+// socketFD is the descriptor of a listener or connection of package net, or -1.
+func socketFD(s any) int {
 	n := -1
-	if sc, ok := c.(syscall.Conn); ok {
+	if sc, ok := s.(syscall.Conn); ok {
 		if rc, err := sc.SyscallConn(); err == nil {
 			_ = controlFD(rc, func(fd int) error { n = fd; return nil })
 		}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"math"
+	"net"
 	"time"
 )
 
@@ -38,4 +39,28 @@ func wholeSeconds(d time.Duration) int {
 func wholeMilliseconds(d time.Duration) int {
 	ms := (d + time.Millisecond - 1) / time.Millisecond
 	return int(min(ms, math.MaxInt32))
+}
+
+// correct sets the keepalive of a connection for which package net could not be told: one that came as a
+// descriptor, or was accepted from such. It has the defaults of package net by then.
+func (o socketOptions) correct(n *narrator, c *net.TCPConn) error {
+	if o.keepalive == defaultKeepalive {
+		return nil
+	}
+	fd := socketFD(c)
+	if o.keepalive < 0 {
+		err := c.SetKeepAlive(false)
+		return n.call("setsockopt", optionText(fd, "SO_KEEPALIVE", 0), "ok", err)
+	}
+	seconds := wholeSeconds(o.keepalive)
+	d := time.Duration(seconds) * time.Second
+	err := c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: d, Interval: d, Count: -1})
+	if n != nil {
+		n.tell(
+			done("setsockopt", optionText(fd, "SO_KEEPALIVE", 1), "ok", err),
+			done("setsockopt", optionText(fd, "TCP_KEEPIDLE", seconds), "ok", err),
+			done("setsockopt", optionText(fd, "TCP_KEEPINTVL", seconds), "ok", err),
+		)
+	}
+	return err
 }

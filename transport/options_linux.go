@@ -31,10 +31,14 @@ func (o socketOptions) set(n *narrator, fd int) error {
 			}
 		}
 	}
-	if o.userTimeout > 0 {
-		return setOption(n, fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, wholeMilliseconds(o.userTimeout), "TCP_USER_TIMEOUT")
+	return o.setUserTimeout(n, fd)
+}
+
+func (o socketOptions) setUserTimeout(n *narrator, fd int) error {
+	if o.userTimeout <= 0 {
+		return nil
 	}
-	return nil
+	return setOption(n, fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, wholeMilliseconds(o.userTimeout), "TCP_USER_TIMEOUT")
 }
 
 func setOption(n *narrator, fd, level, opt, value int, name string) error {

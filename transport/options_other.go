@@ -12,9 +12,12 @@ func (o socketOptions) forNet() (time.Duration, net.KeepAliveConfig) {
 	if o.keepalive <= 0 {
 		return -1, net.KeepAliveConfig{}
 	}
-	return 0, net.KeepAliveConfig{Enable: true, Idle: o.keepalive, Interval: o.keepalive}
+	d := time.Duration(wholeSeconds(o.keepalive)) * time.Second
+	return 0, net.KeepAliveConfig{Enable: true, Idle: d, Interval: d}
 }
 
 // set does nothing: package net sets the keepalive of each connection here, and there is no portable
 // counterpart of TCP_USER_TIMEOUT.
 func (o socketOptions) set(*narrator, int) error { return nil }
+
+func (o socketOptions) setUserTimeout(*narrator, int) error { return nil }

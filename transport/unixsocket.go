@@ -27,12 +27,12 @@ func (lc *ListenConfig) listenUnix(ctx context.Context, n *narrator, path string
 		}
 		return nil, err
 	}
-	if own, ok := ln.(*listener); ok && path[0] != '@' {
-		if own.file, err = os.Lstat(path); err != nil {
+	if path[0] != '@' {
+		if ln.file, err = os.Lstat(path); err != nil {
 			ln.Close()
 			return nil, err
 		}
-		own.path = path
+		ln.path = path
 	}
 	return ln, nil
 }

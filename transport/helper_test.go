@@ -1,0 +1,120 @@
+package transport_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"duet.example/duet/transport"
+)
+
+// helperEnv makes a child of the test binary do one thing with sockets and tell its steps, a line of JSON
+// each; see helper.
+const helperEnv = "DUET_TRANSPORT_HELPER"
+
+func TestMain(m *testing.M) {
+	if what := os.Getenv(helperEnv); what != "" {
+		if err := helper(what, os.Getenv(helperEnv+"_ADDRESS")); err != nil {
+			fmt.Println("error", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// helperEnviron has the race detector not sleep before it exits.
+func helperEnviron(what, address string) []string {
+	return append(os.Environ(), "GORACE=atexit_sleep_ms=0", helperEnv+"="+what, helperEnv+"_ADDRESS="+address)
+}
+
+// told is a Step that survives JSON.
+type told struct {
+	Call, Args, Result, Err string
+	Inferred                bool
+}
+
+func helper(what, address string) error {
+	ctx := context.Background()
+	tell := func(s transport.Step) {
+		t := told{s.Call, s.Args, s.Result, "", s.Inferred}
+		if s.Err != nil {
+			t.Err = s.Err.Error()
+		}
+		b, _ := json.Marshal(t)
+		fmt.Println("step", string(b))
+	}
+	lc := transport.ListenConfig{Step: tell}
+	d := transport.Dialer{Step: tell}
+	var (
+		a   transport.Address
+		err error
+	)
+	if address != "" {
+		if a, err = transport.ParseAddress(transport.Address{}, address); err != nil {
+			return err
+		}
+	}
+	serve := func(l net.Listener, err error) error {
+		if err != nil {
+			return err
+		}
+		fmt.Println("ready", l.Addr())
+		for range 2 {
+			c, err := l.Accept()
+			if err != nil {
+				return err
+			}
+			c.Close()
+		}
+		return l.Close()
+	}
+	end := func(c net.Conn, err error) error {
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}
+	switch what {
+	case "listen":
+		return serve(lc.Listen(ctx, a))
+	case "listen6":
+		lc.Family = transport.IPv6
+		return serve(lc.Listen(ctx, a))
+	case "listenfd":
+		return serve(lc.File(3))
+	case "systemd":
+		if os.Getenv("LISTEN_PID") == "self" {
+			os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+		}
+		l, err := lc.Systemd()
+		for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+			if v, ok := os.LookupEnv(name); ok {
+				return fmt.Errorf("%s is still set: %q", name, v)
+			}
+		}
+		if err == nil {
+			if _, err := lc.Systemd(); err == nil {
+				return fmt.Errorf("a second call found a socket")
+			}
+			if _, err := lc.File(3); err == nil {
+				return fmt.Errorf("descriptor 3 is still open")
+			}
+		}
+		return serve(l, err)
+	case "connect":
+		return end(d.Dial(ctx, a))
+	case "connect6":
+		d.Family = transport.IPv6
+		return end(d.Dial(ctx, a))
+	case "connectfd":
+		return end(d.File(3))
+	}
+	return fmt.Errorf("unknown helper %q", what)
+}
