@@ -1,0 +1,259 @@
+package bulk
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestKernelCopies holds the pairings which must not fall back in silence.
+func TestKernelCopies(t *testing.T) {
+	text := []byte("a few bytes")
+	sources := map[string]func() io.Reader{
+		"file": func() io.Reader {
+			name := filepath.Join(t.TempDir(), "src")
+			check(t, os.WriteFile(name, text, 0o600))
+			f, err := os.Open(name)
+			check(t, err)
+			t.Cleanup(func() { f.Close() })
+			return f
+		},
+		"pipe": func() io.Reader {
+			r, w := pipePair(t)
+			w.Write(text)
+			w.Close()
+			return r
+		},
+		"stdin": func() io.Reader {
+			r, w := pipePair(t)
+			w.Write(text)
+			w.Close()
+			s, err := NewStdin(r)
+			check(t, err)
+			t.Cleanup(func() { s.Close() })
+			return s
+		},
+		"tcp": func() io.Reader {
+			a, b := tcpPair(t)
+			a.Write(text)
+			a.CloseWrite()
+			return b
+		},
+	}
+	sinks := map[string]func() (io.Writer, func() io.Reader){
+		"null": func() (io.Writer, func() io.Reader) {
+			f, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+			check(t, err)
+			t.Cleanup(func() { f.Close() })
+			return f, nil
+		},
+		"file": func() (io.Writer, func() io.Reader) {
+			f, err := os.Create(filepath.Join(t.TempDir(), "dst"))
+			check(t, err)
+			t.Cleanup(func() { f.Close() })
+			return f, func() io.Reader { f.Seek(0, io.SeekStart); return f }
+		},
+		"pipe": func() (io.Writer, func() io.Reader) {
+			r, w := pipePair(t)
+			return w, func() io.Reader { w.Close(); return r }
+		},
+		"tcp": func() (io.Writer, func() io.Reader) {
+			a, b := tcpPair(t)
+			return a, func() io.Reader { a.CloseWrite(); return b }
+		},
+	}
+	for from, newSource := range sources {
+		for to, newSink := range sinks {
+			if from == "file" && (to == "file" || to == "null") {
+				continue
+			}
+			t.Run(from+"→"+to, func(t *testing.T) {
+				dst, out := newSink()
+				r, err := openRead(newSource())
+				check(t, err)
+				defer r.release()
+				w, err := openWrite(dst)
+				check(t, err)
+				defer w.release()
+				m := &meter{}
+				handled, err := fast(t.Context(), w, r, m)
+				if !handled || err != nil || m.total != int64(len(text)) {
+					t.Fatalf("fast = %v, %v, %d bytes", handled, err, m.total)
+				}
+				if out == nil {
+					return
+				}
+				if got, err := io.ReadAll(out()); err != nil || !bytes.Equal(got, text) {
+					t.Fatalf("arrived: %q, %v", got, err)
+				}
+			})
+		}
+	}
+}
+
+// TestChannelGoesOutFirst: where dst refuses splice after all, what is in the
+// channel is written before the portable path goes on.
+func TestChannelGoesOutFirst(t *testing.T) {
+	a, b := tcpPair(t)
+	name := filepath.Join(t.TempDir(), "dst")
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	check(t, err)
+	defer f.Close()
+	r, err := openRead(b)
+	check(t, err)
+	w, err := openWrite(f)
+	check(t, err)
+	w.desc.appends = false // as if the refusal were a surprise
+	a.Write([]byte("first "))
+	m := &meter{}
+	if handled, err := fast(t.Context(), w, r, m); handled || err != nil {
+		t.Fatalf("fast = %v, %v, want to be told to go on", handled, err)
+	}
+	a.Write([]byte("second"))
+	a.CloseWrite()
+	check(t, portable(t.Context(), w.writer, r.reader, m))
+	if got, _ := os.ReadFile(name); string(got) != "first second" || m.total != int64(len(got)) {
+		t.Fatalf("file holds %q, counted %d", got, m.total)
+	}
+}
+
+// TestBlindDescriptor copies through descriptors that have no non-blocking
+// calls, and cancels them.
+func TestBlindDescriptor(t *testing.T) {
+	in, feed := pipePair(t)
+	drain, out := pipePair(t)
+	src, err := openRead(in)
+	check(t, err)
+	defer src.release()
+	dst, err := openWrite(out)
+	check(t, err)
+	defer dst.release()
+	src.desc.blind, dst.desc.blind = true, true
+	data := bytes.Repeat([]byte("0123456789"), 30_000)
+	go func() { feed.Write(data); feed.Close() }()
+	got := make(chan []byte, 1)
+	go func() { p, _ := io.ReadAll(io.LimitReader(drain, int64(len(data)))); got <- p }()
+	check(t, portable(t.Context(), dst.writer, src.reader, &meter{}))
+	if !bytes.Equal(<-got, data) {
+		t.Fatal("what arrived is not what was sent")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	defer context.AfterFunc(ctx, dst.interrupt)()
+	n, err := dst.writer.Write(make([]byte, 1<<20))
+	if n == 0 || n == 1<<20 || err != errInterrupted {
+		t.Fatalf("Write into a full pipe = %d, %v", n, err)
+	}
+}
+
+// TestLowWater: the mark is up while bulk flows, and comes down by itself, so
+// that the tail of a burst is reported while the connection stays open.
+func TestLowWater(t *testing.T) {
+	a, b := tcpPair(t)
+	r, err := openRead(b)
+	check(t, err)
+	l := newLowWater(r.desc)
+	defer l.close()
+	if got := mark(t, b); got > 1 {
+		t.Fatalf("at first the mark is %d", got)
+	}
+	up := 0
+	for round := range 25 {
+		l.add(lowWaterBulk)
+		if mark(t, b) == lowWaterMark {
+			up++ // unless the machine was busy for a whole period
+		}
+		a.Write([]byte("tail"))
+		check(t, b.SetReadDeadline(time.Now().Add(time.Second)))
+		if err := r.desc.wait(); err != nil {
+			t.Fatalf("round %d: the tail is not reported: %v", round, err)
+		}
+		if n, err := b.Read(make([]byte, 10)); n != 4 || err != nil {
+			t.Fatalf("round %d: Read = %d, %v", round, n, err)
+		}
+		if got := mark(t, b); got > 1 {
+			t.Fatalf("round %d: afterwards the mark is %d", round, got)
+		}
+	}
+	if up == 0 {
+		t.Fatal("in bulk the mark was never up")
+	}
+	l.add(lowWaterBulk)
+	l.close()
+	if got := mark(t, b); got > 1 {
+		t.Fatalf("once closed the mark is %d", got)
+	}
+}
+
+// TestLowWaterStaysUp: the mark comes down only after a period with less than
+// 1 MiB in it, and a trickle never raises it.
+func TestLowWaterStaysUp(t *testing.T) {
+	_, b := tcpPair(t)
+	r, err := openRead(b)
+	check(t, err)
+	l := newLowWater(r.desc)
+	defer l.close()
+	l.add(lowWaterBulk - 1)
+	if got := mark(t, b); got > 1 {
+		t.Fatalf("below 1 MiB the mark is %d", got)
+	}
+	l.add(1)
+	l.timer.Stop() // the test ticks
+	for range 3 {
+		l.add(lowWaterBulk)
+		l.tick()
+		if got := mark(t, b); got != lowWaterMark {
+			t.Fatalf("in bulk the mark is %d", got)
+		}
+	}
+	l.timer.Stop()
+	l.tick()
+	if got := mark(t, b); got > 1 {
+		t.Fatalf("after a quiet period the mark is %d", got)
+	}
+}
+
+func mark(t *testing.T, c *net.TCPConn) (v int) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	check(t, err)
+	check(t, raw.Control(func(fd uintptr) { v, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT) }))
+	check(t, err)
+	return v
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func pipePair(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	var p [2]int
+	check(t, unix.Pipe2(p[:], unix.O_CLOEXEC))
+	r, w = os.NewFile(uintptr(p[0]), "r"), os.NewFile(uintptr(p[1]), "w")
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+func tcpPair(t *testing.T) (a, b *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	check(t, err)
+	d, err := l.Accept()
+	check(t, err)
+	t.Cleanup(func() { c.Close(); d.Close() })
+	return c.(*net.TCPConn), d.(*net.TCPConn)
+}
