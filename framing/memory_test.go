@@ -1,0 +1,103 @@
+package framing_test
+
+import (
+	"bytes"
+	"runtime"
+	"testing"
+
+	"duet.example/duet/framing"
+)
+
+// A buffer grows with what arrives, up to the limit and no further; a message
+// has no spare room.
+func TestCodec_F3_Memory(t *testing.T) {
+	const limit = 1000
+	for _, f := range all {
+		c := f.New(limit)
+		in := append([]byte{0, 0, limit >> 8, limit & 0xff}, bytes.Repeat([]byte("x"), limit)...)
+		if f != framing.Length {
+			in = in[5:]
+		}
+		for _, b := range in[:len(in)-1] {
+			if msgs, err := c.Feed(nil, []byte{b}); err != nil || len(msgs) != 0 {
+				t.Fatalf("%v: %d messages, %v", f, len(msgs), err)
+			}
+		}
+		rest := c.Rest()
+		if cap(rest) > limit+4 || len(rest) != len(in)-1 {
+			t.Errorf("%v: %d bytes have room for %d", f, len(rest), cap(rest))
+		}
+
+		in = in[:len(in)-1]
+		if f == framing.Length {
+			in = append(in, 'x')
+		}
+		msgs, err := c.Feed(nil, in[:10])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range in[10:] {
+			msgs, _ = c.Feed(msgs, []byte{b})
+		}
+		if msgs, err = c.End(msgs); err != nil || len(msgs) != 1 {
+			t.Fatalf("%v: %d messages, %v", f, len(msgs), err)
+		}
+		if body := msgs[0].Body; cap(body) != len(body) {
+			t.Errorf("%v: message of %d bytes has room for %d", f, len(body), cap(body))
+		}
+	}
+}
+
+// What an announced length costs is what has arrived of it.
+func TestLength_F5_NoRoomBeforeBytes(t *testing.T) {
+	c := framing.Length.New(1 << 30)
+	if _, err := c.Feed(nil, []byte("\x3f\xff\xff\xffabc")); err != nil {
+		t.Fatal(err)
+	}
+	in := []byte("x")
+	if n := testing.AllocsPerRun(10, func() { _, _ = c.Feed(nil, in) }); n != 0 {
+		t.Errorf("a byte allocates %v times", n)
+	}
+	if rest := c.Rest(); cap(rest) > 64 {
+		t.Errorf("%d bytes have room for %d", len(rest), cap(rest))
+	}
+}
+
+// The remainder of a burst that was too long for a line does not keep all of it
+// alive.
+func TestAuto_F8_RemainderIsSmall(t *testing.T) {
+	half := bytes.Repeat([]byte("x"), framing.DefaultMaxMessage/2)
+	codecs := make([]framing.Codec, 16)
+	before := heap()
+	for i := range codecs {
+		c := framing.Auto.New(0)
+		codecs[i] = c
+		n := 0
+		for _, b := range [][]byte{half, half, []byte("\r"), []byte("x")} {
+			msgs, err := c.Feed(nil, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(msgs)
+		}
+		if want := framing.DefaultMaxMessage / framing.MaxBare; n != want {
+			t.Errorf("%d messages, want %d", n, want)
+		}
+	}
+	if held := heap() - before; held > int64(len(codecs))*framing.MaxBare {
+		t.Errorf("%d codecs with two bytes pending hold %d bytes", len(codecs), held)
+	}
+	for _, c := range codecs {
+		if rest := c.Rest(); string(rest) != "\rx" {
+			t.Errorf("%q is left", rest)
+		}
+	}
+}
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
