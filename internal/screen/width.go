@@ -3,7 +3,6 @@ package screen
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/clipperhouse/displaywidth"
 )
@@ -75,21 +74,25 @@ func sequences(s string) string {
 }
 
 // clusterWidth corrects the width of a cluster where terminals agree on a larger one: half width voicing
-// marks have a column of their own, and a cluster nobody can draw as one is drawn as its parts.
+// marks and two vowels of Thai and Lao have a column of their own, and a cluster nobody can draw as one is drawn as its parts.
 func clusterWidth(cluster string, width int) int {
-	if len(cluster) < 6 || cluster[0] == esc {
+	if len(cluster) < 4 || cluster[0] == esc {
 		return width
 	}
-	voicing, runes, sum := 0, 0, 0
+	own, runes, sum := 0, 0, 0
 	for i, r := range cluster {
 		runes++
 		sum += displaywidth.Rune(r)
-		if i > 0 && (r == 0xff9e || r == 0xff9f) {
-			voicing++
+		if i == 0 {
+			continue
+		}
+		switch r {
+		case 0xff9e, 0xff9f, 0x0e33, 0x0eb3:
+			own++
 		}
 	}
-	if runes > maxCluster && utf8.ValidString(cluster) {
+	if runes > maxCluster {
 		return max(sum, width)
 	}
-	return width + voicing
+	return width + own
 }
