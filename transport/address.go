@@ -78,3 +78,17 @@ func (f Family) network() string {
 	}
 	return "tcp"
 }
+
+// host is the loopback address for localhost where a family is wanted: not every system's table of
+// names has both (RFC 6761, section 6.3).
+func (f Family) host(name string) string {
+	if strings.EqualFold(name, "localhost") {
+		switch f {
+		case IPv4:
+			return "127.0.0.1"
+		case IPv6:
+			return "::1"
+		}
+	}
+	return name
+}

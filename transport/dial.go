@@ -40,7 +40,7 @@ func (d *Dialer) Dial(ctx context.Context, a Address) (net.Conn, error) {
 		if host == "" {
 			host = "localhost"
 		}
-		network, address = d.Family.network(), net.JoinHostPort(host, a.Port)
+		network, address = d.Family.network(), net.JoinHostPort(d.Family.host(host), a.Port)
 	}
 	t := &dialTeller{narrator: newNarrator(d.Step)}
 	options := newSocketOptions(d.Keepalive, d.UserTimeout)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"duet.example/duet/transport"
 )
 
 // TestStepsAgainstStrace holds each narrated step against what the kernel saw, one for one.
@@ -30,6 +32,13 @@ func TestStepsAgainstStrace(t *testing.T) {
 	gone := listen(t, "127.0.0.1:0")
 	gone.Close()
 	_, port, _ := net.SplitHostPort(tcp.Addr().String())
+
+	full, err := (&transport.ListenConfig{Backlog: -1}).Listen(t.Context(), parse(t, "127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	dial(t, full)
 
 	stale := filepath.Join(dir, "stale")
 	sl, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale, Net: "unix"})
@@ -72,6 +81,7 @@ func TestStepsAgainstStrace(t *testing.T) {
 		{name: "unix", what: "connect", address: "unix:" + uln.Addr().String()},
 		{name: "unix nobody", what: "connect", address: "unix:" + filepath.Join(dir, "nothing"), fails: true},
 		{name: "refused", what: "connect", address: gone.Addr().String(), fails: true},
+		{name: "nobody answers", what: "connectslow", address: full.Addr().String(), fails: true},
 		{name: "unreachable", what: "connect", address: "255.255.255.255:80", fails: true},
 		{name: "descriptor", what: "connectfd", fd: file(t, connected)},
 		{name: "listening descriptor", what: "connectfd", fd: listening, fails: true},

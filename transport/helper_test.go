@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -112,6 +113,9 @@ func helper(what, address string) error {
 		return end(d.Dial(ctx, a))
 	case "connect6":
 		d.Family = transport.IPv6
+		return end(d.Dial(ctx, a))
+	case "connectslow":
+		d.Timeout = 100 * time.Millisecond
 		return end(d.Dial(ctx, a))
 	case "connectfd":
 		return end(d.File(3))

@@ -66,7 +66,7 @@ func (lc *ListenConfig) Listen(ctx context.Context, a Address) (net.Listener, er
 			return lc.socketOptions().set(n, s)
 		})
 	})
-	l, err := nlc.Listen(ctx, lc.Family.network(), net.JoinHostPort(a.Host, a.Port))
+	l, err := nlc.Listen(ctx, lc.Family.network(), net.JoinHostPort(lc.Family.host(a.Host), a.Port))
 	if n != nil && reached {
 		n.tell(boundSteps(fd, at, l, err)...)
 	}

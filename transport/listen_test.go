@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -114,6 +115,7 @@ func TestFamilies(t *testing.T) {
 		{family: transport.IPv4, listen: "[::1]:0", fails: true},
 		{family: transport.IPv6, listen: "127.0.0.1:0", fails: true},
 		{family: transport.IPv4, listen: "localhost:0", four: true},
+		{family: transport.IPv6, listen: "localhost:0", six: true},
 	} {
 		lc := transport.ListenConfig{Family: tt.family}
 		l, err := lc.Listen(t.Context(), parse(t, tt.listen))
@@ -232,6 +234,63 @@ func TestEmptyHostIsThisMachine(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Close()
+	}
+}
+
+// TestLocalhostOfFamily connects by name to a listener of one family.
+func TestLocalhostOfFamily(t *testing.T) {
+	for _, tt := range []struct {
+		family transport.Family
+		at     string
+	}{{transport.IPv4, "127.0.0.1:0"}, {transport.IPv6, "[::1]:0"}} {
+		l := listen(t, tt.at)
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		d := transport.Dialer{Family: tt.family}
+		c, err := d.Dial(t.Context(), transport.Address{Host: "LocalHost", Port: port})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		c.Close()
+	}
+}
+
+// TestStepsOneAtATime counts without a lock what several accepting goroutines tell.
+func TestStepsOneAtATime(t *testing.T) {
+	accepted := 0
+	lc := transport.ListenConfig{Step: func(s transport.Step) {
+		if s.Call == "accept" {
+			accepted++
+		}
+	}}
+	l, err := lc.Listen(t.Context(), parse(t, "127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const acceptors, each = 4, 10
+	var wg sync.WaitGroup
+	for range acceptors {
+		wg.Go(func() {
+			for range each {
+				c, err := l.Accept()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.Close()
+			}
+		})
+	}
+	for range acceptors * each {
+		dial(t, l).Close()
+	}
+	wg.Wait()
+	l.Close()
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("accept after close: %v", err)
+	}
+	if accepted != acceptors*each {
+		t.Errorf("%d accepts were told of %d", accepted, acceptors*each)
 	}
 }
 
