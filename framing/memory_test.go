@@ -67,14 +67,16 @@ func TestLength_F5_NoRoomBeforeBytes(t *testing.T) {
 // alive.
 func TestAuto_F8_RemainderIsSmall(t *testing.T) {
 	const limit = 1<<20 + 1000 // leaves a remainder
-	half := bytes.Repeat([]byte("x"), limit/2)
+	burst := bytes.Repeat([]byte("x"), limit+1)
+	// The buffer has grown to the limit when the last piece, for which it has room, exceeds it.
+	pieces := [][]byte{burst[:600_000], burst[600_000 : limit-10], burst[limit-10:]}
 	codecs := make([]framing.Codec, 16)
 	before := heap()
 	for i := range codecs {
 		c := framing.Auto.New(limit)
 		codecs[i] = c
 		n := 0
-		for _, b := range [][]byte{half, half, []byte("x")} {
+		for _, b := range pieces {
 			msgs, err := c.Feed(nil, b)
 			if err != nil {
 				t.Fatal(err)
