@@ -80,6 +80,7 @@ type mover struct {
 	dstReady bool
 	dstErr   error // dst was closed
 	grown    bool
+	corked   bool // the last bytes may stand in dst's queue, see push
 	total    int
 
 	srcFD   int
@@ -101,8 +102,13 @@ func (v *mover) move(src, dst int) {
 	v.n, v.err = uninterrupted(v.call, src, dst)
 	if v.err == unix.EAGAIN {
 		v.srcReady, v.dstReady = ready(src, unix.POLLIN), ready(dst, unix.POLLOUT)
+		if !v.srcReady && v.corked {
+			v.corked = false
+			push(dst)
+		}
 		return
 	}
+	v.corked = v.corked || v.dst.tcp && v.n > 0
 	v.total += v.n
 	if !v.grown && (v.n >= 64<<10 || v.total >= chunk) {
 		v.grown = true
@@ -122,10 +128,24 @@ func grow(fd int) {
 	}
 }
 
+// push sends what a TCP socket holds back. splice(2) and sendfile(2) mark all
+// but the last pages as followed by more (MSG_MORE), and are wrong about it
+// where a pipe held 16 pages or the socket took less than was there: the rest
+// then stays until the probe timer, for 200 ms. Clearing TCP_CORK (tcp(7))
+// pushes and changes nothing else.
+func push(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 0) }
+
+func (d *descriptor) push() {
+	if d.tcp {
+		_ = d.control(func(fd uintptr) { push(int(fd)) })
+	}
+}
+
 // direct moves bytes with one call each, where one side is a pipe or src is a
 // file. Neither descriptor is held while the other is waited for.
 func direct(ctx context.Context, dst, src *descriptor, m *meter, call func(src, dst int) (int, error)) (bool, error) {
 	v := newMover(dst, src, call)
+	defer dst.push()
 	low := newLowWater(src)
 	defer low.close()
 	for again := 0; ; {

@@ -257,3 +257,45 @@ func tcpPair(t *testing.T) (a, b *net.TCPConn) {
 	t.Cleanup(func() { c.Close(); d.Close() })
 	return c.(*net.TCPConn), d.(*net.TCPConn)
 }
+
+// TestNothingStaysCorked sends what fills 16 pages of a pipe exactly, of which
+// splice(2) alone would leave the end in the socket's queue for 200 ms each.
+func TestNothingStaysCorked(t *testing.T) {
+	const rounds, each = 25, 200 * time.Millisecond
+	for _, through := range []bool{false, true} {
+		in, feed := pipePair(t)
+		a, b := tcpPair(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 2)
+		copying := func(dst io.Writer, src io.Reader) {
+			_, err := Copy(ctx, dst, src, nil)
+			done <- err
+		}
+		go copying(a, in)
+		copies, peer := 1, b
+		if through {
+			c, d := tcpPair(t)
+			go copying(c, b)
+			copies, peer = 2, d
+		}
+		block := make([]byte, 16<<12)
+		begin := time.Now()
+		for range rounds {
+			if _, err := feed.Write(block); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(peer, block); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(begin); took > rounds*each/2 {
+			t.Errorf("through another socket %v: %d blocks took %v", through, rounds, took)
+		}
+		cancel()
+		for range copies {
+			if err := <-done; err != context.Canceled {
+				t.Error(err)
+			}
+		}
+	}
+}

@@ -45,9 +45,11 @@ func through(ctx context.Context, w *side, src *descriptor, m *meter) (bool, err
 	defer c.close()
 	low := newLowWater(src)
 	defer low.close()
+	defer dst.push()
 
 	var n int
 	var cerr error
+	corked := false
 	fill := func(fd uintptr) { n, cerr = uninterrupted(spliceOnce, int(fd), c.w) }
 	pour := func(fd uintptr) { n, cerr = uninterrupted(spliceOnce, c.r, int(fd)) }
 	for {
@@ -59,6 +61,10 @@ func through(ctx context.Context, w *side, src *descriptor, m *meter) (bool, err
 		}
 		switch {
 		case cerr == unix.EAGAIN:
+			if corked {
+				corked = false
+				dst.push()
+			}
 			if err := src.wait(); err != nil {
 				return true, &SideError{"read", err}
 			}
@@ -96,6 +102,7 @@ func through(ctx context.Context, w *side, src *descriptor, m *meter) (bool, err
 			default:
 				c.held -= n
 				m.add(n)
+				corked = dst.tcp
 			}
 		}
 	}
