@@ -20,23 +20,28 @@ func Chaos(c net.Conn, f Faults) net.Conn {
 	l := newLink(theirs, c, func() *Faults { return &f }, 0)
 	l.released = released
 	go l.run()
-	return &chaosConn{end: ours, release: sync.OnceFunc(func() { close(released) })}
+	return &chaosConn{end: ours, link: l, released: released}
 }
 
 type chaosConn struct {
 	*end
-	release func()
+	link     *link
+	released chan struct{}
+	once     sync.Once // the first of Close and Reset
 }
 
 var _ Conn = (*chaosConn)(nil)
 
-// Close tells the link first: it must know why its writes to this end fail.
+// Close tells the link first: it must know why its writes to this end fail. So does Reset.
 func (c *chaosConn) Close() error {
-	c.release()
+	c.once.Do(func() { close(c.released) })
 	return c.end.Close()
 }
 
 func (c *chaosConn) Reset() error {
-	c.release()
+	c.once.Do(func() {
+		c.link.resetting.Store(true)
+		close(c.released)
+	})
 	return c.end.Reset()
 }

@@ -219,6 +219,22 @@ func TestChaosBlackHoleIsClosedAtLast(t *testing.T) {
 	})
 }
 
+// Whoever does not read still learns of a reset when it writes, although the bytes before it wait.
+func TestChaosResetBehindUnreadBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := chaos(t, duettest.Faults{})
+		a.SetWriteDeadline(time.Now().Add(time.Second))
+		_, err := a.Write(make([]byte, 4<<20))
+		wantErr(t, "write to a peer that does not read", err, errTimeout)
+		a.Reset()
+		b.SetWriteDeadline(time.Now().Add(10 * time.Minute))
+		for err = nil; err == nil; time.Sleep(time.Second) {
+			_, err = b.Write([]byte("x"))
+		}
+		wantErr(t, "write to a peer that has reset", err, syscall.ECONNRESET)
+	})
+}
+
 // The peer that does not read holds nothing of a closed connection for ever.
 func TestChaosCloseWithoutReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

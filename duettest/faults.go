@@ -8,7 +8,8 @@ import (
 )
 
 // Faults says what a [Proxy] or [Chaos] does to a connection. The zero Faults passes everything on:
-// bytes, half-close each way, and reset.
+// bytes, half-close each way, and reset. A reset keeps its place behind the bytes before it, so that a
+// receiver that does not read learns of it late, or when it writes: within a second.
 type Faults struct {
 	Up   Direction // from the client to the server
 	Down Direction // from the server to the client

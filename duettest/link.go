@@ -3,6 +3,7 @@ package duettest
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +17,8 @@ type link struct {
 	client, server net.Conn
 	up, down       *pump
 
-	released <-chan struct{} // the owner has closed the client side; nil if nobody says so
+	released  <-chan struct{} // the owner has closed the client side; nil if nobody says so
+	resetting atomic.Bool     // set before released is closed: it was no Close, but a Reset
 
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -45,6 +47,9 @@ func (l *link) run() {
 	wg.Go(l.down.read)
 	wg.Go(l.down.write)
 	l.supervise()
+	if l.resetting.Load() {
+		l.reset()
+	}
 	l.close()
 	wg.Wait()
 }

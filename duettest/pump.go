@@ -64,7 +64,6 @@ func newPump(l *link, src, dst net.Conn, faults func() Direction, seed, stream u
 
 func (p *pump) read() {
 	buf := make([]byte, chunkSize)
-	var last time.Time
 	for {
 		n, err := p.src.Read(buf)
 		f := p.faults()
@@ -72,19 +71,17 @@ func (p *pump) read() {
 		if f.Jitter > 0 {
 			delay += time.Duration(p.readRand.Int64N(int64(f.Jitter)))
 		}
-		if due := time.Now().Add(delay); due.After(last) {
-			last = due
-		}
-		if n > 0 && !p.put(item{due: last, body: bytes.Clone(buf[:n])}) {
+		due := time.Now().Add(delay)
+		if n > 0 && !p.put(item{due: due, body: bytes.Clone(buf[:n])}) {
 			return
 		}
 		switch {
 		case err == nil:
 			continue
 		case errors.Is(err, io.EOF):
-			p.put(item{due: last, end: fin})
+			p.put(item{due: due, end: fin})
 		default:
-			p.put(item{due: last, end: rst})
+			p.put(item{due: due, end: rst})
 		}
 		return
 	}
@@ -95,18 +92,6 @@ func (p *pump) put(i item) bool {
 	select {
 	case p.queue <- i:
 		return true
-	default:
-	}
-	// The queue is full. A RST passes a receiver that does not read, but not what is on its way.
-	var patience <-chan time.Time
-	if i.end == rst {
-		patience = time.After(grace)
-	}
-	select {
-	case p.queue <- i:
-		return true
-	case <-patience:
-		p.link.reset()
 	case <-p.done:
 	case <-p.link.closed:
 	}
@@ -234,8 +219,12 @@ func (p *pump) strike(f Direction) bool {
 // after what it had said before.
 func (p *pump) refused() {
 	close(p.broken)
+	released := p.link.released
+	if p.link.resetting.Load() {
+		released = nil
+	}
 	select {
-	case <-p.link.released: // src is gone too
+	case <-released: // src is gone too, or dst was closed by its owner, which is no reset
 		return
 	default:
 	}
@@ -248,7 +237,7 @@ func (p *pump) refused() {
 	case <-p.reverse.broken:
 	case <-time.After(grace):
 	case <-p.link.closed:
-	case <-p.link.released:
+	case <-released:
 		return
 	}
 	p.link.reset()
