@@ -258,44 +258,39 @@ func tcpPair(t *testing.T) (a, b *net.TCPConn) {
 	return c.(*net.TCPConn), d.(*net.TCPConn)
 }
 
-// TestNothingStaysCorked sends what fills 16 pages of a pipe exactly, of which
-// splice(2) alone would leave the end in the socket's queue for 200 ms each.
+// TestNothingStaysCorked sends what takes 16 buffers of a pipe exactly, which
+// splice(2) alone would leave in the socket's queue for 200 ms.
 func TestNothingStaysCorked(t *testing.T) {
-	const rounds, each = 25, 200 * time.Millisecond
-	for _, through := range []bool{false, true} {
-		in, feed := pipePair(t)
-		a, b := tcpPair(t)
+	const buffers, rounds, stall = 16, 10, 200 * time.Millisecond
+	var p [2]int
+	// Packet mode: each write is a buffer.
+	check(t, unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_DIRECT))
+	in, feed := os.NewFile(uintptr(p[0]), "r"), os.NewFile(uintptr(p[1]), "w")
+	defer in.Close()
+	defer feed.Close()
+	a, b := tcpPair(t)
+	part := bytes.Repeat([]byte("x"), 100)
+	var took time.Duration
+	for range rounds {
+		for range buffers {
+			if _, err := feed.Write(part); err != nil {
+				t.Fatal(err)
+			}
+		}
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 2)
-		copying := func(dst io.Writer, src io.Reader) {
-			_, err := Copy(ctx, dst, src, nil)
-			done <- err
-		}
-		go copying(a, in)
-		copies, peer := 1, b
-		if through {
-			c, d := tcpPair(t)
-			go copying(c, b)
-			copies, peer = 2, d
-		}
-		block := make([]byte, 16<<12)
+		done := make(chan error, 1)
 		begin := time.Now()
-		for range rounds {
-			if _, err := feed.Write(block); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := io.ReadFull(peer, block); err != nil {
-				t.Fatal(err)
-			}
+		go func() { _, err := Copy(ctx, a, in, nil); done <- err }()
+		if _, err := io.ReadFull(b, make([]byte, buffers*len(part))); err != nil {
+			t.Fatal(err)
 		}
-		if took := time.Since(begin); took > rounds*each/2 {
-			t.Errorf("through another socket %v: %d blocks took %v", through, rounds, took)
-		}
+		took += time.Since(begin)
 		cancel()
-		for range copies {
-			if err := <-done; err != context.Canceled {
-				t.Error(err)
-			}
+		if err := <-done; err != context.Canceled {
+			t.Error(err)
 		}
+	}
+	if took > rounds*stall/2 {
+		t.Errorf("%d small bursts took %v", rounds, took)
 	}
 }
