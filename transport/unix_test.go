@@ -16,7 +16,7 @@ import (
 )
 
 func TestUnixMode(t *testing.T) {
-	// The narrowest moment: what the file's mode is when the system has just bound it.
+	// Without a mask the mode is all ours.
 	path := filepath.Join(t.TempDir(), "s")
 	var calls []string
 	lc := transport.ListenConfig{Step: func(s transport.Step) { calls = append(calls, s.Call) }}
@@ -76,6 +76,38 @@ func TestUnixLive(t *testing.T) {
 	}
 	dial(t, l)
 	accept(t, l)
+}
+
+// TestUnixKeepsWhatDoesNotRefuse: only a connect that is refused proves that nobody is there.
+func TestUnixKeepsWhatDoesNotRefuse(t *testing.T) {
+	datagram := filepath.Join(t.TempDir(), "d")
+	pc, err := net.ListenPacket("unixgram", datagram)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	paths := []string{datagram}
+	if runtime.GOOS == "linux" {
+		// A server with a full queue; other systems refuse for it.
+		busy := filepath.Join(t.TempDir(), "b")
+		full := transport.ListenConfig{Backlog: -1}
+		l, err := full.Listen(t.Context(), parse(t, "unix:"+busy))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		dial(t, l)
+		paths = append(paths, busy)
+	}
+	for _, p := range paths {
+		var lc transport.ListenConfig
+		if _, err := lc.Listen(t.Context(), parse(t, "unix:"+p)); !errors.Is(err, syscall.EADDRINUSE) {
+			t.Errorf("%s: %v", p, err)
+		}
+		if _, err := os.Lstat(p); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestUnixKeepsWhatIsNoSocket(t *testing.T) {
