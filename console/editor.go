@@ -37,10 +37,9 @@ type editor struct {
 	walk   *walk
 	search *search // nil: none goes on
 
+	sized  bool // bubbletea has told the size
 	hidden bool // the screen is given away
 	flip   bool // see View
-	drawn  []string
-	cx, cy int // the cursor in what was drawn
 }
 
 type (
@@ -67,30 +66,20 @@ func (e *editor) resize(width, height int) {
 func (e *editor) filter(_ tea.Model, msg tea.Msg) tea.Msg {
 	// A print before the first frame would take the whole screen for ours.
 	select {
-	case <-e.t.out.frame():
+	case <-e.t.out.ready():
 	default:
-		wait(e.t.out.frame(), 200*time.Millisecond)
+		wait(e.t.out.ready(), 200*time.Millisecond)
 	}
 	if size, ok := msg.(tea.WindowSizeMsg); ok {
-		e.t.out.before(e.reflowed(size.Width))
+		first := !e.sized
+		e.sized = true
+		if first && size.Width == e.width && size.Height == e.height {
+			return nil // tells nothing new, and would have all drawn again
+		}
+		e.t.out.reflow(size.Width)
+		e.resize(size.Width, size.Height)
 	}
 	return msg
-}
-
-// reflowed returns what moves the cursor to where bubbletea believes it to be, after a terminal that has become
-// narrower has broken the rows above the cursor in two.
-func (e *editor) reflowed(width int) string {
-	if width <= 0 || width >= e.width || e.hidden {
-		return ""
-	}
-	up := e.cx / width
-	for _, r := range e.drawn[:min(e.cy, len(e.drawn))] {
-		up += max(0, e.method.StringWidth(r)-1) / width
-	}
-	if up == 0 {
-		return ""
-	}
-	return ansi.CursorUp(up)
 }
 
 // Init implements [tea.Model].
@@ -105,8 +94,7 @@ func (e *editor) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
 		}
 	}()
 	switch msg := msg.(type) {
-	case tea.WindowSizeMsg:
-		e.resize(msg.Width, msg.Height)
+	case tea.WindowSizeMsg: // see filter
 	case tea.ModeReportMsg:
 		if msg.Mode == ansi.ModeUnicodeCore &&
 			(msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
@@ -210,11 +198,12 @@ func (e *editor) View() (v tea.View) {
 			v = tea.NewView("")
 		}
 	}()
-	e.drawn, e.cx, e.cy = nil, 0, 0
+	var f frame
 	if !e.hidden {
-		e.draw()
+		f = e.draw()
 	}
-	content := strings.Join(e.drawn, "\n")
+	e.t.out.latest.Store(&f)
+	content := strings.Join(f.rows, "\n")
 	// After a print bubbletea leaves the cursor at the start of the line, unless the view has changed: a reset that
 	// shows nothing comes and goes.
 	if e.flip {
@@ -222,15 +211,14 @@ func (e *editor) View() (v tea.View) {
 	}
 	v = tea.NewView(content)
 	v.WindowTitle = e.title
-	v.Cursor = &tea.Cursor{Position: tea.Position{X: e.cx, Y: e.cy}, Shape: asItIs}
+	v.Cursor = &tea.Cursor{Position: tea.Position{X: f.x, Y: f.y}, Shape: asItIs}
 	return v
 }
 
 // asItIs is no shape but what makes bubbletea leave the cursor's shape, which is the user's choice, as it is.
 const asItIs tea.CursorShape = -1
 
-// draw sets what is drawn, and the cursor.
-func (e *editor) draw() {
+func (e *editor) draw() (f frame) {
 	room := max(1, e.height-1)
 	l := e.lay()
 	shown := min(len(l.rows), maxRows, room)
@@ -241,24 +229,25 @@ func (e *editor) draw() {
 		rows := wrapLine(e.partial, e.width-1, e.t.opts.Color)
 		rows = rows[max(0, len(rows)-min(maxPartial, room)):]
 		room -= len(rows)
-		e.drawn = append(e.drawn, rows...)
+		f.rows = append(f.rows, rows...)
 	}
 	first, other := e.prompts()
-	e.cx, e.cy = e.method.StringWidth(first)+l.x, len(e.drawn)+l.y-from
+	f.x, f.y = e.method.StringWidth(first)+l.x, len(f.rows)+l.y-from
 	for i := from; i < from+shown; i++ {
 		p := other
 		if i == 0 {
 			p = first
 		}
-		e.drawn = append(e.drawn, p+l.rows[i].shown)
+		f.rows = append(f.rows, p+l.rows[i].shown)
 	}
 	if hint := e.hintShown(); hint != "" && room > 0 {
 		hint = e.method.Truncate(hint, e.width-1, "…")
 		if e.t.opts.Color {
 			hint = "\x1b[2m" + hint + "\x1b[m"
 		}
-		e.drawn = append(e.drawn, hint)
+		f.rows = append(f.rows, hint)
 	}
+	return f
 }
 
 func (e *editor) hintShown() string {
@@ -273,7 +262,6 @@ func (e *editor) hintShown() string {
 
 // echo is how what was sent stands in the scrollback.
 func (e *editor) echo(s string) []string {
-	e.search = nil
 	first, other := e.prompts()
 	var lines []string
 	for i, line := range strings.Split(s, "\n") {

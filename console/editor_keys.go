@@ -128,13 +128,11 @@ func (e *editor) submit() {
 		return
 	}
 	s := e.text.s
-	echo := e.echo(s)
-	// The echo comes before whatever is printed in answer.
 	if len(e.t.inputs) >= maxInputs-reservedInputs {
 		e.hint = "not sent: what was sent before is still on its way"
 		return
 	}
-	e.t.queue.force(echo)
+	e.t.queue.force(e.echo(s)) // before whatever is printed in answer
 	e.deliver(Input{Kind: Submit, Text: s}, maxInputs-reservedInputs)
 	e.text.set("")
 	if h := e.t.opts.History; h != nil {

@@ -145,7 +145,7 @@ func NewTerminal(opts TerminalOptions) (*Terminal, error) {
 		done:    make(chan struct{}),
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
-	t.out = newOutput(opts.Out, t.lost)
+	t.out = newOutput(opts.Out, func() int { return int(t.width.Load()) }, t.lost)
 	e := newEditor(t, width, height)
 	t.prog = tea.NewProgram(e,
 		tea.WithContext(t.ctx),
@@ -206,6 +206,7 @@ func (t *Terminal) feed() {
 		if !ok {
 			return
 		}
+		t.settle()
 		var rows []string
 		for _, l := range lines {
 			rows = append(rows, wrapLine(l, int(t.width.Load())-1, t.opts.Color)...)
@@ -218,6 +219,16 @@ func (t *Terminal) feed() {
 		}
 		if c != nil {
 			t.prog.Send(*c)
+		}
+	}
+}
+
+// settle waits a moment for the editor to hear that the terminal has another width: what is printed before goes astray.
+func (t *Terminal) settle() {
+	for range 20 {
+		w, _, err := term.GetSize(int(t.opts.Out.Fd()))
+		if err != nil || w <= 0 || w == int(t.width.Load()) || wait(t.ctx.Done(), 5*time.Millisecond) {
+			return
 		}
 	}
 }

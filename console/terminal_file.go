@@ -6,24 +6,38 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/term"
 )
 
 // An output is the terminal as bubbletea writes to it. It notices what bubbletea does not tell: that a write has
-// failed, and that a first frame is on the screen.
+// failed, that a first frame is on the screen, and which.
 type output struct {
 	f      *os.File
-	failed func(error) // called once
+	failed func(error)           // called once
+	width  func() int            // for which frames are made
+	latest atomic.Pointer[frame] // the view that the next frame is made from
 
-	mu     sync.Mutex
-	err    error
-	first  string        // goes before the next write
-	framed chan struct{} // closed once a frame has been drawn
+	mu       sync.Mutex
+	err      error
+	first    string        // goes before the next frame
+	framed   chan struct{} // closed once a frame has been drawn
+	onScreen frame
+	believed int // the row of the cursor in the frame, as the renderer believes
 }
 
-func newOutput(f *os.File, failed func(error)) *output {
-	return &output{f: f, failed: failed, framed: make(chan struct{})}
+// A frame is what the editor draws: rows, and the cursor.
+type frame struct {
+	rows []string
+	x, y int
+}
+
+func newOutput(f *os.File, width func() int, failed func(error)) *output {
+	o := &output{f: f, width: width, failed: failed, framed: make(chan struct{})}
+	o.latest.Store(&frame{})
+	return o
 }
 
 func (o *output) Write(b []byte) (int, error) {
@@ -32,26 +46,74 @@ func (o *output) Write(b []byte) (int, error) {
 	if o.err != nil {
 		return 0, o.err
 	}
-	if o.first != "" {
+	n := len(b)
+	switch {
+	case bytes.Contains(b, []byte(ansi.SetModeBracketedPaste)):
+		// The first frame after each start switches that on.
+		o.onScreen = *o.latest.Load()
+		o.believed = o.onScreen.y
+		defer o.drawn()
+	case bytes.Contains(b, []byte(ansi.ResetModeBracketedPaste)):
+		// The last one, which must get through.
+	case bytes.HasPrefix(b, []byte(ansi.ResetModeTextCursorEnable)), bytes.HasPrefix(b, []byte(ansi.SetModeSynchronizedOutput)):
+		latest := o.latest.Load()
+		o.believed = latest.y
+		if w, _, err := term.GetSize(int(o.f.Fd())); err == nil && w < o.width() {
+			// The terminal has become narrower and bubbletea does not know yet. What is on the screen can still
+			// be found; this frame could not. Another follows.
+			return n, nil
+		}
+		o.onScreen = *latest
 		b = append([]byte(o.first), b...)
+		o.first = ""
+	case bytes.HasPrefix(b, []byte("\r")):
+		// A print leaves the cursor at the start of the frame.
+		o.onScreen.x, o.onScreen.y, o.believed = 0, 0, 0
+		b = append([]byte(o.first), b...)
+		o.first = ""
 	}
-	n, err := o.f.Write(b)
-	n = max(0, n-len(o.first))
-	o.first = ""
-	if err != nil {
+	if _, err := o.f.Write(bytes.ReplaceAll(b, eraseBelow, eraseBelowInPlace)); err != nil {
 		o.err = err
 		o.failed(err)
-		return n, err
-	}
-	// The first frame after each start switches bracketed paste on.
-	if bytes.Contains(b, []byte(ansi.SetModeBracketedPaste)) {
-		select {
-		case <-o.framed:
-		default:
-			close(o.framed)
-		}
+		return 0, err
 	}
 	return n, nil
+}
+
+// drawn is called with mu held.
+func (o *output) drawn() {
+	select {
+	case <-o.framed:
+	default:
+		close(o.framed)
+	}
+}
+
+// eraseBelow is how bubbletea starts to draw a frame anew. tmux puts what is erased that way from the top row of the
+// screen on into its scrollback, where it would stand twice: so the top row goes by itself.
+var (
+	eraseBelow        = []byte("\r\x1b[J")
+	eraseBelowInPlace = []byte("\r\x1b7\x1b[K\x1b[B\x1b[J\x1b8")
+)
+
+// reflow sees to it that the next frame goes where the last one stands, on a terminal that has become width columns
+// wide and has broken the rows of that frame to fit: the renderer counts whole rows.
+func (o *output) reflow(width int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	width = max(width, 1)
+	y := o.onScreen.y + o.onScreen.x/width
+	for _, r := range o.onScreen.rows[:min(o.onScreen.y, len(o.onScreen.rows))] {
+		y += max(0, ansi.StringWidth(r)-1) / width
+	}
+	switch up := y - o.believed; {
+	case up > 0:
+		o.first = ansi.CursorUp(up)
+	case up < 0:
+		o.first = ansi.CursorDown(-up)
+	default:
+		o.first = ""
+	}
 }
 
 func (o *output) Read(b []byte) (int, error) { return o.f.Read(b) }
@@ -60,15 +122,8 @@ func (o *output) Fd() uintptr                { return o.f.Fd() }
 // Close leaves the file alone: it is the caller's.
 func (o *output) Close() error { return nil }
 
-// before has seq written in front of the next frame.
-func (o *output) before(seq string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.first = seq
-}
-
-// frame is closed when a frame is on the screen.
-func (o *output) frame() <-chan struct{} {
+// ready is closed when a frame is on the screen.
+func (o *output) ready() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.framed

@@ -186,3 +186,188 @@ func TestScript(t *testing.T) {
 	s.SendKeys("C-c")
 	s.heard(`interrupt ""`)
 }
+
+func TestKeys(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "history")
+	s := start(t, 60, 16, "", "DUET_TEST_HISTORY="+file)
+	s.line("", 4)
+	typed := func(keys ...string) { s.t.Helper(); s.SendKeys(keys...) }
+
+	s.SendLiteral("one two three")
+	typed("C-a")
+	s.line("one two three", 4)
+	typed("M-f", "M-f")
+	s.line("one two three", 11)
+	typed("M-b")
+	s.line("one two three", 8)
+	typed("C-k")
+	s.line("one", 8) // the blank before the cursor is not seen
+	typed("C-w")
+	s.line("", 4)
+	typed("C-y", "Home", "Delete", "End", "BSpace", "C-d")
+	s.line("ne", 6)
+	typed("C-a", "C-d", "C-e", "C-u")
+	s.line("", 4)
+
+	// Emoji and combining characters are one character each.
+	s.SendLiteral("a😀e\u0301b"[:0] + "a😀éb")
+	s.line("a😀éb", 9)
+	typed("Left", "BSpace")
+	s.line("a😀b", 7)
+	typed("BSpace")
+	s.line("ab", 5)
+	s.SendLiteral("日本語")
+	s.line("a日本語b", 11)
+	typed("C-a", "C-k")
+	s.line("", 4)
+
+	// Line breaks, and rows as a field to move in.
+	s.SendLiteral("first")
+	typed("M-Enter")
+	s.SendLiteral("second")
+	typed("C-j")
+	s.WaitFor(">>> first\n... second\n...")
+	typed("Up", "Up", "Delete")
+	s.WaitFor(">>> irst\n... second\n...")
+	s.WaitForCursor(">>> irst", 4)
+	typed("C-e", "Down", "Down", "BSpace")
+	s.WaitForCursor("... second", 10)
+	typed("Enter")
+	s.heard(`submit "irst\nsecond"`)
+	s.line("", 4)
+	typed("Up")
+	s.WaitForCursor("... second", 10)
+	typed("Up", "Down", "Down")
+	s.line("", 4)
+
+	// Ctrl-R.
+	for _, m := range []string{"alpha", "beta", "alphabet"} {
+		s.SendLiteral(m)
+		typed("Enter")
+		s.heard(fmt.Sprintf("submit %q", m))
+	}
+	s.line("", 4)
+	s.SendLiteral("draft")
+	typed("C-r")
+	s.WaitForCursor("(search '') draft", 17)
+	s.SendLiteral("alp")
+	s.WaitForCursor("(search 'alp') alphabet", 15)
+	typed("C-r")
+	s.WaitForCursor("(search 'alp') alpha", 15)
+	s.SendLiteral("x")
+	s.WaitFor("(no match 'alpx') alpha")
+	typed("BSpace")
+	s.WaitForCursor("(search 'alp') alphabet", 15)
+	typed("C-g")
+	s.line("draft", 9)
+	typed("C-r")
+	s.SendLiteral("bet")
+	s.WaitFor("(search 'bet') alphabet")
+	typed("Enter")
+	s.line("alphabet", 9)
+	typed("C-u", "C-k")
+	s.line("", 4)
+
+	// Tab.
+	s.SendLiteral("/q")
+	typed("Tab")
+	s.line("/quit", 9)
+	typed("C-u")
+	s.SendLiteral("/f")
+	typed("Tab")
+	s.line("/fram", 9)
+	typed("Tab")
+	s.WaitFor("/framing   /frames\n>>> /fram")
+	s.line("/fram", 9)
+	typed("C-u")
+
+	// What the face can be told.
+	s.order("partial login: ")
+	s.WaitFor("login:\n>>>")
+	s.order("partial login: now")
+	s.WaitFor("login: now\n>>>")
+	s.line("", 4)
+	s.order("partial ")
+	s.Until("the partial line's end", func() bool { return !strings.Contains(s.Screen(), "login") })
+	s.line("", 4)
+	s.order("prompt [3] >>> ")
+	s.WaitForCursor("[3] >>>", 8)
+	s.SendLiteral("a")
+	typed("M-Enter")
+	s.WaitFor("[3] >>> a\n    ...")
+	typed("C-u", "BSpace", "C-u")
+	s.order("prompt >>> ")
+	s.line("", 4)
+	s.order("shut wait for the peer")
+	s.WaitFor(">>>\n(wait for the peer)")
+	s.SendLiteral("early")
+	typed("Enter")
+	s.WaitFor(">>> early\n(not sent: wait for the peer)")
+	s.order("open")
+	s.Until("the hint's end", func() bool {
+		return !strings.Contains(s.Screen(), "wait for") || strings.Contains(s.Screen(), "not sent")
+	})
+	typed("Enter")
+	s.heard(`submit "early"`)
+	s.line("", 4)
+	s.order("input put back")
+	s.line("put back", 12)
+	s.order("input not this")
+	s.order("title duet %s", "here")
+	s.Until("the title", func() bool { return s.Ask("#{pane_title}") == "duet here" })
+	s.line("put back", 12)
+	typed("C-l")
+	s.line("put back", 12)
+	if strings.Contains(s.Styled(), "\x1b[") {
+		t.Errorf("styles without color: %q", s.Styled())
+	}
+	typed("Enter")
+	s.heard(`submit "put back"`)
+	s.SendLiteral("/quit")
+	typed("Enter")
+	s.heard(`submit "/quit"`)
+	s.Until("its end", func() bool { return s.Ask("#{pane_dead}") == "1" })
+	b, err := os.ReadFile(file)
+	if want := "irst\\nsecond\nalpha\nbeta\nalphabet\nearly\nput back\n/quit\n"; err != nil || string(b) != want {
+		t.Errorf("history file %q (%v), want %q", b, err, want)
+	}
+}
+
+// What one sent stays visible, and nothing of the editor is left below it.
+func TestLeaving(t *testing.T) {
+	s := start(t, 60, 16, `echo before; $EDITOR; echo "after $?"; cat`)
+	s.line("", 4)
+	s.order("print last words||said")
+	s.SendLiteral("unsent")
+	s.line("unsent", 10)
+	s.SendKeys("C-u")
+	s.line("", 4)
+	s.SendLiteral("/quit")
+	s.SendKeys("Enter")
+	s.heard(`submit "/quit"`)
+	s.WaitFor("before\nlast words\n\nsaid\n>>> /quit\nafter 0")
+}
+
+// While a wrapped line is typed the terminal is made narrower and wider.
+func TestResizeWrapped(t *testing.T) {
+	s := start(t, 80, 24, "")
+	s.line("", 4)
+	s.order("burst 40")
+	s.WaitFor("burst 00039")
+	long := strings.Repeat("abcdefghij", 6) + "中文"
+	s.SendLiteral(long)
+	for _, w := range []int{40, 100, 50, 80} {
+		s.Resize(w, 24)
+		n := w - 5
+		if n > len(long) {
+			s.line(long, 68)
+		} else {
+			s.WaitFor("burst 00039\n>>> " + long[:n] + "\n... " + long[n:])
+			s.WaitForCursor("... "+long[n:], 4+64-n)
+		}
+	}
+	s.onePrompt(0)
+	if h := s.History(); strings.Contains(h, "...") {
+		t.Errorf("a row is left behind\n%s", h)
+	}
+}
