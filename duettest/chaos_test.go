@@ -219,6 +219,34 @@ func TestChaosBlackHoleIsClosedAtLast(t *testing.T) {
 	})
 }
 
+func TestChaosHalfCloseLasts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := chaos(t, duettest.Faults{Up: duettest.Direction{HalfCloseAfter: 1}})
+		for range 10 {
+			if _, err := io.WriteString(a, "question"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			io.WriteString(b, "answer")
+			if _, err := io.ReadFull(a, make([]byte, 6)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestChaosCutEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := chaos(t, duettest.Faults{Up: duettest.Direction{CutAfter: 1}})
+		io.WriteString(a, "question")
+		time.Sleep(time.Minute)
+		for _, c := range []net.Conn{a, b} {
+			_, err := io.WriteString(c, "x")
+			wantErr(t, "write long after a cut", err, syscall.EPIPE)
+		}
+	})
+}
+
 // Whoever does not read still learns of a reset when it writes, although the bytes before it wait.
 func TestChaosResetBehindUnreadBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

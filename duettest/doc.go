@@ -8,4 +8,6 @@
 //
 // [Proxy] stands between two sockets, and [Chaos] around any connection, and do to the bytes what
 // [Faults] says: delay, slow down, cut into pieces, damage, swallow, half-close, close, reset.
+//
+// [NewServer] runs a server for one test, and [ConnPair] gives both ends of one conversation in memory.
 package duettest
