@@ -2,7 +2,6 @@ package screen
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 )
 
@@ -15,13 +14,13 @@ type Untrusted []byte
 // Format prints the quoted form; width and precision are ignored. It implements fmt.Formatter.
 func (u Untrusted) Format(s fmt.State, verb rune) {
 	if verb == 'x' || verb == 'X' {
-		fmt.Fprintf(s, fmt.FormatString(s, verb), []byte(u)) //nolint:errcheck // fmt's own buffer
+		_, _ = fmt.Fprintf(s, fmt.FormatString(s, verb), []byte(u))
 		return
 	}
 	b := make([]byte, 0, len(u)+2)
 	b = append(b, '"')
 	b = appendQuoted(b, u)
-	io.WriteString(s, string(append(b, '"'))) //nolint:errcheck // fmt's own buffer
+	_, _ = s.Write(append(b, '"'))
 }
 
 // LogValue is the quoted form without its quotes. It implements slog.LogValuer.
