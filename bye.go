@@ -14,106 +14,104 @@ func (c *Conn) SayBye() error {
 	if c.set.farewell == "" {
 		return c.CloseWrite()
 	}
-	return c.bye(c.set.farewell)
+	if first, err := c.beginBye(); !first {
+		return err
+	}
+	return c.finishSending([]byte(c.set.farewell))
 }
 
 // PostBye is SayBye without waiting: the farewell takes its place in the queue.
 func (c *Conn) PostBye() error {
-	if c.rawTaken.Load() {
+	if c.rawWanted.Load() {
 		return c.error("send", ErrRaw)
 	}
-	if c.out.saidBye.Swap(true) {
-		return nil
-	}
-	c.setEnd(EndFarewell, nil)
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
 	var last []byte
 	if c.set.farewell != "" {
+		if first, err := c.beginBye(); !first {
+			return err
+		}
 		last = []byte(c.set.farewell)
 	}
-	err := c.queueLast(last)
-	if err == nil {
-		c.startWriter()
-	}
-	return err
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return c.queueLast(last)
 }
 
 // CloseWrite finishes sending: the peer reads io.EOF after all that was sent
 // before. Receiving goes on.
 func (c *Conn) CloseWrite() error {
-	if c.rawTaken.Load() {
+	if c.rawWanted.Load() {
 		return c.error("close", ErrRaw)
 	}
 	return c.finishSending(nil)
 }
 
-// bye says word as the farewell, and remembers why the conversation ends.
-func (c *Conn) bye(word string) error {
-	if c.rawTaken.Load() {
-		return c.error("send", ErrRaw)
+// beginBye remembers why the conversation ends; false where the farewell was said before or cannot be.
+func (c *Conn) beginBye() (first bool, err error) {
+	if c.rawWanted.Load() {
+		return false, c.error("send", ErrRaw)
 	}
 	if c.out.saidBye.Swap(true) {
-		return nil
+		return false, nil
 	}
 	c.setEnd(EndFarewell, nil)
-	return c.finishSending([]byte(word))
+	return true, nil
 }
 
 // answerFarewell answers the peer's farewell, once; a farewell that comes after one's own is
-// the answer. The receiving goroutine calls it and must not wait: the writer sends it. [C-5] [C-6]
+// the answer. The receiving goroutine calls it and must not wait: the writer sends it. [C-3] [C-5]
 func (c *Conn) answerFarewell() {
 	if c.out.saidBye.Swap(true) {
 		return
 	}
-	c.setEnd(EndFarewell, nil)
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	if err := c.queueLast([]byte(farewellAnswer(c.set.farewell))); err == nil {
-		c.startWriter()
+	c.peerSaidBye()
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.shut && !o.finAt.IsZero() {
+		o.finAt = time.Now() // the peer's time to end runs from its farewell
 	}
+	_ = c.queueLast([]byte(farewellAnswer(c.set.farewell)))
 }
 
 // finishSending sends last, if it is not nil, and FIN, and waits until both have left.
 func (c *Conn) finishSending(last []byte) error {
 	o := &c.out
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.shut {
-		o.mu.Unlock()
 		return nil
 	}
-	err := c.queueLast(last)
-	if err == nil {
-		c.startWriter()
-		for o.writing && o.err == nil {
-			o.cond.Wait()
-		}
-		if o.err != nil {
-			err = c.error("send", o.err)
-		}
+	if err := c.queueLast(last); err != nil {
+		return err
 	}
-	o.mu.Unlock()
-	return err
+	for o.writing && o.err == nil {
+		o.cond.Wait()
+	}
+	if o.err != nil {
+		return c.error("send", o.err)
+	}
+	return nil
 }
 
-// queueLast queues last and FIN; nothing may follow. o.mu is held.
+// queueLast queues last, if it is not nil, and FIN, and has them written; nothing may follow. A farewell
+// that cannot be sent in this framing is left out: the peer's io.EOF says the same. o.mu is held.
 func (c *Conn) queueLast(last []byte) error {
 	o := &c.out
 	if o.shut {
 		return nil
 	}
+	if o.err != nil {
+		return c.error("send", o.err)
+	}
 	m := &outgoing{}
 	if last != nil {
-		var err error
-		if m, err = c.encode(last, true); err != nil {
-			return err
-		}
-	} else if o.err != nil {
-		return c.error("send", o.err)
+		_ = c.encode(m, last, true)
 	}
 	m.fin = true
 	o.shut = true
 	c.push(m)
+	c.startWriter()
 	return nil
 }
 

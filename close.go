@@ -2,6 +2,7 @@ package duet
 
 import (
 	"errors"
+	"math"
 	"net"
 	"os"
 	"time"
@@ -48,22 +49,34 @@ func (c *Conn) finish(r EndReason, cause error) error {
 		c.closeNow(true)
 		return nil
 	}
-	c.queueLastWords(reason)
-	// A peer that takes a byte now and then must not hold an ending for ever.
-	if d := 3 * c.set.send; d > 0 {
-		t := time.AfterFunc(d, func() {
-			c.out.mu.Lock()
-			defer c.out.mu.Unlock()
-			if c.out.writing {
-				c.failSending(ErrSlowPeer)
-			}
-		})
-		defer t.Stop()
+	if c.queueLastWords(reason) {
+		defer c.boundSending().Stop()
 	}
-	unread := c.drain()
+	unread := c.drain(time.Now())
 	err := c.awaitWriter()
+	if err != nil {
+		// Half a message may have left: an ending that looks like a good one would make a whole of it.
+		abort(c.nc)
+		unread = true
+	}
 	c.closeNow(unread)
 	return err
+}
+
+// boundSending gives what is still to be sent three send timeouts in all: a peer that takes a
+// byte now and then must not hold an ending for ever.
+func (c *Conn) boundSending() *time.Timer {
+	d := 3 * c.set.send
+	if d <= 0 {
+		d = math.MaxInt64
+	}
+	return time.AfterFunc(d, func() {
+		c.out.mu.Lock()
+		defer c.out.mu.Unlock()
+		if c.out.writing {
+			c.failSending(ErrSlowPeer)
+		}
+	})
 }
 
 // mayLinger: whether the peer can still be served an orderly end.
@@ -76,21 +89,31 @@ func mayLinger(r EndReason) bool {
 }
 
 // queueLastWords queues the farewell, where it is this side that ends a conversation that goes on, and FIN.
-func (c *Conn) queueLastWords(r EndReason) {
+// It reports whether somebody is writing now.
+func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 	if c.rawTaken.Load() {
 		_ = c.nc.SetDeadline(time.Time{})
 		_ = c.sendFIN()
-		return
+		return false
 	}
 	var last []byte
 	if (r == EndShutdown || r == EndKicked || r == EndIdle) && c.set.farewell != "" && !c.out.saidBye.Swap(true) {
 		last = []byte(farewellAnswer(c.set.farewell))
 	}
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	if err := c.queueLast(last); err == nil {
-		c.startWriter()
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if last != nil || o.writing || o.shut || o.err != nil {
+		_ = c.queueLast(last)
+		return o.writing
 	}
+	// Only FIN is left, which never waits and needs no writer.
+	o.shut, o.writing = true, true
+	o.mu.Unlock()
+	_ = c.sendFIN()
+	o.mu.Lock()
+	o.writing = false
+	return false
 }
 
 // awaitWriter waits for what is queued. Each write in it has the send timeout, so the wait is bounded.
@@ -110,7 +133,7 @@ func (c *Conn) awaitWriter() error {
 // drain reads and throws away until the peer's end; true where it stopped before
 // that. It goes on while the queue is still being sent, because a peer that cannot get rid of
 // its words may not read ours; the limits count from our FIN.
-func (c *Conn) drain() (unread bool) {
+func (c *Conn) drain(began time.Time) (unread bool) {
 	left := drainLimit
 	for !c.recv.fin {
 		if c.wantsAbort() {
@@ -122,9 +145,13 @@ func (c *Conn) drain() (unread bool) {
 		case failed:
 			return true
 		case !fin.IsZero():
+			// A half-close of long ago gave the peer no time; SayBye did.
+			if began.After(fin) && !c.out.saidBye.Load() {
+				fin = began
+			}
 			until = fin.Add(c.set.linger)
 			if left <= 0 || !time.Now().Before(until) {
-				return true
+				return c.wire.unread()
 			}
 		}
 		if !c.arm(until) {
@@ -184,10 +211,9 @@ func (c *Conn) closeNow(unread bool) {
 	c.endMu.Lock()
 	c.ended = true
 	reason, cause := c.reason, c.endErr
-	if c.done == nil {
-		c.done = make(chan struct{})
+	if c.done != nil {
+		close(c.done)
 	}
-	close(c.done)
 	c.endMu.Unlock()
 	if f := c.set.trace.ConnEnd; f != nil {
 		f(c, reason, cause)
@@ -199,5 +225,6 @@ func (c *Conn) closeNow(unread bool) {
 func (c *Conn) cutOff() {
 	c.setEnd(EndShutdown, nil)
 	c.stop(EndShutdown)
+	c.wire.giveUp()
 	_ = c.nc.Close()
 }

@@ -89,9 +89,10 @@ type Conn struct {
 	done   chan struct{} // made by the first Done
 	ended  bool
 
-	stopped  atomic.Uint32 // EndReason that somebody else wants it to end with
-	rawTaken atomic.Bool
-	closing  atomic.Bool
+	stopped   atomic.Uint32 // EndReason that somebody else wants it to end with
+	rawWanted atomic.Bool   // Raw was called: nobody may receive or send any more
+	rawTaken  atomic.Bool   // Raw has taken the bytes over
+	closing   atomic.Bool
 
 	bytesIn, bytesOut atomic.Int64
 	msgsIn, msgsOut   atomic.Int64
@@ -109,7 +110,8 @@ func newConn(nc net.Conn, set *settings) *Conn {
 	codec := set.framing.New(set.max)
 	c.recv.codec, c.out.codec = codec, codec
 	c.recv.framing = set.framing
-	c.recv.lastIn = c.began
+	c.recv.lastIn, c.recv.idle, c.recv.away = c.began, c.began, true
+	c.recv.queue = c.recv.one[:0]
 	c.out.cond.L = &c.out.mu
 	return c
 }
@@ -162,21 +164,33 @@ func (c *Conn) End() (EndReason, error) {
 	return c.reason, c.endErr
 }
 
-// setEnd notes why the conversation ends. The first reason stays, but for
-// peer-closed: what goes wrong while a peer that has finished is still answered is the better word.
+// setEnd notes why the conversation ends. The first reason stays, but that what goes wrong
+// while a peer that has finished is still answered, or while this side closes to a
+// peer that does not read, is the better word.
 func (c *Conn) setEnd(r EndReason, err error) {
 	c.endMu.Lock()
 	defer c.endMu.Unlock()
-	if c.reason == EndNone || c.reason == EndPeerClosed && r != EndClosed && r != EndFarewell {
+	switch {
+	case c.reason == EndNone,
+		c.reason == EndPeerClosed && r != EndClosed && r != EndFarewell,
+		c.reason == EndClosed && r == EndSlowPeer:
 		c.reason, c.endErr = r, err
+	}
+}
+
+// peerSaidBye notes the peer's farewell, which may be read together with its FIN.
+func (c *Conn) peerSaidBye() {
+	c.endMu.Lock()
+	defer c.endMu.Unlock()
+	if c.reason == EndNone || c.reason == EndPeerClosed {
+		c.reason, c.endErr = EndFarewell, nil
 	}
 }
 
 // fail ends the conversation with what err stands for, and returns the error for the caller.
 func (c *Conn) fail(op string, err error) error {
-	r := ReasonOf(err)
-	c.setEnd(r, err)
-	return &Error{Op: op, Addr: c.peerName, Reason: r, Err: err}
+	c.setEnd(ReasonOf(err), err)
+	return c.error(op, err)
 }
 
 // SetFraming changes how messages are cut and sent from now on. Bytes that have

@@ -20,12 +20,14 @@ type Message struct {
 }
 
 // IsFarewell reports whether body, but for blanks and a line end around it and
-// for upper and lower case, is the farewell word. No body is, where word is empty. [C-5]
+// for upper and lower case, is the farewell word. No body is, where word is empty. [C-2]
 func IsFarewell(body []byte, word string) bool {
-	if word == "" || len(body) > 4*len(word)+64 {
+	if word == "" {
 		return false
 	}
-	return strings.EqualFold(string(bytes.TrimSpace(body)), word)
+	body = bytes.TrimSpace(body)
+	// A letter of the other case may take more bytes, but never more than these.
+	return len(body) <= 4*len(word) && strings.EqualFold(string(body), word)
 }
 
 // farewellAnswer is what answers the farewell word: `Bye` to a bye, the word

@@ -16,11 +16,8 @@ import (
 // other; it need not close what Raw returned. To have it end for a reason of its own, a handler
 // returns an [*Error] with that Reason.
 func (c *Conn) Raw() (net.Conn, error) {
-	if c.rawTaken.Load() {
+	if c.rawWanted.Swap(true) {
 		return nil, c.error("raw", ErrRaw)
-	}
-	if err := c.awaitWriter(); err != nil {
-		return nil, err
 	}
 	c.interrupt() // whoever receives lets go
 	c.recv.mu.Lock()
@@ -28,8 +25,8 @@ func (c *Conn) Raw() (net.Conn, error) {
 	if c.closing.Load() {
 		return nil, c.error("raw", ErrClosed)
 	}
-	if c.rawTaken.Swap(true) {
-		return nil, c.error("raw", ErrRaw)
+	if err := c.awaitWriter(); err != nil {
+		return nil, err
 	}
 	rest := c.readAhead()
 	d := &c.recv.dl
@@ -37,8 +34,10 @@ func (c *Conn) Raw() (net.Conn, error) {
 	d.wake, d.set = false, time.Time{}
 	_ = c.nc.SetReadDeadline(time.Time{})
 	d.mu.Unlock()
+	c.rawTaken.Store(true)
 	if EndReason(c.stopped.Load()) != EndNone {
 		c.interrupt()
+		_ = c.nc.SetWriteDeadline(longAgo)
 	}
 	t := &c.set.trace
 	if len(rest) == 0 && t.Read == nil && t.Wrote == nil && t.HalfClosed == nil {

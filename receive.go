@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -19,9 +20,12 @@ type recvState struct {
 	codec framing.Codec
 	queue []framing.Message // complete and not yet taken
 	head  int
+	one   [1]framing.Message // what queue begins as: most reads complete one message
 
 	lastIn  time.Time // when bytes last came
 	began   time.Time // when the unfinished message began
+	idle    time.Time // since when the peer's silence counts
+	away    bool      // the receiver does something else: it is not the peer that is idle
 	pending bool      // there is an unfinished message
 	seen    bool      // bytes have come
 	err     error     // why nothing more comes; io.EOF at the peer's FIN
@@ -103,8 +107,15 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 func (c *Conn) ReceivePart(ctx context.Context) (Message, error) {
 	c.recv.mu.Lock()
 	defer c.recv.mu.Unlock()
+	if c.recv.away {
+		c.recv.away = false
+		if c.set.idle > 0 {
+			c.recv.idle = time.Now()
+		}
+	}
 	for {
 		if m, ok := c.take(); ok {
+			c.recv.away = true
 			return m, nil
 		}
 		if err := c.cannotReceive(ctx); err != nil {
@@ -125,8 +136,8 @@ func (c *Conn) take() (Message, bool) {
 	m := Message{Body: r.queue[r.head].Body, Partial: r.queue[r.head].Partial}
 	r.queue[r.head] = framing.Message{}
 	if r.head++; r.head == len(r.queue) {
-		// The queue is given up, not kept for the next: it would be a buffer while idle.
-		r.queue, r.head = nil, 0
+		// A longer queue is given up, not kept for the next: it would be a buffer while idle.
+		r.queue, r.head = r.one[:0], 0
 	}
 	if !m.Partial {
 		c.msgsIn.Add(1)
@@ -143,7 +154,7 @@ func (c *Conn) take() (Message, bool) {
 
 // cannotReceive says why there is nothing to wait for.
 func (c *Conn) cannotReceive(ctx context.Context) error {
-	if c.rawTaken.Load() {
+	if c.rawWanted.Load() {
 		return c.error("receive", ErrRaw)
 	}
 	if c.closing.Load() {
@@ -156,9 +167,8 @@ func (c *Conn) cannotReceive(ctx context.Context) error {
 		return c.error("receive", r)
 	}
 	if why := EndReason(c.stopped.Load()); why != EndNone {
-		err := stopError(why)
 		c.setEnd(why, nil)
-		return &Error{Op: "receive", Addr: c.peerName, Reason: why, Err: err}
+		return c.error("receive", stopError(why))
 	}
 	return ctx.Err()
 }
@@ -174,15 +184,17 @@ func stopError(why EndReason) error {
 		return ErrServerClosed
 	case EndKicked:
 		return ErrKicked
+	case EndSlowPeer:
+		return ErrSlowPeer
+	case EndCut:
+		return ErrCut
 	}
 	return ErrClosed
 }
 
 // fill waits once, for bytes or for time to pass, and gives the codec what came. nil means look again.
 func (c *Conn) fill(ctx context.Context) error {
-	r := &c.recv
-	c.adopt()
-	if r.head < len(r.queue) {
+	if c.adopt() {
 		return nil
 	}
 	until, what := c.nextDeadline()
@@ -238,10 +250,17 @@ func (c *Conn) arrived(b []byte, err error) error {
 		return nil
 	}
 	c.traceRead(0, err)
-	if c.closing.Load() {
-		return c.error("receive", ErrClosed)
+	r.fin = true
+	switch {
+	case c.closing.Load() || EndReason(c.stopped.Load()) != EndNone && errors.Is(err, net.ErrClosed):
+		// This side did it, and knows why.
+		return c.cannotReceive(context.Background())
+	case c.out.saidBye.Load():
+		// A peer that closes with our words unread is cut by its own system; it had said what it wanted.
+		r.err = io.EOF
+		return nil
 	}
-	r.err, r.fin = err, true
+	r.err = err
 	return c.fail("receive", err)
 }
 
@@ -249,6 +268,7 @@ func (c *Conn) arrived(b []byte, err error) error {
 func (c *Conn) feed(b []byte) {
 	r := &c.recv
 	r.lastIn = time.Now()
+	r.idle = r.lastIn
 	c.bytesIn.Add(int64(len(b)))
 	c.traceRead(len(b), nil)
 	if !r.seen {
@@ -281,7 +301,7 @@ func isPending(codec framing.Codec) bool {
 	return quiet > 0 || age > 0
 }
 
-// peerFinished: the peer sent FIN. What it said without a delimiter is a message. [C-7]
+// peerFinished: the peer sent FIN. What it said without a delimiter is a message. [C-9]
 func (c *Conn) peerFinished() {
 	r := &c.recv
 	r.err, r.fin = io.EOF, true
@@ -292,15 +312,15 @@ func (c *Conn) peerFinished() {
 	}
 }
 
-// adopt takes a framing that SetFraming has left.
-func (c *Conn) adopt() {
+// adopt takes a framing that SetFraming has left; false where there is none.
+func (c *Conn) adopt() bool {
 	r := &c.recv
 	r.dl.mu.Lock()
 	next := r.next
 	r.next = nil
 	r.dl.mu.Unlock()
 	if next == nil {
-		return
+		return false
 	}
 	rest := r.codec.Rest()
 	r.codec = next
@@ -308,6 +328,7 @@ func (c *Conn) adopt() {
 		c.decoded(r.codec.Feed(r.queue, rest))
 	}
 	r.pending = isPending(r.codec)
+	return true
 }
 
 // A deadline is waited for because of one of these.
@@ -337,7 +358,7 @@ func (c *Conn) nextDeadline() (t time.Time, what dueKind) {
 		}
 	}
 	if c.set.idle > 0 {
-		earlier(r.lastIn.Add(c.set.idle), dueIdle)
+		earlier(r.idle.Add(c.set.idle), dueIdle)
 	}
 	if c.out.saidBye.Load() {
 		if fin, _ := c.sent(); !fin.IsZero() {
@@ -350,6 +371,12 @@ func (c *Conn) nextDeadline() (t time.Time, what dueKind) {
 // due does what the time has come for.
 func (c *Conn) due(what dueKind) error {
 	r := &c.recv
+	if what != dueBye {
+		// A late scheduler is no pause: what came meanwhile is taken first. [C-8]
+		if b, err := c.try(); len(b) > 0 || err != nil {
+			return c.arrived(b, err)
+		}
+	}
 	switch what {
 	case dueBye:
 		// The peer had its time to end too; closing does the rest.
@@ -359,15 +386,29 @@ func (c *Conn) due(what dueKind) error {
 		r.err = ErrIdle
 		return c.fail("receive", ErrIdle)
 	}
-	// A late scheduler is no pause: what came meanwhile is taken first. [C-9]
-	b, err := c.wire.try()
-	if len(b) > 0 || err != nil {
-		return c.arrived(b, err)
-	}
 	now := time.Now()
 	r.queue = r.codec.Pause(r.queue, now.Sub(r.lastIn), now.Sub(r.began))
 	r.pending = isPending(r.codec)
 	return nil
+}
+
+// graceRead is how long a connection without a descriptor is read to see that nothing is there.
+const graceRead = time.Millisecond
+
+// try gives what has arrived, without waiting for more.
+func (c *Conn) try() ([]byte, error) {
+	if c.wire.rc != nil {
+		return c.wire.try()
+	}
+	if !c.arm(time.Now().Add(graceRead)) {
+		return nil, nil
+	}
+	b, err := c.wire.read()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.wire.done()
+		return nil, nil
+	}
+	return b, err
 }
 
 func (c *Conn) traceRead(n int, err error) {

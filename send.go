@@ -18,11 +18,11 @@ type sendState struct {
 	cond    sync.Cond // the queue has become empty, or sending has failed
 	codec   framing.Codec
 	queue   []*outgoing
-	bytes   int  // what waits in queue
-	writing bool // somebody is writing, or will
-	shut    bool // CloseWrite or SayBye was called: nothing may follow
+	bytes   int       // what waits in queue
+	writing bool      // somebody is writing, or will
+	shut    bool      // CloseWrite or SayBye was called: nothing may follow
 	finAt   time.Time // when FIN had left
-	err     error // sending has failed for good
+	err     error     // sending has failed for good
 
 	lastOut time.Time     // when the last message had left
 	lastGap time.Duration // what must lie between it and the next
@@ -49,29 +49,44 @@ type outgoing struct {
 // conversation is over, because half a message has left. A peer that
 // takes nothing for the send timeout ends the conversation as slow-peer.
 func (c *Conn) Send(ctx context.Context, body []byte) error {
-	if c.rawTaken.Load() {
-		return c.error("send", ErrRaw)
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	o := &c.out
 	o.mu.Lock()
-	m, err := c.encode(body, false)
-	if err != nil {
-		o.mu.Unlock()
-		return err
-	}
-	m.ctx = ctx
 	if o.writing {
-		m.sent = make(chan error, 1)
-		c.push(m)
+		m := &outgoing{ctx: ctx, sent: make(chan error, 1)}
+		err := c.encode(m, body, false)
+		if err == nil {
+			c.push(m)
+		}
 		o.mu.Unlock()
+		if err != nil {
+			return err
+		}
 		return c.awaitSent(ctx, m)
 	}
-	o.writing = true
-	o.mu.Unlock()
-	err = c.write([]*outgoing{m})
-	c.next()
+	m := direct.Get().(*outgoing)
+	m.ctx = ctx
+	err := c.encode(m, body, false)
+	if err != nil {
+		o.mu.Unlock()
+	} else {
+		o.writing = true
+		o.mu.Unlock()
+		err = c.write([]*outgoing{m})
+		c.next()
+	}
+	*m = outgoing{wire: m.wire[:0]}
+	if cap(m.wire) <= chunk {
+		direct.Put(m)
+	}
 	return err
 }
+
+// direct holds messages, with their buffers, that leave at once. Those that queue have
+// buffers of their own, of the right size, as they may be many and stay for long.
+var direct = sync.Pool{New: func() any { return new(outgoing) }}
 
 // awaitSent waits for the writer. A message that it has not begun is taken out of the queue when ctx ends.
 func (c *Conn) awaitSent(ctx context.Context, m *outgoing) error {
@@ -98,14 +113,11 @@ func (c *Conn) awaitSent(ctx context.Context, m *outgoing) error {
 // Post puts one message into the bounded queue and returns at once. Body is
 // copied. When the queue is full, the conversation ends as slow-peer and Post returns ErrSlowPeer.
 func (c *Conn) Post(body []byte) error {
-	if c.rawTaken.Load() {
-		return c.error("send", ErrRaw)
-	}
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	m, err := c.encode(body, false)
-	if err != nil {
+	m := new(outgoing)
+	if err := c.encode(m, body, false); err != nil {
 		return err
 	}
 	if len(o.queue) > 0 && o.bytes+len(m.wire) > c.set.queue {
@@ -124,29 +136,34 @@ func (c *Conn) Queued() int {
 	return c.out.bytes
 }
 
-// encode turns body into an outgoing message. o.mu is held.
-func (c *Conn) encode(body []byte, farewell bool) (*outgoing, error) {
+// encode makes m the message body, into what room its buffer has. o.mu is held.
+func (c *Conn) encode(m *outgoing, body []byte, farewell bool) error {
 	o := &c.out
-	if o.err != nil {
-		return nil, c.error("send", o.err)
-	}
-	if o.shut {
-		return nil, c.error("send", ErrClosed)
-	}
-	add := o.codec.Append
-	if farewell {
-		add = o.codec.AppendFarewell
+	switch {
+	case c.rawWanted.Load():
+		return c.error("send", ErrRaw)
+	case o.err != nil:
+		return c.error("send", o.err)
+	case o.shut:
+		return c.error("send", ErrClosed)
 	}
 	// The gap is asked for before the codec counts this message.
-	m := &outgoing{gap: o.codec.Gap()}
+	gap := o.codec.Gap()
+	var wire []byte
 	var err error
-	if m.wire, err = add(nil, body); err != nil {
-		return nil, &Error{Op: "send", Addr: c.peerName, Err: err}
+	if farewell {
+		wire, err = o.codec.AppendFarewell(m.wire[:0], body)
+	} else {
+		wire, err = o.codec.Append(m.wire[:0], body)
 	}
+	if err != nil {
+		return &Error{Op: "send", Addr: c.peerName, Err: err}
+	}
+	m.wire, m.gap = wire, gap
 	if c.set.trace.Sent != nil {
 		m.body = append([]byte(nil), body...)
 	}
-	return m, nil
+	return nil
 }
 
 func (c *Conn) push(m *outgoing) {
@@ -237,16 +254,19 @@ func (c *Conn) write(batch []*outgoing) error {
 	if err != nil {
 		return c.error("send", err)
 	}
-	if len(first.wire) > 0 {
+	b := first.wire
+	if len(batch) > 1 {
+		// takeBatch has seen to it that they fit.
+		whole := chunks.Get().(*[chunk]byte)
+		defer chunks.Put(whole)
+		b = whole[:0]
+		for _, m := range batch {
+			b = append(b, m.wire...)
+		}
+	}
+	if len(b) > 0 {
 		if err := c.keepApart(ctx, first.gap); err != nil {
 			return err
-		}
-		b := first.wire
-		if len(batch) > 1 {
-			b = nil
-			for _, m := range batch {
-				b = append(b, m.wire...)
-			}
 		}
 		n, err := c.wire.write(ctx, b, c.set.send)
 		c.bytesOut.Add(int64(n))
@@ -274,7 +294,7 @@ func (c *Conn) write(batch []*outgoing) error {
 }
 
 // keepApart waits until a peer that takes one read for one message has had time to
-// take the last one. [C-8]
+// take the last one. [C-7]
 func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
 	o := &c.out
 	gap = max(gap, o.lastGap)
@@ -315,19 +335,18 @@ func (c *Conn) failSending(err error) {
 	if o.err == nil {
 		o.err = err
 	}
-	if r := ReasonOf(err); r == EndClosed || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		c.setEnd(EndCut, err)
-	} else {
-		c.setEnd(r, err)
+	r := ReasonOf(err)
+	if r == EndClosed || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		r = EndCut // by the sender, who did not want to wait for the rest
 	}
+	c.setEnd(r, err)
 	o.cond.Broadcast()
 	if c.closing.Load() {
 		c.interrupt()
 	}
-	if errors.Is(err, ErrSlowPeer) {
-		c.stop(EndSlowPeer)
-		// The writer may be waiting for the peer that does not read.
-		_ = c.nc.SetWriteDeadline(longAgo)
+	if r == EndSlowPeer || r == EndCut {
+		c.stop(r)
+		c.wire.giveUp() // the writer may be waiting
 	}
 }
 

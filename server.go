@@ -7,7 +7,6 @@ import (
 	"iter"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -182,17 +181,9 @@ func (s *Server) ServeNetConn(nc net.Conn) error {
 func (s *Server) admit(nc net.Conn) (*Conn, error) {
 	s.mu.Lock()
 	s.init()
-	ctx, full := s.ctx, s.MaxConns > 0 && len(s.conns) >= s.MaxConns
-	closed := s.closed
+	ctx, err := s.ctx, s.mayEnter()
 	s.mu.Unlock()
-
-	var err error
-	switch {
-	case closed:
-		err = ErrServerClosed
-	case full:
-		err = fmt.Errorf("already %d conversations", s.MaxConns)
-	case s.Admit != nil:
+	if err == nil && s.Admit != nil {
 		err = s.Admit(ctx, nc.RemoteAddr())
 	}
 	if err != nil {
@@ -201,9 +192,10 @@ func (s *Server) admit(nc net.Conn) (*Conn, error) {
 	c := newConn(nc, s.set)
 	c.srv, c.baseCtx = s, ctx
 	s.mu.Lock()
-	if s.closed {
+	// Both may have changed meanwhile.
+	if err := s.mayEnter(); err != nil {
 		s.mu.Unlock()
-		return nil, s.refuse(nc, ErrServerClosed)
+		return nil, s.refuse(nc, err)
 	}
 	s.lastID++
 	c.id = s.lastID
@@ -211,6 +203,17 @@ func (s *Server) admit(nc net.Conn) (*Conn, error) {
 	s.serving++
 	s.mu.Unlock()
 	return c, nil
+}
+
+// mayEnter says why there is no room for one more conversation. s.mu is held.
+func (s *Server) mayEnter() error {
+	switch {
+	case s.closed:
+		return ErrServerClosed
+	case s.MaxConns > 0 && len(s.conns) >= s.MaxConns:
+		return fmt.Errorf("already %d conversations", s.MaxConns)
+	}
+	return nil
 }
 
 func (s *Server) refuse(nc net.Conn, err error) error {
@@ -231,45 +234,35 @@ func (s *Server) converse(c *Conn) {
 		f(c)
 	}
 	err := s.handle(c)
-	reason := ReasonOf(err)
-	var de *Error
-	if err != nil && reason != EndPeerClosed && !(errors.As(err, &de) && de.Reason != EndNone) {
-		reason = EndHandlerFailed
-		if r, _ := c.End(); r == EndNone || r == EndPeerClosed {
-			s.log().Error("handler failed", "conversation", c.id, "peer", c.peerName, "error", err)
-		}
+	reason := outcome(err)
+	if r, _ := c.End(); reason == EndHandlerFailed && (r == EndNone || r == EndPeerClosed) {
+		s.logFailure(c, err)
 	}
 	_ = c.finish(reason, err)
 }
 
-// handle greets and calls the handler. A panic becomes an error; runtime.Goexit ends the conversation as well.
-func (s *Server) handle(c *Conn) (err error) {
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		p := recover()
-		if p == nil {
-			_ = c.finish(EndHandlerFailed, errors.New("handler left its goroutine"))
-			return
-		}
-		err = fmt.Errorf("handler panicked: %v", p)
-		s.log().Error("handler panicked", "conversation", c.id, "peer", c.peerName, "panic", p, "stack", string(debug.Stack()))
-	}()
+// handle greets and has the handler answer.
+func (s *Server) handle(c *Conn) error {
 	if g := s.set.greeting; g != "" {
-		if err := c.Send(s.ctx, []byte(g)); err != nil {
-			returned = true
+		// A peer that has spoken and closed already is still heard.
+		if err := c.Send(s.ctx, []byte(g)); err != nil && ReasonOf(err) != EndReset {
 			return err
 		}
 	}
-	if s.Handler == nil {
-		err = discard(s.ctx, c)
-	} else {
-		err = s.Handler.ServeConn(s.ctx, c)
+	h := s.Handler
+	if h == nil {
+		h = HandlerFunc(discard)
 	}
-	returned = true
-	return err
+	return guard(s.ctx, c, h)
+}
+
+func (s *Server) logFailure(c *Conn, err error) {
+	var p *PanicError
+	if errors.As(err, &p) {
+		s.log().Error("handler panicked", "conversation", c.id, "peer", c.peerName, "panic", p.Value, "stack", string(p.Stack))
+		return
+	}
+	s.log().Error("handler failed", "conversation", c.id, "peer", c.peerName, "error", err)
 }
 
 // discard is the handler of the zero Server.
@@ -328,10 +321,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.beginClose()
 	s.cut.Store(true)
-	s.cancel()
 	for c := range s.Conns() {
 		c.cutOff()
 	}
+	s.cancel() // after it, so that each ends as what it is: shutdown
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -39,8 +40,10 @@ type wire struct {
 	ctx      context.Context
 	patience time.Duration // how long the peer may not read; 0: for ever
 	waited   bool          // await was called
+	mark     int           // wn when patience began
 	stop     func() bool
 	expired  chan struct{} // closed when ctx has ended and set the deadline
+	hopeless atomic.Bool   // giveUp was called
 }
 
 func (w *wire) init(nc net.Conn) {
@@ -109,28 +112,36 @@ func (w *wire) write(ctx context.Context, b []byte, patience time.Duration) (int
 }
 
 func (w *wire) writePlain(ctx context.Context, b []byte, patience time.Duration) (int, error) {
-	w.ctx, w.patience = ctx, patience
-	total := 0
+	w.ctx, w.wn, w.patience = ctx, 0, patience
 	var err error
-	for len(b) > 0 && err == nil {
+	for w.wn < len(b) && err == nil {
 		if err = w.await(); err != nil {
 			break
 		}
 		var n int
-		n, err = w.nc.Write(b[:min(len(b), chunk)])
-		total += n
-		b = b[n:]
+		n, err = w.nc.Write(b[w.wn:min(len(b), w.wn+chunk)])
+		w.wn += n
+		if n > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			err = nil // it made some room: await looks whether there is patience for more
+		}
 	}
 	err = w.release(err)
 	w.ctx = nil
-	return total, err
+	return w.wn, err
+}
+
+// giveUp ends a write that waits, and all that follow. Any goroutine may call it.
+func (w *wire) giveUp() {
+	w.hopeless.Store(true)
+	_ = w.nc.SetWriteDeadline(longAgo)
 }
 
 // await makes ready for waiting until the peer makes room. The deadline and the
 // watch over ctx are set up only here: a write that need not wait costs neither.
 func (w *wire) await() error {
-	if w.patience > 0 {
+	if w.patience > 0 && (!w.waited || w.wn > w.mark) {
 		_ = w.nc.SetWriteDeadline(time.Now().Add(w.patience))
+		w.mark = w.wn
 	}
 	if !w.waited && w.ctx.Done() != nil {
 		w.expired = make(chan struct{})
@@ -140,7 +151,10 @@ func (w *wire) await() error {
 		})
 	}
 	w.waited = true
-	// After the deadline was set: one that ends later sets it to the past again.
+	// After the deadline was set: what comes later sets it to the past again.
+	if w.hopeless.Load() {
+		return os.ErrDeadlineExceeded
+	}
 	return w.ctx.Err()
 }
 

@@ -4,3 +4,6 @@ package duet
 
 // initRaw leaves the wire with the net.Conn's own Read and Write.
 func (w *wire) initRaw() {}
+
+// unread cannot be known here.
+func (w *wire) unread() bool { return false }

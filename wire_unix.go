@@ -44,6 +44,19 @@ func (w *wire) readReady(fd uintptr) bool {
 	}
 }
 
+// unread reports whether bytes of the peer wait to be read: a close then sends a reset.
+func (w *wire) unread() bool {
+	waiting := false
+	if w.rc != nil {
+		_ = w.rc.Control(func(fd uintptr) {
+			var b [1]byte
+			n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+			waiting = err == nil && n > 0
+		})
+	}
+	return waiting
+}
+
 // writeReady writes what the socket takes; false means wait for room.
 func (w *wire) writeReady(fd uintptr) bool {
 	for w.wn < len(w.out) {

@@ -1,0 +1,281 @@
+package duet_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"duet.example/duet"
+	"duet.example/duet/duettest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds every wait of a test that ought to be short.
+const patience = 20 * time.Second
+
+// A network is what conversations run over in a test.
+type network struct {
+	name   string
+	listen func(t *testing.T) (net.Listener, func() (net.Conn, error))
+}
+
+var networks = []network{
+	{"memory", func(*testing.T) (net.Listener, func() (net.Conn, error)) {
+		l := duettest.NewListener()
+		return l, func() (net.Conn, error) { return l.Dial(context.Background()) }
+	}},
+	{"tcp", func(t *testing.T) (net.Listener, func() (net.Conn, error)) {
+		return listenOn(t, "tcp", "127.0.0.1:0")
+	}},
+	{"unix", func(t *testing.T) (net.Listener, func() (net.Conn, error)) {
+		return listenOn(t, "unix", filepath.Join(t.TempDir(), "s"))
+	}},
+}
+
+var (
+	memory = networks[0]
+	tcp    = networks[1]
+)
+
+func listenOn(t *testing.T, network, address string) (net.Listener, func() (net.Conn, error)) {
+	t.Helper()
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, func() (net.Conn, error) { return net.Dial(network, l.Addr().String()) }
+}
+
+// overEach runs a test over every network.
+func overEach(t *testing.T, test func(t *testing.T, n network)) {
+	for _, n := range networks {
+		t.Run(n.name, func(t *testing.T) { test(t, n) })
+	}
+}
+
+// An ending is what a Trace was told at the end of a conversation.
+type ending struct {
+	id     uint64
+	reason duet.EndReason
+	err    error
+}
+
+// A stage is a server that serves, and what came of its conversations.
+type stage struct {
+	*duet.Server
+	ends chan ending
+	dial func() (net.Conn, error)
+}
+
+// start serves until the test ends.
+func start(t *testing.T, n network, s *duet.Server) *stage {
+	t.Helper()
+	st := &stage{Server: s, ends: make(chan ending, 1000)}
+	s.Trace = duet.JoinTraces(s.Trace, &duet.Trace{
+		ConnEnd: func(c *duet.Conn, r duet.EndReason, err error) { st.ends <- ending{c.ID(), r, err} },
+	})
+	if s.ErrorLog == nil {
+		s.ErrorLog = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	var l net.Listener
+	l, st.dial = n.listen(t)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-served; !errors.Is(err, duet.ErrServerClosed) {
+			t.Errorf("Serve returned %v", err)
+		}
+	})
+	return st
+}
+
+// peer connects a plain socket program.
+func (st *stage) peer(t *testing.T) *peer {
+	t.Helper()
+	nc, err := st.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newPeer(t, nc)
+}
+
+// wantEnd waits for the next conversation's end.
+func (st *stage) wantEnd(t *testing.T, want duet.EndReason) ending {
+	t.Helper()
+	select {
+	case e := <-st.ends:
+		if e.reason != want {
+			t.Errorf("ended as %v (%v), want %v", e.reason, e.err, want)
+		}
+		return e
+	case <-time.After(patience):
+		t.Fatalf("did not end, want %v", want)
+	}
+	return ending{}
+}
+
+// A peer is a plain socket program.
+type peer struct {
+	net.Conn
+	t *testing.T
+}
+
+func newPeer(t *testing.T, nc net.Conn) *peer {
+	t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(patience))
+	return &peer{nc, t}
+}
+
+func (p *peer) say(s string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.Conn, s); err != nil {
+		p.t.Fatalf("peer cannot send %q: %v", s, err)
+	}
+}
+
+func (p *peer) want(s string) {
+	p.t.Helper()
+	got := make([]byte, len(s))
+	n, err := io.ReadFull(p.Conn, got)
+	if err != nil || string(got) != s {
+		p.t.Fatalf("peer got %q, %v; want %q", got[:n], err, s)
+	}
+}
+
+func (p *peer) wantEOF() {
+	p.t.Helper()
+	if rest, err := io.ReadAll(p.Conn); len(rest) > 0 || err != nil {
+		p.t.Fatalf("peer got %q, %v; want the end", rest, err)
+	}
+}
+
+func (p *peer) fin() {
+	p.t.Helper()
+	if err := p.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		p.t.Fatalf("peer cannot half-close: %v", err)
+	}
+}
+
+// reset makes the connection end with a RST.
+func (p *peer) reset() {
+	switch nc := p.Conn.(type) {
+	case duettest.Conn:
+		nc.Reset()
+	case *net.TCPConn:
+		nc.SetLinger(0)
+		nc.Close()
+	}
+}
+
+// heard collects what handlers received.
+type heard struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (h *heard) add(s string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.said = append(h.said, s)
+}
+
+// all is what was heard, a farewell marked by !.
+func (h *heard) all() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return strings.Join(h.said, "|")
+}
+
+// ServeConn receives until the end.
+func (h *heard) ServeConn(ctx context.Context, c *duet.Conn) error {
+	for {
+		m, err := c.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		s := string(m.Body)
+		if m.Farewell {
+			s = "!" + s
+		}
+		h.add(s)
+	}
+}
+
+func wantReason(t *testing.T, c *duet.Conn, want duet.EndReason) {
+	t.Helper()
+	if r, err := c.End(); r != want {
+		t.Errorf("ended as %v (%v), want %v", r, err, want)
+	}
+}
+
+func wantErr(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: error %v, want %v", what, err, want)
+	}
+}
+
+// wantReceive receives one message.
+func wantReceive(t *testing.T, c *duet.Conn, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	m, err := c.Receive(ctx)
+	if err != nil || string(m.Body) != want {
+		t.Fatalf("received %q, %v; want %q", m.Body, err, want)
+	}
+}
+
+// wantEOF receives the peer's end.
+func wantEOF(t *testing.T, c *duet.Conn) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if m, err := c.Receive(ctx); err != io.EOF {
+		t.Fatalf("received %q, %v; want io.EOF", m.Body, err)
+	}
+}
+
+// two is a conversation of duet with itself.
+func two(t *testing.T, n network, d duet.Dialer) (a, b *duet.Conn) {
+	t.Helper()
+	x, y := connect(t, n)
+	a, b = d.Conn(x), d.Conn(y)
+	t.Cleanup(func() {
+		var wg sync.WaitGroup
+		wg.Go(func() { a.Close() })
+		b.Close()
+		wg.Wait()
+	})
+	return a, b
+}
+
+// connect makes one connection.
+func connect(t *testing.T, n network) (a, b net.Conn) {
+	t.Helper()
+	l, dial := n.listen(t)
+	defer l.Close()
+	a, err := dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return a, b
+}
