@@ -1,0 +1,154 @@
+package console
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"duet.example/duet/desk"
+	"duet.example/duet/internal/screen"
+)
+
+// style holds the sequences that set things apart; all empty without colour.
+type style struct {
+	peerOn, noticeOn, off string
+	odd                   screen.Style // what screen had to make visible
+}
+
+func newStyle(color bool) style {
+	if !color {
+		return style{}
+	}
+	return style{
+		peerOn: "\x1b[1;36m", noticeOn: "\x1b[2m", off: "\x1b[0m",
+		odd: screen.Style{On: "\x1b[7m", Off: "\x1b[27m"},
+	}
+}
+
+func (st style) notice(text string) string { return st.noticeOn + text + st.off }
+func (st style) peer(text string) string   { return st.peerOn + text + st.off }
+
+// label is what stands before each line of a peer's words, so that none can pose as the console's.
+func (s *Session) label(n uint64) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.o.Server:
+		return s.style.peer("【Server】") + " "
+	case s.alone(n):
+		return s.style.peer("【Client】") + " "
+	}
+	return s.style.peer(fmt.Sprintf("【Client %d】", n)) + " "
+}
+
+// messageLines are the lines in which a message is shown: each has its stamp and label.
+func (s *Session) messageLines(e desk.Event) []string {
+	s.mu.Lock()
+	asHex := s.hex
+	stamp := s.stamper.stamp(e.Time)
+	s.mu.Unlock()
+	var lines []string
+	if asHex {
+		lines = dumpLines(e.Body)
+	} else {
+		lines = screen.Lines(screen.Untrusted(e.Text), s.style.odd)
+	}
+	label := s.label(e.Number)
+	for i, l := range lines {
+		lines[i] = s.style.stamped(stamp) + label + l
+	}
+	return lines
+}
+
+// partialLine shows an unfinished line; only its last part, if it is long.
+func (s *Session) partialLine(e desk.Event) string {
+	lines := screen.Lines(screen.Untrusted(e.Text), s.style.odd)
+	return s.label(e.Number) + lines[len(lines)-1]
+}
+
+func (st style) stamped(stamp string) string {
+	if stamp == "" {
+		return ""
+	}
+	return st.noticeOn + stamp + st.off + " "
+}
+
+// dumpLines shows bytes in the layout of `hexdump -C`.
+func dumpLines(b []byte) []string {
+	if len(b) == 0 {
+		return []string{"(empty)"}
+	}
+	return strings.Split(strings.TrimSuffix(hex.Dump(b), "\n"), "\n")
+}
+
+// Stamps says which times stand before lines.
+type Stamps uint8
+
+// The kinds of times.
+const (
+	NoStamps Stamps = iota
+	// ClockStamps: 15:04:05.
+	ClockStamps
+	// ISOStamps: 2006-01-02T15:04:05.000Z07:00 (RFC 3339).
+	ISOStamps
+	// DeltaStamps: since the line before.
+	DeltaStamps
+	// StartStamps: since the session began.
+	StartStamps
+)
+
+// StampNames are the names that ParseStamps takes.
+var StampNames = []string{"none", "clock", "iso", "delta", "start"}
+
+// ParseStamps takes one of StampNames.
+func ParseStamps(name string) (Stamps, error) {
+	for i, n := range StampNames {
+		if n == name {
+			return Stamps(i), nil
+		}
+	}
+	return NoStamps, fmt.Errorf("no times are called %q: %s", name, strings.Join(StampNames, ", "))
+}
+
+// A stamper makes stamps; delta needs the time before.
+type stamper struct {
+	kind        Stamps
+	start, last time.Time
+}
+
+func (st *stamper) stamp(t time.Time) string {
+	before := st.last
+	if before.IsZero() {
+		before = st.start
+	}
+	st.last = t
+	switch st.kind {
+	case ClockStamps:
+		return t.Format(time.TimeOnly)
+	case ISOStamps:
+		return t.Format("2006-01-02T15:04:05.000Z07:00")
+	case DeltaStamps:
+		return fmt.Sprintf("+%.3f", max(t.Sub(before), 0).Seconds())
+	case StartStamps:
+		return fmt.Sprintf("%.3f", max(t.Sub(st.start), 0).Seconds())
+	}
+	return ""
+}
+
+// AddressWords shows an address as people say it: `127.0.0.1: 53122`.
+func AddressWords(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return screen.Line(screen.Untrusted(addr), screen.Style{})
+	}
+	return host + ": " + port
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

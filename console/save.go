@@ -1,0 +1,86 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"duet.example/duet/desk"
+	"duet.example/duet/internal/screen"
+)
+
+// A saver writes what is said to a file.
+type saver struct {
+	f   *os.File
+	err error
+}
+
+// cmdSave begins to write what is said to a file, or ends it. The file is the
+// user's alone (0600) and is appended to.
+func (s *Session) cmdSave(_ context.Context, rest string) (bool, Outcome) {
+	if rest == "" || rest == "off" {
+		if s.closeSave() {
+			s.Notice("save off")
+		} else {
+			s.Notice("/save wants a file: /save talk.txt")
+		}
+		return false, Stopped
+	}
+	f, err := os.OpenFile(rest, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.Notice("not saved: " + screen.Line(screen.Untrusted(err.Error()), screen.Style{}))
+		return false, Stopped
+	}
+	s.closeSave()
+	s.mu.Lock()
+	s.save = &saver{f: f}
+	s.mu.Unlock()
+	s.Notice("saving to " + screen.Line(screen.Untrusted(rest), screen.Style{}) + " from now on")
+	return false, Stopped
+}
+
+// closeSave ends saving; false where nothing was being saved.
+func (s *Session) closeSave() bool {
+	s.mu.Lock()
+	sv := s.save
+	s.save = nil
+	s.mu.Unlock()
+	if sv == nil {
+		return false
+	}
+	if err := sv.f.Close(); err != nil && sv.err == nil {
+		s.Notice("not all saved: " + err.Error())
+	}
+	return true
+}
+
+// saveEvent writes one event, if something is being saved. A line of the file is a time, who spoke, and the safe
+// form of what was said. The first failure is told, once.
+func (s *Session) saveEvent(e desk.Event) {
+	s.mu.Lock()
+	sv := s.save
+	s.mu.Unlock()
+	if sv == nil || sv.err != nil {
+		return
+	}
+	who := ""
+	switch {
+	case e.Kind == desk.Answered:
+		who = "me"
+		if s.o.Server {
+			who = fmt.Sprintf("me to %d", e.Number)
+		}
+	case e.Kind == desk.Said && s.o.Server:
+		who = fmt.Sprintf("【Client %d】", e.Number)
+	case e.Kind == desk.Said:
+		who = "【Server】"
+	default:
+		return
+	}
+	for _, l := range screen.Lines(screen.Untrusted(e.Text), screen.Style{}) {
+		if _, sv.err = fmt.Fprintf(sv.f, "%s %s %s\n", e.Time.Format("2006-01-02T15:04:05.000Z07:00"), who, l); sv.err != nil {
+			s.Notice("not saved any more: " + sv.err.Error())
+			return
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package desk
+
+import (
+	"time"
+
+	"duet.example/duet"
+)
+
+// A Kind says what happened.
+type Kind uint8
+
+// What happens at a desk.
+const (
+	// Arrived: a conversation began.
+	Arrived Kind = iota + 1
+	// Said: the peer said something.
+	Said
+	// Saying: the peer has begun to say something; the next Said or Saying repeats and continues it.
+	Saying
+	// Answered: an operator said something to the peer.
+	Answered
+	// Left: the conversation ended.
+	Left
+)
+
+// An Event is one thing that happened at a desk. Events of one conversation come in order.
+type Event struct {
+	Kind Kind
+	Time time.Time
+	// Number is the conversation's number.
+	Number uint64
+	// Peer is the peer's address.
+	Peer string
+	// Body is what was said, as it came or went; Text the same in UTF-8, where what could not be decoded stays as it came. Both are the
+	// peer's (Said, Saying): untrusted, and not to be changed.
+	Body, Text []byte
+	// Farewell: what was said is the farewell.
+	Farewell bool
+	// Reason and Err tell how a conversation that Left ended.
+	Reason duet.EndReason
+	Err    error
+}
