@@ -161,7 +161,7 @@ func (c *autoCodec) Pause(dst []Message, quiet, age time.Duration) []Message {
 	case quiet >= Quiet && c.peer == linePeer:
 		return c.pauseLine(dst, quiet)
 	case quiet >= Quiet:
-		return c.endBurst(dst)
+		return c.endBurst(dst, quiet)
 	case age >= MaxAge && c.peer != linePeer && c.buf != nil:
 		c.learn(barePeer, sendBare)
 		return c.bare(dst)
@@ -183,11 +183,15 @@ func (c *autoCodec) pauseLine(dst []Message, quiet time.Duration) []Message {
 }
 
 // endBurst is what a pause means as long as the peer is no line peer.
-func (c *autoCodec) endBurst(dst []Message) []Message {
+func (c *autoCodec) endBurst(dst []Message, quiet time.Duration) []Message {
 	switch {
 	case c.buf == nil && c.peer == unknownPeer && c.style.Load() != sendUnknown:
 		c.peer = linePeer
 	case c.buf == nil:
+	case c.peer == unknownPeer && c.style.Load() == sendCRLF:
+		// "Welcome CRLF login: ": who writes CRLF speaks a line protocol, and this is its prompt. [F-7]
+		c.peer = linePeer
+		return c.pauseLine(dst, quiet)
 	case c.buf[len(c.buf)-1] == '\n': // of a bare peer: others' lines are gone already [F-10]
 		c.peer = linePeer
 		for b := c.Rest(); len(b) > 0; {
@@ -219,7 +223,7 @@ func (c *autoCodec) End(dst []Message) ([]Message, error) {
 	case c.peer == linePeer:
 		return c.pauseLine(dst, LineQuiet), nil
 	}
-	return c.endBurst(dst), nil
+	return c.endBurst(dst, LineQuiet), nil
 }
 
 func (c *autoCodec) Rest() []byte {

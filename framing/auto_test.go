@@ -32,6 +32,8 @@ func TestAuto(t *testing.T) {
 		{"F-7 lines are given before the pause", steps(feed("a\nb\nc")), words("a", "b"), lines},
 		{"F-7 a line end that a burst goes on after", steps(feed("a\nb"), short(), feed("c\nd"), short()), words("a", "b", "c\nd"), bare},
 		{"F-7 a pause after the line end makes the difference", steps(feed("a\n"), short(), feed("b"), short(), feed("c\nd"), short()), words("a", "~b", "bc", "~d"), lines},
+		{"F-7 a CRLF greeting and a prompt", steps(feed("Welcome\r\nlogin: "), short(), feed("Password: "), long()), words("Welcome", "~login: ", "login: Password: "), crlfs},
+		{"F-7 CRLF and an unfinished line at the close", steps(feed("a\r\nb"), end()), words("a", "b"), crlfs},
 		{"F-7 too short a pause is none", steps(feed("a\n"), quiet(framing.Quiet-1), feed("b"), quiet(framing.Quiet-1), short()), words("a", "b"), bare},
 		{"F-7 close ends the first burst, lines", steps(feed("a\n"), end()), words("a"), lines},
 		{"F-7 close ends the first burst, bare", steps(feed("a\nb"), end()), words("a", "b"), bare},
