@@ -90,7 +90,7 @@ func run(ctx context.Context, w, r *side, m *meter) error {
 	if handled {
 		return err
 	}
-	return portable(ctx, w.writer, r.reader, m)
+	return portable(ctx, w, r, m)
 }
 
 // cause names what ended a Copy: a wake-up is the context's doing, or else the
@@ -129,7 +129,8 @@ func (m *meter) add(n int) {
 type side struct {
 	reader io.Reader
 	writer io.Writer
-	desc   *descriptor // what the kernel can copy from or to; nil if it cannot
+	desc   *descriptor  // what the kernel can copy from or to; nil if it cannot
+	await  func() error // until the reader has something; nil if only Read can wait
 
 	wake, calm, free func() // each may be nil
 }

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -430,5 +431,61 @@ func TestClosedFiles(t *testing.T) {
 	wantSide(t, err, "write", os.ErrClosed)
 	if _, err := bulk.NewStdin(r); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("NewStdin of a closed file: %v", err)
+	}
+}
+
+// TestEcho copies a connection onto itself.
+func TestEcho(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		a, b := sockets(t, network)
+		done := start(t.Context(), b, b, nil)
+		data := randomBytes(5, 4<<20+5)
+		go func() {
+			a.Write(data)
+			a.(interface{ CloseWrite() error }).CloseWrite()
+		}()
+		got := make([]byte, len(data))
+		if _, err := io.ReadFull(a, got); err != nil || !bytes.Equal(got, data) {
+			t.Fatalf("%s: what came back is not what was sent: %v", network, err)
+		}
+		if o := await(t, done); o.err != nil || o.n != int64(len(data)) {
+			t.Fatalf("%s: Copy = %d, %v", network, o.n, o.err)
+		}
+	}
+}
+
+// TestSilentConnectionHoldsNoBuffer: memory is for bytes that are there.
+func TestSilentConnectionHoldsNoBuffer(t *testing.T) {
+	const conns = 64
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC() // what the pool gave up at the first
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var srcs, dsts []net.Conn
+	for range conns {
+		a, b := sockets(t, "tcp")
+		c, d := net.Pipe()
+		closeLater(t, c, d)
+		go io.Copy(io.Discard, d)
+		srcs, dsts = append(srcs, a, b), append(dsts, c)
+	}
+	before := heap()
+	var copies []chan outcome
+	for i, dst := range dsts {
+		moved := make(chan int64, 1)
+		copies = append(copies, start(ctx, dst, srcs[2*i+1], func(n int64) { moved <- n }))
+		srcs[2*i].Write([]byte("x"))
+		<-moved
+	}
+	if grown := int64(heap()) - int64(before); grown > conns*16<<10 {
+		t.Errorf("%d silent copies hold %d bytes", conns, grown)
+	}
+	cancel()
+	for _, done := range copies {
+		await(t, done)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	other kind = iota // terminals, sockets that came as files, devices
 	pipe              // pipes and FIFOs
 	sock              // stream sockets on the runtime's poller
-	file              // regular files
+	file              // regular files, and disks
 	null              // /dev/null: takes everything
 )
 
@@ -57,7 +57,9 @@ func openRead(src io.Reader) (*side, error) {
 		return s, err
 	}
 	s := plainRead(src)
-	s.desc = socket(src, unix.POLLIN)
+	if s.desc = socket(src, unix.POLLIN); s.desc != nil {
+		s.await = s.desc.wait
+	}
 	return s, nil
 }
 
@@ -152,7 +154,7 @@ func inspect(f *os.File, events int16) (d *descriptor, blocks bool, err error) {
 		blind = false
 	case unix.S_IFIFO:
 		k, blind = pipe, false
-	case unix.S_IFREG:
+	case unix.S_IFREG, unix.S_IFBLK:
 		k = file
 	case unix.S_IFCHR:
 		if isNull(&st) {

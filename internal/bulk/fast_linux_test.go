@@ -118,7 +118,7 @@ func TestChannelGoesOutFirst(t *testing.T) {
 	}
 	a.Write([]byte("second"))
 	a.CloseWrite()
-	check(t, portable(t.Context(), w.writer, r.reader, m))
+	check(t, portable(t.Context(), w, r, m))
 	if got, _ := os.ReadFile(name); string(got) != "first second" || m.total != int64(len(got)) {
 		t.Fatalf("file holds %q, counted %d", got, m.total)
 	}
@@ -140,7 +140,7 @@ func TestBlindDescriptor(t *testing.T) {
 	go func() { feed.Write(data); feed.Close() }()
 	got := make(chan []byte, 1)
 	go func() { p, _ := io.ReadAll(io.LimitReader(drain, int64(len(data)))); got <- p }()
-	check(t, portable(t.Context(), dst.writer, src.reader, &meter{}))
+	check(t, portable(t.Context(), dst, src, &meter{}))
 	if !bytes.Equal(<-got, data) {
 		t.Fatal("what arrived is not what was sent")
 	}
@@ -292,5 +292,60 @@ func TestNothingStaysCorked(t *testing.T) {
 	}
 	if took > rounds*stall/2 {
 		t.Errorf("%d small bursts took %v", rounds, took)
+	}
+}
+
+// TestDescriptorsComeBack: a Copy leaves no descriptor behind, however it ends.
+func TestDescriptorsComeBack(t *testing.T) {
+	a, b := tcpPair(t)
+	c, d := tcpPair(t)
+	in, _ := pipePair(t)
+	_, out := pipePair(t)
+	before := openDescriptors(t)
+	for range 10 {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 3)
+		moved := make(chan int64, 1)
+		go func() { _, err := Copy(ctx, c, b, func(n int64) { moved <- n }); done <- err }()
+		go func() { _, err := Copy(ctx, a, in, nil); done <- err }()
+		go func() { _, err := Copy(ctx, out, d, nil); done <- err }()
+		a.Write([]byte("x")) // the channel between b and c is made
+		<-moved
+		cancel()
+		for range cap(done) {
+			if err := <-done; err != context.Canceled {
+				t.Fatal(err)
+			}
+		}
+		s, err := NewStdin(in)
+		check(t, err)
+		check(t, s.Close())
+	}
+	if after := openDescriptors(t); after != before {
+		t.Fatalf("%d descriptors were open, now %d", before, after)
+	}
+}
+
+func openDescriptors(t *testing.T) int {
+	t.Helper()
+	names, err := os.ReadDir("/proc/self/fd")
+	check(t, err)
+	return len(names)
+}
+
+// TestFilesThatTellNoSize: the kernel's own files refuse sendfile or say that
+// they are empty.
+func TestFilesThatTellNoSize(t *testing.T) {
+	f, err := os.Open("/proc/self/maps")
+	check(t, err)
+	defer f.Close()
+	a, b := tcpPair(t)
+	got := make(chan []byte, 1)
+	go func() { p, _ := io.ReadAll(b); got <- p }()
+	n, err := Copy(t.Context(), a, f, nil)
+	check(t, err)
+	a.CloseWrite()
+	if p := <-got; n == 0 || int64(len(p)) != n || !bytes.Contains(p, []byte("[stack]")) {
+		t.Fatalf("copied %d bytes, %d arrived", n, len(p))
 	}
 }
