@@ -182,8 +182,8 @@ func (t *Terminal) run() {
 		t.cancel(ErrClosed)
 		_ = term.Restore(int(t.opts.In.Fd()), t.state)
 		t.queue.close()
-		close(t.inputs)
 		<-t.feeding
+		close(t.inputs)
 		close(t.done)
 	}()
 	if _, err := t.prog.Run(); err != nil && t.ctx.Err() == nil {

@@ -75,7 +75,7 @@ func obey(t *console.Terminal, orders net.Conn) {
 	defer func() {
 		if r := recover(); r != nil {
 			err := t.Close()
-			fmt.Printf("restored after %v, %v\n", r, err)
+			fmt.Printf("gave up: %v, %v\n", r, err)
 			os.Exit(2)
 		}
 	}()

@@ -24,6 +24,9 @@ type onScreen struct {
 	said   *bufio.Reader
 }
 
+// jobShell, for start, is a shell with jobs, to which the name of the editor is typed.
+const jobShell = "exec bash --norc --noprofile -i"
+
 // start runs the editor with before and after it what shell says, which stands for $EDITOR; "" for the editor alone.
 func start(t *testing.T, w, h int, shell string, env ...string) *onScreen {
 	t.Helper()
@@ -47,6 +50,10 @@ func start(t *testing.T, w, h int, shell string, env ...string) *onScreen {
 	}
 	env = append(env, editorEnv+"="+path, "EDITOR="+exe)
 	s := &onScreen{Terminal: tmuxtest.New(t, w, h, env, "sh", "-c", shell), t: t}
+	if shell == jobShell {
+		s.SendLiteral("PS1='$ '; before=$(stty -g); $EDITOR")
+		s.SendKeys("Enter")
+	}
 	_ = l.(*net.UnixListener).SetDeadline(time.Now().Add(tmuxtest.Patience))
 	if s.orders, err = l.Accept(); err != nil {
 		t.Fatalf("the editor did not start: %v\n%s", err, s.Screen())
