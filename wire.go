@@ -14,6 +14,10 @@ import (
 // chunk is how many bytes one read takes at the most.
 const chunk = 64 << 10
 
+// piece is how much a connection without a descriptor writes at once. What it does with a
+// part of that cannot be seen, so the peer has to take a piece while patience lasts.
+const piece = 16 << 10
+
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
@@ -119,11 +123,8 @@ func (w *wire) writePlain(ctx context.Context, b []byte, patience time.Duration)
 			break
 		}
 		var n int
-		n, err = w.nc.Write(b[w.wn:min(len(b), w.wn+chunk)])
+		n, err = w.nc.Write(b[w.wn:min(len(b), w.wn+piece)])
 		w.wn += n
-		if n > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-			err = nil // it made some room: await looks whether there is patience for more
-		}
 	}
 	err = w.release(err)
 	w.ctx = nil
