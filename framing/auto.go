@@ -144,7 +144,7 @@ func (c *autoCodec) Patience() (quiet, age time.Duration) {
 	case c.buf == nil:
 		return 0, 0
 	case c.peer != linePeer:
-		return Quiet, MaxAge
+		return barePatience(c.buf)
 	case c.toShow():
 		return Quiet, 0
 	}
@@ -160,7 +160,7 @@ func (c *autoCodec) Pause(dst []Message, quiet, age time.Duration) []Message {
 	switch {
 	case quiet >= Quiet && c.peer == linePeer:
 		return c.pauseLine(dst, quiet)
-	case quiet >= Quiet:
+	case quiet >= Quiet && !openRune(c.buf):
 		return c.endBurst(dst, quiet)
 	case age >= MaxAge && c.peer != linePeer && c.buf != nil:
 		c.learn(barePeer, sendBare)

@@ -53,6 +53,7 @@ func TestAuto(t *testing.T) {
 		{"F-10 a bare peer's line at the close", steps(feed("a"), short(), feed("b\r\n"), end()), words("a", "b"), crlfs},
 		{"F-10 age is no end of a burst", steps(feed("a"), short(), feed("b\n"), ageing(framing.MaxAge), feed("c"), short()), words("a", "b\n", "c"), bare},
 		{"F-10 Chinese text in pieces", steps(feed("\xe4\xbd"), feed("\xa0好"), short(), feed("再\xe8\xa7"), feed("\x81"), end()), words("你好", "再见"), bare},
+		{"F-6 a pause within a character is none", steps(feed("a"), short(), feed("\xe4\xbd"), short(), feed("\xa0"), short()), words("a", "你"), bare},
 		{"F-10 an empty line", steps(feed("a"), short(), feed("\n"), short()), words("a", ""), lines},
 	}
 	for _, tt := range tests {

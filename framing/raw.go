@@ -1,9 +1,14 @@
 package framing
 
-import "time"
+import (
+	"bytes"
+	"time"
+	"unicode/utf8"
+)
 
 // Raw takes for a message what has arrived when the peer pauses for [Quiet],
-// or 64 KiB, or what has arrived in [MaxAge] [F-6]; less than 64 KiB if the limit is lower.
+// or 64 KiB, or what has arrived in [MaxAge] [F-6]; less than 64 KiB if the limit is lower. A pause within a
+// character of UTF-8 does not count.
 // It sends exactly the bytes of each body, nothing for an empty one.
 var Raw Framing = raw{}
 
@@ -44,8 +49,14 @@ func feedPieces(dst []Message, buf, b []byte, piece int) (msgs []Message, rest [
 	}
 	for len(buf)+len(b) >= piece {
 		n := piece - len(buf)
-		dst = append(dst, Message{Body: join(buf, b[:n])})
+		body := join(buf, b[:n])
 		buf, b = nil, b[n:]
+		// A character is not cut in two, where the piece has room for it.
+		if tail := openTail(body); tail < len(body) {
+			buf = bytes.Clone(body[len(body)-tail:])
+			body = body[:len(body)-tail]
+		}
+		dst = append(dst, Message{Body: body})
 	}
 	if len(b) > 0 {
 		buf = extend(buf, b, piece)
@@ -61,15 +72,38 @@ func (c *rawCodec) Feed(dst []Message, b []byte) ([]Message, error) {
 	return dst, nil
 }
 
-func (c *rawCodec) Patience() (quiet, age time.Duration) {
-	if c.buf == nil {
+func (c *rawCodec) Patience() (quiet, age time.Duration) { return barePatience(c.buf) }
+
+// barePatience is the Patience for bytes that a pause makes a message. A pause inside
+// a character of UTF-8 is none: the rest of it is waited for, for as long as a message may take. [F-6]
+func barePatience(buf []byte) (quiet, age time.Duration) {
+	switch {
+	case buf == nil:
 		return 0, 0
+	case openRune(buf):
+		return 0, MaxAge
 	}
 	return Quiet, MaxAge
 }
 
+// openRune reports whether buf ends with the beginning of a character of UTF-8.
+func openRune(buf []byte) bool { return openTail(buf) > 0 }
+
+// openTail is how many bytes at the end of buf are the beginning of a character of UTF-8.
+func openTail(buf []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(buf); n++ {
+		if b := buf[len(buf)-n]; utf8.RuneStart(b) {
+			if b >= utf8.RuneSelf && !utf8.FullRune(buf[len(buf)-n:]) {
+				return n
+			}
+			break
+		}
+	}
+	return 0
+}
+
 func (c *rawCodec) Pause(dst []Message, quiet, age time.Duration) []Message {
-	if c.buf != nil && (quiet >= Quiet || age >= MaxAge) {
+	if c.buf != nil && (quiet >= Quiet && !openRune(c.buf) || age >= MaxAge) {
 		dst = append(dst, Message{Body: exact(c.Rest())})
 	}
 	return dst

@@ -22,6 +22,11 @@ func TestRaw_F6(t *testing.T) {
 		{"a close alone is none", 0, steps(end()), words()},
 		{"64 KiB end one", 0, steps(feed("a"), feed(piece), feed(piece[2:])), words("a" + piece[1:])},
 		{"twice", 0, steps(feed(piece+piece), short()), words(piece, piece)},
+		{"a pause within a character is none", 0, steps(feed("再\xe8"), short(), feed("\xa7"), short(), feed("\x81"), short()), words("再见")},
+		{"a character that is never finished", 0, steps(feed("a\xe8"), short(), ageing(framing.MaxAge)), words("a\xe8")},
+		{"a byte that begins no character", 0, steps(feed("a\xff"), short()), words("a\xff")},
+		{"64 KiB leave a character whole", 0, steps(feed(piece[2:]+"见x"), short()), words(piece[2:], "见x")},
+		{"a limit below a character", 2, steps(feed("见"), short()), words("\xe8\xa7", "\x81")},
 		{"a lower limit", 3, steps(feed("ab"), feed("cdefgh"), short()), words("abc", "def", "gh")},
 	}
 	for _, tt := range tests {
