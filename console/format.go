@@ -17,13 +17,18 @@ type style struct {
 	odd                   screen.Style // what screen had to make visible
 }
 
-func newStyle(color bool) style {
-	if !color {
+// newStyle: without colour a terminal still sets apart what screen made visible,
+// by reverse video, so that a peer's words `\x1b` cannot pose as one.
+func newStyle(terminal, color bool) style {
+	switch {
+	case !terminal && !color:
 		return style{}
+	case !color:
+		return style{odd: screen.Reverse}
 	}
 	return style{
 		peerOn: "\x1b[1;36m", noticeOn: "\x1b[2m", off: "\x1b[0m",
-		odd: screen.Style{On: "\x1b[7m", Off: "\x1b[27m"},
+		odd: screen.Reverse,
 	}
 }
 

@@ -26,7 +26,9 @@ type Options struct {
 	HoldInput bool
 	// Once ends the session after so many messages from peers; zero: never.
 	Once int
-	// Color allows styles.
+	// Terminal: the face is a terminal; what of a peer's words had to be made visible is set apart there.
+	Terminal bool
+	// Color allows colours.
 	Color bool
 	// Stamps puts times before the lines.
 	Stamps Stamps
@@ -90,7 +92,7 @@ type Session struct {
 // NewSession begins to watch and print; Close ends that.
 func NewSession(o Options) *Session {
 	s := &Session{
-		o: o, desk: o.Desk, face: o.Face, style: newStyle(o.Color),
+		o: o, desk: o.Desk, face: o.Face, style: newStyle(o.Terminal, o.Color),
 		watch:   o.Desk.Watch(),
 		printed: make(chan struct{}), finish: make(chan struct{}), enough: make(chan struct{}),
 		live: make(map[uint64]string), myTurn: make(map[uint64]bool),
