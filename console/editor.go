@@ -39,7 +39,7 @@ type editor struct {
 
 	sized  bool // bubbletea has told the size
 	hidden bool // the screen is given away
-	flip   bool // see View
+	prints uint // see View
 }
 
 type (
@@ -115,7 +115,7 @@ func (e *editor) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
 		e.hidden = false
 	default:
 		// What was printed comes through here too; see View.
-		e.flip = !e.flip
+		e.prints++
 	}
 	return e, cmd
 }
@@ -174,7 +174,7 @@ func (e *editor) prompts() (first, other string) {
 	if e.search != nil {
 		first = plain(e.search.prompt())
 	}
-	first = e.method.Truncate(first, max(e.width/2, 1), "")
+	first = e.method.Truncate(unjoined(first, e.method), max(e.width/2, 1), "")
 	w := e.method.StringWidth(first)
 	const dots = "... "
 	if w < len(dots) {
@@ -194,7 +194,7 @@ func (e *editor) View() (v tea.View) {
 	defer func() {
 		if r := recover(); r != nil {
 			e.t.fail(fmt.Errorf("console: panic: %v", r))
-			e.t.cancel(ErrClosed)
+			e.t.leave()
 			v = tea.NewView("")
 		}
 	}()
@@ -204,10 +204,14 @@ func (e *editor) View() (v tea.View) {
 	}
 	e.t.out.latest.Store(&f)
 	content := strings.Join(f.rows, "\n")
-	// After a print bubbletea leaves the cursor at the start of the line, unless the view has changed: a reset that
-	// shows nothing comes and goes.
-	if e.flip {
-		content += "\x1b[m"
+	// After a print bubbletea leaves the cursor at the start of the line, unless the view has changed since the last
+	// frame: so resets that show nothing count the prints, of which one frame may see many.
+	for bit := range 16 {
+		if e.prints>>bit&1 == 1 {
+			content += "\x1b[m"
+		} else {
+			content += "\x1b[0m"
+		}
 	}
 	v = tea.NewView(content)
 	v.WindowTitle = e.title
@@ -226,7 +230,7 @@ func (e *editor) draw() (f frame) {
 	room -= shown
 
 	if e.partial != "" && room > 0 {
-		rows := wrapLine(e.partial, e.width-1, e.t.opts.Color)
+		rows := wrapLine(unjoined(e.partial, e.method), e.width-1, e.t.opts.Color)
 		rows = rows[max(0, len(rows)-min(maxPartial, room)):]
 		room -= len(rows)
 		f.rows = append(f.rows, rows...)
@@ -241,7 +245,7 @@ func (e *editor) draw() (f frame) {
 		f.rows = append(f.rows, p+l.rows[i].shown)
 	}
 	if hint := e.hintShown(); hint != "" && room > 0 {
-		hint = e.method.Truncate(hint, e.width-1, "…")
+		hint = e.method.Truncate(unjoined(hint, e.method), e.width-1, "…")
 		if e.t.opts.Color {
 			hint = "\x1b[2m" + hint + "\x1b[m"
 		}
@@ -268,7 +272,7 @@ func (e *editor) echo(s string) []string {
 		var b strings.Builder
 		for j := 0; j < len(line); {
 			next := nextCluster(line, j)
-			b.WriteString(shown(line[j:next]))
+			b.WriteString(shown(line[j:next], ansi.GraphemeWidth)) // no renderer measures it
 			j = next
 		}
 		p := other

@@ -24,8 +24,20 @@ type layout struct {
 
 const tabShown = "    "
 
+// joiner (ZWJ) makes one emoji of several. Terminals without grapheme clusters disagree about the width of the result
+// among themselves; about that of its parts they agree.
+const joiner = "\u200d"
+
+// unjoined leaves out what the renderer, measuring by method, could take for another width than the terminal.
+func unjoined(s string, method ansi.Method) string {
+	if method == ansi.GraphemeWidth {
+		return s
+	}
+	return strings.ReplaceAll(s, joiner, "")
+}
+
 // shown is how a cluster is drawn: characters that would be invisible, or move others about, are spelled out.
-func shown(cluster string) string {
+func shown(cluster string, method ansi.Method) string {
 	if len(cluster) == 1 && cluster[0] >= ' ' && cluster[0] < 0x7f {
 		return cluster
 	}
@@ -41,7 +53,7 @@ func shown(cluster string) string {
 	case !unicode.IsGraphic(r):
 		return fmt.Sprintf(`\u%04x`, r)
 	}
-	return cluster
+	return unjoined(cluster, method)
 }
 
 // lay cuts s into rows of at most width columns, and finds the cursor.
@@ -66,7 +78,7 @@ func lay(s string, at, width int, method ansi.Method) layout {
 			i = next
 			continue
 		}
-		d := shown(s[i:next])
+		d := shown(s[i:next], method)
 		w := method.StringWidth(d)
 		if x+w > width && x > 0 {
 			end(i, true)
@@ -96,7 +108,7 @@ func (l layout) vertical(s string, by, goal int, method ansi.Method) (int, bool)
 	x, i := 0, r.start
 	for i < r.end {
 		next := nextCluster(s, i)
-		w := method.StringWidth(shown(s[i:next]))
+		w := method.StringWidth(shown(s[i:next], method))
 		if x+w > goal || r.soft && next >= r.end {
 			break // the end of a soft row is the start of the next
 		}

@@ -35,7 +35,8 @@ type History struct {
 	path    string // "": memory only
 	max     int    // 0: DefaultHistory
 	entries []string
-	inFile  int // entries the file holds as far as this console knows
+	inFile  int   // entries the file holds
+	size    int64 // of the file when inFile was true
 }
 
 // HistoryPath is where the history is kept unless told otherwise: $XDG_STATE_HOME/duet/history, or
@@ -88,7 +89,10 @@ func LoadHistory(path string, max int) (*History, error) {
 	if err != nil {
 		return h, fmt.Errorf("history %s: %w", path, err)
 	}
-	h.path, h.inFile = path, len(all)
+	h.path = path
+	if err := h.count(f, 0); err != nil {
+		return h, fmt.Errorf("history %s: %w", path, err)
+	}
 	for _, e := range all {
 		h.remember(e)
 	}
@@ -106,7 +110,6 @@ func (h *History) Add(entry string) error {
 	if err := h.appendFile(entry); err != nil {
 		return fmt.Errorf("history %s: %w", h.path, err)
 	}
-	h.inFile++
 	if h.inFile > 2*h.limit() {
 		if err := h.rewrite(); err != nil {
 			return fmt.Errorf("history %s: %w", h.path, err)
@@ -148,7 +151,7 @@ func (h *History) remember(entry string) bool {
 func (h *History) appendFile(entry string) error {
 	line := []byte(escapeEntry(entry) + "\n")
 	for range 3 {
-		f, err := os.OpenFile(h.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		f, err := os.OpenFile(h.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 		if err != nil {
 			return err
 		}
@@ -159,10 +162,31 @@ func (h *History) appendFile(entry string) error {
 			_ = f.Close()
 			continue
 		}
-		_, err = f.Write(line)
+		if _, err = f.Write(line); err == nil {
+			err = h.count(f, len(line))
+		}
 		return errors.Join(err, f.Close())
 	}
 	return errors.New("the file is replaced again and again")
+}
+
+// count sees how many lines f holds, after added bytes of one more; only if another console has written too it reads
+// the file for that.
+func (h *History) count(f *os.File, added int) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if added > 0 && info.Size() == h.size+int64(added) {
+		h.inFile, h.size = h.inFile+1, info.Size()
+		return nil
+	}
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, maxHistoryFile))
+	if err != nil {
+		return err
+	}
+	h.inFile, h.size = bytes.Count(b, []byte("\n")), info.Size()
+	return nil
 }
 
 // rewrite leaves the newest entries of all consoles. It does nothing while another console does the same.
@@ -197,7 +221,7 @@ func (h *History) rewrite() error {
 		_ = os.Remove(tmp.Name())
 		return err
 	}
-	h.inFile = len(all)
+	h.inFile, h.size = len(all), int64(b.Len())
 	return nil
 }
 

@@ -104,10 +104,13 @@ type Terminal struct {
 
 	width, height atomic.Int64 // of the screen, as the editor last heard
 
-	cancel  context.CancelCauseFunc
-	ctx     context.Context
-	feeding chan struct{} // closed when nothing more is printed
-	done    chan struct{} // closed when the terminal is restored
+	ctx       context.Context
+	cancel    context.CancelFunc // when the editor has ended
+	leaveOnce sync.Once
+	leaving   chan struct{} // closed: the editor is to end
+	told      chan struct{} // closed when it has been told
+	feeding   chan struct{} // closed when nothing more is printed
+	done      chan struct{} // closed when the terminal is restored
 
 	mu  sync.Mutex
 	err error // why it ended, other than by Close
@@ -141,14 +144,16 @@ func NewTerminal(opts TerminalOptions) (*Terminal, error) {
 		queue:   newQueue(),
 		inputs:  make(chan Input, maxInputs),
 		state:   state,
+		leaving: make(chan struct{}),
+		told:    make(chan struct{}),
 		feeding: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	t.ctx, t.cancel = context.WithCancelCause(context.Background())
+	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.out = newOutput(opts.Out, func() int { return int(t.width.Load()) }, t.lost)
 	e := newEditor(t, width, height)
 	t.prog = tea.NewProgram(e,
-		tea.WithContext(t.ctx),
+		tea.WithContext(t.ctx), // so that Send ends with it
 		tea.WithInput(&input{File: opts.In, ended: t.lost}),
 		tea.WithOutput(t.out),
 		tea.WithFilter(e.filter),
@@ -156,13 +161,29 @@ func NewTerminal(opts TerminalOptions) (*Terminal, error) {
 	)
 	go t.run()
 	go t.feed()
+	go t.tell()
 	return t, nil
 }
 
 // lost ends the face since the terminal has gone.
 func (t *Terminal) lost(err error) {
 	t.fail(fmt.Errorf("console: terminal lost: %w", err))
-	t.cancel(err)
+	t.leave()
+}
+
+// leave asks the editor to end, and never waits.
+func (t *Terminal) leave() { t.leaveOnce.Do(func() { close(t.leaving) }) }
+
+// tell tells the editor that it is to end, in the order that lets it wait for its reader; where its context is
+// cancelled it leaves that behind.
+func (t *Terminal) tell() {
+	defer close(t.told)
+	select {
+	case <-t.leaving:
+		t.prog.Send(leave{})
+		t.prog.Quit()
+	case <-t.ctx.Done():
+	}
 }
 
 // fail remembers the first error.
@@ -179,14 +200,15 @@ func (t *Terminal) run() {
 		if r := recover(); r != nil {
 			t.fail(fmt.Errorf("console: panic: %v", r))
 		}
-		t.cancel(ErrClosed)
+		t.cancel()
 		_ = term.Restore(int(t.opts.In.Fd()), t.state)
 		t.queue.close()
 		<-t.feeding
+		<-t.told
 		close(t.inputs)
 		close(t.done)
 	}()
-	if _, err := t.prog.Run(); err != nil && t.ctx.Err() == nil {
+	if _, err := t.prog.Run(); err != nil {
 		t.fail(fmt.Errorf("console: %w", err))
 	}
 }
@@ -198,7 +220,7 @@ func (t *Terminal) feed() {
 	defer func() {
 		if r := recover(); r != nil {
 			t.fail(fmt.Errorf("console: panic: %v", r))
-			t.cancel(ErrClosed)
+			t.leave()
 		}
 	}()
 	for {
@@ -280,14 +302,10 @@ func (t *Terminal) Close() error {
 	t.closing.Do(func() {
 		t.queue.close()
 		wait(t.feeding, drainTime)
-		go func() {
-			t.prog.Send(leave{})
-			t.prog.Quit()
-		}()
+		t.leave()
 		if !wait(t.done, closeTime) {
 			// Somebody has stopped reading what we write. Give the terminal back all the same.
 			t.fail(errors.New("console: the terminal does not take what is written to it"))
-			t.cancel(ErrClosed)
 			_ = term.Restore(int(t.opts.In.Fd()), t.state)
 		}
 	})

@@ -223,6 +223,19 @@ func TestKeys(t *testing.T) {
 	s.line("a😀b", 7)
 	typed("BSpace")
 	s.line("ab", 5)
+	for _, x := range []struct {
+		emoji string
+		width int
+	}{{"\U0001F468\u200d\U0001F469\u200d\U0001F467", 6}, {"\u2764\ufe0f", 1}, {"\U0001F1E9\U0001F1EA", 2}, {"\U0001F44D\U0001F3FD", 4}, {"각", 2}} {
+		s.SendLiteral(x.emoji)
+		s.SendKeys("Right")
+		s.line("a"+strings.ReplaceAll(x.emoji, "\u200d", "")+"b", 6+x.width)
+		s.order("print during %s", x.emoji)
+		s.WaitFor("during")
+		s.line("a"+strings.ReplaceAll(x.emoji, "\u200d", "")+"b", 6+x.width)
+		s.SendKeys("Left", "BSpace")
+		s.line("ab", 5)
+	}
 	s.SendLiteral("日本語")
 	s.line("a日本語b", 11)
 	typed("C-a", "C-k")
