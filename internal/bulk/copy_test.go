@@ -233,6 +233,60 @@ func TestCancelWhileDestinationIsFull(t *testing.T) {
 	}
 }
 
+// TestCancelWhileBytesFlow: a side that never has to wait is stopped as well.
+func TestCancelWhileBytesFlow(t *testing.T) {
+	data := make([]byte, 8<<20)
+	flow := func(ctx context.Context, t *testing.T, from, to string, stop func(source)) outcome {
+		src, dst := newSource(t, from, data), newSink(t, to)
+		if src.feed != nil {
+			go func() {
+				src.feed.Write(data)
+				src.feed.Close()
+			}()
+		}
+		if dst.out != nil {
+			go io.Copy(io.Discard, dst.out())
+			defer dst.finish()
+		}
+		stopped := false
+		o := await(t, start(ctx, dst.w, src.r, func(int64) {
+			if stopped {
+				t.Error("Copy goes on")
+			}
+			stopped = true
+			stop(src)
+		}))
+		if c, ok := src.r.(io.Closer); ok && src.feed != nil {
+			c.Close()
+		}
+		return o
+	}
+	for _, pair := range [][2]string{
+		{"file", "tcp"},
+		{"file", "pipe"},
+		{"pipe", "null"},
+		{"tcp", "null"},
+		{"tcp", "tcp"},
+		{"tcp", "pipe"},
+		{"memory", "plain"},
+		{"file", "memory"},
+	} {
+		t.Run(pair[0]+"→"+pair[1], func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			o := flow(ctx, t, pair[0], pair[1], func(source) { cancel() })
+			if o.err != context.Canceled {
+				t.Errorf("Copy = %d, %v", o.n, o.err)
+			}
+		})
+	}
+	t.Run("Stdin.Cancel", func(t *testing.T) {
+		for _, to := range []string{"tcp", "memory"} {
+			stop := func(s source) { s.r.(*bulk.Stdin).Cancel() }
+			wantSide(t, flow(t.Context(), t, "stdin-file", to, stop).err, "read", bulk.ErrCanceled)
+		}
+	})
+}
+
 func TestContextThatHasEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -37,7 +37,6 @@ type descriptor struct {
 	waker  *waker // nil: parks on the runtime's poller
 
 	tcp      bool
-	appends  bool         // O_APPEND, which splice(2) refuses
 	canceled *atomic.Bool // of the Stdin; nil for others
 	blind    bool         // no non-blocking calls: a disk is always ready and never at hand
 
@@ -136,11 +135,9 @@ func inspect(f *os.File, events int16) (d *descriptor, blocks bool, err error) {
 		return nil, false, err
 	}
 	var st unix.Stat_t
-	var flags int
 	var serr error
 	err = raw.Control(func(fd uintptr) {
 		serr = retry(func() error { return unix.Fstat(int(fd), &st) })
-		flags, _ = unix.FcntlInt(fd, unix.F_GETFL, 0)
 	})
 	if err != nil {
 		serr = os.ErrClosed
@@ -163,7 +160,6 @@ func inspect(f *os.File, events int16) (d *descriptor, blocks bool, err error) {
 	}
 	d = newDescriptor(raw, k, events, false)
 	d.name = f.Name()
-	d.appends = flags&unix.O_APPEND != 0
 	d.blind = blind
 	return d, k != file && k != null, nil
 }

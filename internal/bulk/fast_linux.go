@@ -15,7 +15,7 @@ const chunk = 1 << 20
 // error, nothing is on the way and the portable path may go on.
 func fast(ctx context.Context, w, r *side, m *meter) (handled bool, err error) {
 	src, dst := r.desc, w.desc
-	if src == nil || dst == nil || dst.appends && dst.kind == file {
+	if src == nil || dst == nil {
 		return false, nil
 	}
 	switch src.kind {

@@ -98,8 +98,60 @@ func TestKernelCopies(t *testing.T) {
 	}
 }
 
-// TestChannelGoesOutFirst: where dst refuses splice after all, what is in the
-// channel is written before the portable path goes on.
+// TestKernelCopiesAfterWaiting: neither a source that is silent for a while nor
+// a destination that is full makes the copy fall back.
+func TestKernelCopiesAfterWaiting(t *testing.T) {
+	type ends struct {
+		src, dst, feed, out any
+	}
+	for name, e := range map[string]func() ends{
+		"pipe→tcp": func() ends { r, w := pipePair(t); a, b := tcpPair(t); return ends{r, a, w, b} },
+		"tcp→pipe": func() ends { a, b := tcpPair(t); r, w := pipePair(t); return ends{b, w, a, r} },
+		"tcp→tcp":  func() ends { a, b := tcpPair(t); c, d := tcpPair(t); return ends{b, c, a, d} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := e()
+			r, err := openRead(e.src.(io.Reader))
+			check(t, err)
+			defer r.release()
+			w, err := openWrite(e.dst.(io.Writer))
+			check(t, err)
+			defer w.release()
+			feed, out := e.feed.(io.WriteCloser), e.out.(io.Reader)
+			moved, fed := make(chan int64, 1<<20), make(chan error, 1)
+			m := &meter{tell: func(n int64) { moved <- n }}
+			const size = 16 << 20
+			go func() {
+				defer feed.Close()
+				for range 20 { // silent until each byte has passed
+					if _, err := feed.Write([]byte("x")); err != nil {
+						fed <- err
+						return
+					}
+					<-moved
+					io.ReadFull(out, make([]byte, 1))
+				}
+				go func() {
+					for range 20 { // full until the reader goes on
+						time.Sleep(5 * time.Millisecond)
+						io.ReadFull(out, make([]byte, 256<<10))
+					}
+					io.Copy(io.Discard, out)
+				}()
+				_, err := feed.Write(make([]byte, size))
+				fed <- err
+			}()
+			handled, err := fast(t.Context(), w, r, m)
+			if !handled || err != nil || m.total != size+20 {
+				t.Errorf("fast = %v, %v, %d bytes", handled, err, m.total)
+			}
+			check(t, <-fed)
+		})
+	}
+}
+
+// TestChannelGoesOutFirst: where dst refuses splice, as a file in append mode
+// does, what is in the channel is written before the portable path goes on.
 func TestChannelGoesOutFirst(t *testing.T) {
 	a, b := tcpPair(t)
 	name := filepath.Join(t.TempDir(), "dst")
@@ -110,7 +162,6 @@ func TestChannelGoesOutFirst(t *testing.T) {
 	check(t, err)
 	w, err := openWrite(f)
 	check(t, err)
-	w.desc.appends = false // as if the refusal were a surprise
 	a.Write([]byte("first "))
 	m := &meter{}
 	if handled, err := fast(t.Context(), w, r, m); handled || err != nil {

@@ -38,9 +38,6 @@ func NewStdin(f *os.File) (*Stdin, error) {
 // Read waits until there is something to read, and reads it. It returns io.EOF
 // at the end and ErrCanceled after Cancel, even where bytes are waiting.
 func (s *Stdin) Read(p []byte) (int, error) {
-	if s.canceled.Load() {
-		return 0, ErrCanceled
-	}
 	n, err := s.desc.Read(p)
 	if err != nil && s.canceled.Load() && (errors.Is(err, errInterrupted) || errors.Is(err, os.ErrClosed)) {
 		return n, ErrCanceled
