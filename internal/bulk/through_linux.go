@@ -79,9 +79,6 @@ func through(ctx context.Context, w *side, src *descriptor, m *meter) (bool, err
 		c.held = n
 		low.add(n)
 		for c.held > 0 {
-			if err := ended(ctx, src); err != nil {
-				return true, err
-			}
 			if err := dst.control(pour); err != nil {
 				return true, &SideError{"write", err}
 			}
