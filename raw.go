@@ -62,6 +62,11 @@ func (c *Conn) readAhead() []byte {
 	return append(b, r.codec.Rest()...)
 }
 
+// Stopped tells with which ending somebody else wants the conversation to end: EndShutdown, or EndKicked for one;
+// EndNone while nobody does. A handler that has the bytes from Raw asks it when a deadline has passed that it did
+// not set itself.
+func (c *Conn) Stopped() EndReason { return EndReason(c.stopped.Load()) }
+
 // CountRaw adds bytes that a handler has read and written itself, to Stats.
 func (c *Conn) CountRaw(in, out int64) {
 	c.bytesIn.Add(in)
