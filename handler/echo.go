@@ -1,0 +1,77 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"duet.example/duet"
+	"duet.example/duet/internal/bulk"
+)
+
+// Echo gives back what the peer says (RFC 862). The zero Echo copies bytes.
+//
+// Half-close: after the peer's FIN everything that is still on its way is given back, and
+// then FIN. Endings: `peer-closed`; in framed mode also `farewell`, which the conversation answers by
+// itself and Echo does not repeat; `reset` where the peer was gone before it had everything; `slow-peer`;
+// `idle`. One Echo may serve any number of conversations at the same time.
+type Echo struct {
+	// Framed echoes message by message, with the framing of the conversation. Otherwise bytes are
+	// copied as they come, by the kernel where it can.
+	Framed bool
+	// Idle ends a conversation whose bytes are copied when nothing was received for so long. Zero: never. A
+	// framed one has the IdleTimeout of its server.
+	Idle time.Duration
+	// Send ends a conversation whose bytes are copied when the peer takes nothing for so long. Zero is
+	// duet.DefaultSendTimeout; below zero never. A framed one has the SendTimeout of its server.
+	Send time.Duration
+}
+
+var _ duet.Handler = Echo{}
+
+// ServeConn echoes until the peer's end.
+func (e Echo) ServeConn(ctx context.Context, c *duet.Conn) error {
+	if e.Framed {
+		return e.messages(ctx, c)
+	}
+	f, err := take(ctx, c, e.Idle, e.Send)
+	if err != nil {
+		return err
+	}
+	defer f.end()
+	_, err = bulk.Copy(f.ctx, f.conn, f.conn, func(n int64) {
+		f.received(n)
+		f.sent(n)
+	})
+	if err == nil {
+		err = f.lost(true)
+	}
+	if err != nil {
+		return f.cause(f.peerError(err))
+	}
+	return io.EOF
+}
+
+func (e Echo) messages(ctx context.Context, c *duet.Conn) error {
+	for {
+		m, err := c.Receive(ctx)
+		if err != nil {
+			return ended(c, err)
+		}
+		if m.Farewell {
+			continue
+		}
+		if err := c.Send(ctx, m.Body); err != nil {
+			return ended(c, err)
+		}
+	}
+}
+
+// ended gives the end of a context its reason; all other errors of a Conn have theirs.
+func ended(c *duet.Conn, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return failure(c, "converse", duet.EndClosed, err)
+	}
+	return err
+}

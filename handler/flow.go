@@ -1,0 +1,276 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"duet.example/duet"
+)
+
+// A flow is a conversation whose bytes a handler has taken over: the context in which they are
+// copied, and the times that hold. No read and no write has a timer or a deadline of its own. They note
+// when bytes moved, and one timer looks at that.
+type flow struct {
+	c      *duet.Conn
+	raw    net.Conn // for half-close
+	conn   net.Conn // what is copied from and to
+	meter  meter
+	ctx    context.Context
+	cancel context.CancelCauseFunc // its cause is how the conversation ends
+
+	idle, send time.Duration // 0: never
+	every      time.Duration // how often it is looked at the least; 0: only while bytes move
+
+	began      time.Time
+	came, went atomic.Int64 // when bytes last came, and were last taken by the peer: nanoseconds since began
+	armed      atomic.Bool
+
+	mu       sync.Mutex
+	timer    *time.Timer
+	over     bool
+	heard    time.Duration // when the peer was last seen to be not idle
+	progress time.Duration // when the peer was last seen to take bytes, or to have no need to
+	queue    int           // what the system held for the peer at the last look
+	seen     int64         // went at the last look
+	silence  silence
+}
+
+// A silence ends the flow when nothing is sent, or with hearing nothing comes, for limit.
+type silence struct {
+	limit   time.Duration // 0: there is none; below zero: it does not end
+	since   time.Duration
+	hearing bool
+	end     error
+}
+
+// A state is what the system knows about a connection.
+type state struct {
+	readable bool // bytes or an end wait to be read
+	full     bool // somebody who writes waits, or would wait, for the peer
+	queue    int  // bytes that the system still holds for the peer; -1: unknown
+}
+
+// A meter asks for the state of a connection.
+type meter interface {
+	state() state
+	// broken gives the error that waits to be told to the next who writes. It may
+	// be asked with probe only before the half-close.
+	broken(probe bool) error
+}
+
+// take takes over the bytes of c. The caller calls end.
+func take(ctx context.Context, c *duet.Conn, idle, send time.Duration) (*flow, error) {
+	raw, err := c.Raw()
+	if err != nil {
+		return nil, err
+	}
+	if send == 0 {
+		send = duet.DefaultSendTimeout
+	}
+	f := &flow{c: c, raw: raw, idle: max(idle, 0), send: max(send, 0), began: time.Now()}
+	f.ctx, f.cancel = context.WithCancelCause(ctx)
+	f.conn, f.meter = measure(raw, f)
+	if f.idle > 0 {
+		f.arm()
+	}
+	return f, nil
+}
+
+// end stops the watching. What was copied has ended.
+func (f *flow) end() {
+	f.cancel(nil)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = true
+	if f.timer != nil {
+		f.timer.Stop()
+	}
+}
+
+func (f *flow) now() time.Duration { return time.Since(f.began) }
+
+// received and sent note that bytes moved. They are the hot path.
+func (f *flow) received(n int64) {
+	f.c.CountRaw(n, 0)
+	f.came.Store(int64(f.now()))
+}
+
+func (f *flow) sent(n int64) {
+	f.c.CountRaw(0, n)
+	f.took()
+}
+
+func (f *flow) took() {
+	f.went.Store(int64(f.now()))
+	if f.send > 0 && !f.armed.Load() {
+		f.arm()
+	}
+}
+
+// arm has the flow looked at, soon enough for each of its times.
+func (f *flow) arm() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.schedule()
+}
+
+// schedule is arm with f.mu held.
+func (f *flow) schedule() {
+	if f.over {
+		return
+	}
+	wait := f.every
+	sooner := func(d time.Duration) {
+		if wait == 0 || d < wait {
+			wait = max(d, time.Millisecond)
+		}
+	}
+	now := f.now()
+	if f.idle > 0 {
+		sooner(f.lastHeard() + f.idle - now)
+	}
+	if f.send > 0 {
+		sooner(f.send / 8)
+	}
+	if f.silence.limit > 0 {
+		sooner(f.silentSince() + f.silence.limit - now)
+	}
+	if wait == 0 {
+		return
+	}
+	f.armed.Store(true)
+	if f.timer == nil {
+		f.timer = time.AfterFunc(wait, f.look)
+	} else {
+		f.timer.Reset(wait)
+	}
+}
+
+func (f *flow) lastHeard() time.Duration { return max(f.heard, time.Duration(f.came.Load())) }
+
+func (f *flow) silentSince() time.Duration {
+	moved := f.went.Load()
+	if f.silence.hearing {
+		moved = f.came.Load()
+	}
+	return max(f.silence.since, time.Duration(moved))
+}
+
+// look ends the flow when one of its times is up.
+func (f *flow) look() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over {
+		return
+	}
+	if why := f.c.Stopped(); why != duet.EndNone {
+		f.cancel(f.stopped())
+		return
+	}
+	now, s := f.now(), f.meter.state()
+	if s.readable {
+		f.heard = now
+	}
+	if !s.full || s.queue != f.queue {
+		f.progress = now
+	}
+	f.queue = s.queue
+	went := f.went.Load()
+	switch {
+	case f.idle > 0 && now >= f.lastHeard()+f.idle:
+		f.cancel(failure(f.c, "receive", duet.EndIdle, duet.ErrIdle))
+	case f.send > 0 && now >= max(f.progress, time.Duration(went))+f.send:
+		f.cancel(failure(f.c, "send", duet.EndSlowPeer, duet.ErrSlowPeer))
+	case f.silence.limit > 0 && !s.full && now >= f.silentSince()+f.silence.limit:
+		f.cancel(f.silence.end)
+	case f.idle == 0 && f.every == 0 && f.silence.limit == 0 && !s.full && went == f.seen:
+		// Nothing moves and nobody waits: what moves next arms it again.
+		f.armed.Store(false)
+		if f.went.Load() != went {
+			f.schedule()
+		}
+	default:
+		f.seen = went
+		f.schedule()
+	}
+}
+
+// silentFrom sets the silence that ends the flow, from now on.
+func (f *flow) silentFrom(s silence) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.since = f.now()
+	f.silence = s
+	f.schedule()
+}
+
+// deafFrom: the peer has finished, it cannot be idle any more.
+func (f *flow) deaf() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.idle = 0
+}
+
+// cause is how the conversation ends: as the flow was told to, or else with err.
+func (f *flow) cause(err error) error {
+	why := context.Cause(f.ctx)
+	switch {
+	case why == nil:
+		return err
+	case errors.Is(why, context.Canceled), errors.Is(why, context.DeadlineExceeded):
+		return failure(f.c, "converse", duet.EndClosed, why)
+	}
+	return why
+}
+
+// lost tells of bytes that the system took and could not get to the peer.
+func (f *flow) lost(probe bool) error {
+	if err := f.meter.broken(probe); err != nil {
+		return failure(f.c, "send", reason(err), err)
+	}
+	return nil
+}
+
+// peerError gives an error of the connection its reason.
+func (f *flow) peerError(err error) error {
+	var de *duet.Error
+	if errors.As(err, &de) {
+		return err
+	}
+	op := "receive"
+	if failedSide(err) == "write" {
+		op = "send"
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return f.stopped()
+	}
+	return failure(f.c, op, reason(err), err)
+}
+
+// stopped is how the conversation ends when somebody else wants it to.
+func (f *flow) stopped() error {
+	switch why := f.c.Stopped(); why {
+	case duet.EndNone, duet.EndShutdown:
+		return failure(f.c, "converse", duet.EndShutdown, duet.ErrServerClosed)
+	case duet.EndKicked:
+		return failure(f.c, "converse", why, duet.ErrKicked)
+	default:
+		return failure(f.c, "converse", why, duet.ErrClosed)
+	}
+}
+
+// reason is the ending that an error of the connection stands for; what is unknown is a reset.
+func reason(err error) duet.EndReason { return duet.ReasonOf(err) }
+
+func failure(c *duet.Conn, op string, why duet.EndReason, err error) error {
+	e := &duet.Error{Op: op, Reason: why, Err: err}
+	if a := c.RemoteAddr(); a != nil {
+		e.Addr = a.String()
+	}
+	return e
+}

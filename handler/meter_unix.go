@@ -1,0 +1,55 @@
+//go:build linux || darwin
+
+package handler
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// measure gives the connection to copy from and to, and its meter.
+func measure(raw net.Conn, f *flow) (net.Conn, meter) {
+	if sc, ok := raw.(syscall.Conn); ok {
+		if rc, err := sc.SyscallConn(); err == nil {
+			return raw, descriptor{rc}
+		}
+	}
+	g := &gauge{Conn: raw, f: f}
+	return g, g
+}
+
+// A descriptor is a connection of the system, which knows all by itself.
+type descriptor struct{ rc syscall.RawConn }
+
+func (d descriptor) state() (s state) {
+	s.queue = -1
+	_ = d.rc.Control(func(fd uintptr) {
+		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
+		if _, err := unix.Poll(fds[:], 0); err != nil {
+			return
+		}
+		s.readable = fds[0].Revents&unix.POLLIN != 0
+		s.full = fds[0].Revents&(unix.POLLOUT|unix.POLLERR|unix.POLLHUP) == 0
+		// Room is reported only when a third of the buffer is free, which takes a slow peer long;
+		// what it has acknowledged shows earlier that it reads (TIOCOUTQ, tcp(7)).
+		if n, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ); err == nil {
+			s.queue = n
+		}
+	})
+	return s
+}
+
+func (d descriptor) broken(bool) error {
+	var err error
+	cerr := d.rc.Control(func(fd uintptr) {
+		var n int
+		if n, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR); err == nil && n != 0 {
+			err = os.NewSyscallError("send", syscall.Errno(n))
+		}
+	})
+	return errors.Join(cerr, err)
+}

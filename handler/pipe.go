@@ -1,0 +1,194 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"duet.example/duet"
+	"duet.example/duet/internal/bulk"
+)
+
+// DefaultHalfOpen is how long a Pipe's input may be silent after the peer has finished.
+const DefaultHalfOpen = time.Second
+
+// stopLook is how soon a Pipe notices that it is to stop while neither side of it touches the connection: its
+// output is full, or the peer has finished and its input is silent.
+const stopLook = 250 * time.Millisecond
+
+var (
+	errBusy   = errors.New("another conversation has the input and the output")
+	errSilent = errors.New("the peer has finished and the input is silent")
+)
+
+// Pipe passes exact bytes both ways between In and the peer and the peer and Out: pipe mode. It adds nothing of
+// its own. [C-10]
+//
+// Half-close: the end of In is FIN, and the peer's answer is read to its end. After the peer's FIN it goes on while In
+// delivers.
+//
+// Endings: `peer-closed` (io.EOF) when both have finished, or the peer has and In is silent for HalfOpen. `reset`
+// where the connection was cut, or the peer was gone before it had all of In's bytes. `closed` when
+// the reader of Out has gone or ctx ended; the error wraps the cause. `handler-failed` when In or Out fails in another way; `idle`,
+// `slow-peer`, `shutdown`, `kicked`.
+//
+// One conversation has In and Out at a time; another one meanwhile is `refused`. One after another may: In goes on where it
+// was, and at its end stays there. ServeConn returns when neither is in use any more. In and Out stay open.
+//
+// The zero Pipe finishes sending at once and throws away what comes.
+type Pipe struct {
+	// In is what the peer gets. An *os.File, a *bulk.Stdin and what has SetReadDeadline (a net.Conn) can be left while
+	// they are silent; for another Reader ServeConn has to wait until its Read returns. nil is at its end.
+	In io.Reader
+	// Out gets what the peer says. Like In, if it has to be left while it takes nothing: an *os.File, or what has
+	// SetWriteDeadline. nil throws it away.
+	Out io.Writer
+	// HalfOpen is how long In may be silent after the peer's FIN. Zero is DefaultHalfOpen; below zero for ever.
+	HalfOpen time.Duration
+	// Idle ends a conversation in which nothing was received for so long. Zero: never.
+	Idle time.Duration
+	// Send ends a conversation whose peer takes nothing of In for so long, as `slow-peer`. Zero is
+	// duet.DefaultSendTimeout; below zero never.
+	Send time.Duration
+
+	busy sync.Mutex
+}
+
+var _ duet.Handler = (*Pipe)(nil)
+
+// ServeConn passes bytes until both sides have finished.
+func (p *Pipe) ServeConn(ctx context.Context, c *duet.Conn) error {
+	if !p.busy.TryLock() {
+		return failure(c, "pipe", duet.EndRefused, errBusy)
+	}
+	defer p.busy.Unlock()
+	in, release, err := p.input()
+	if err != nil {
+		return failure(c, "pipe", duet.EndHandlerFailed, fmt.Errorf("input: %w", err))
+	}
+	defer release()
+	f, err := take(ctx, c, p.Idle, p.Send)
+	if err != nil {
+		return err
+	}
+	defer f.end()
+	f.every = stopLook
+	f.arm()
+	fin := make(chan struct{}) // closed when the peer has finished
+	up := make(chan error, 1)
+	go func() { up <- p.upload(f, in, fin) }()
+	p.download(f, fin)
+	cut := <-up
+	why := f.cause(nil)
+	switch {
+	case why != nil && why != errSilent:
+		if duet.ReasonOf(why) == duet.EndHandlerFailed {
+			reset(f.raw)
+		}
+		return why
+	case cut != nil:
+		return cut
+	}
+	if err := f.lost(why == errSilent); err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+// upload sends In and half-closes. Its error is that the peer did not take all of it.
+func (p *Pipe) upload(f *flow, in io.Reader, fin <-chan struct{}) error {
+	_, err := bulk.Copy(f.ctx, f.conn, in, f.sent)
+	if err == nil {
+		select {
+		case <-fin:
+			err = f.lost(true)
+		default:
+		}
+		if err == nil {
+			err = closeWrite(f.raw)
+		}
+	}
+	switch {
+	case err == nil, f.ctx.Err() != nil:
+		return nil
+	case failedSide(err) == "read":
+		f.cancel(failure(f.c, "pipe", duet.EndHandlerFailed, fmt.Errorf("input: %w", err)))
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		f.cancel(f.stopped())
+		return nil
+	}
+	err = f.peerError(err)
+	// What the peer had said before it went can still be read, and ends soon.
+	f.silentFrom(silence{limit: duet.DefaultCloseTimeout, hearing: true, end: err})
+	return err
+}
+
+// download gives Out what the peer says.
+func (p *Pipe) download(f *flow, fin chan<- struct{}) {
+	var out io.Writer = io.Discard
+	if p.Out != nil {
+		out = p.Out
+	}
+	_, err := bulk.Copy(f.ctx, out, f.conn, f.received)
+	switch {
+	case err == nil:
+		f.deaf()
+		limit := p.HalfOpen
+		if limit == 0 {
+			limit = DefaultHalfOpen
+		}
+		f.silentFrom(silence{limit: limit, end: errSilent})
+		close(fin)
+	case f.ctx.Err() != nil:
+	case failedSide(err) == "write":
+		why := duet.EndHandlerFailed
+		if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
+			why = duet.EndClosed
+		}
+		f.cancel(failure(f.c, "pipe", why, fmt.Errorf("output: %w", err)))
+	default:
+		f.cancel(f.peerError(err))
+	}
+}
+
+// input is In in a form whose reading can be ended.
+func (p *Pipe) input() (in io.Reader, release func(), err error) {
+	switch v := p.In.(type) {
+	case nil:
+		return eof{}, func() {}, nil
+	case *os.File:
+		s, err := bulk.NewStdin(v)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, func() { _ = s.Close() }, nil
+	}
+	return p.In, func() {}, nil
+}
+
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
+
+// closeWrite sends FIN. A connection that cannot be half-closed tells its peer of the end when it is closed.
+func closeWrite(nc net.Conn) error {
+	if hc, ok := nc.(interface{ CloseWrite() error }); ok {
+		return hc.CloseWrite()
+	}
+	return nil
+}
+
+// reset closes so that the peer does not take what it has for the whole.
+func reset(nc net.Conn) {
+	if l, ok := nc.(interface{ SetLinger(sec int) error }); ok {
+		_ = l.SetLinger(0)
+		_ = nc.Close()
+	}
+}
