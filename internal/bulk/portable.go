@@ -26,36 +26,35 @@ func portable(ctx context.Context, w, r *side, m *meter) error {
 				return &SideError{"read", err}
 			}
 		}
-		n, err := step(w.writer, r.reader, m)
+		n, end, err := step(w.writer, r.reader, m)
+		if end || err != nil {
+			return err
+		}
 		if n > 0 {
 			empty = 0
-		} else if empty++; err == nil && empty >= maxEmptyReads {
+		} else if empty++; empty >= maxEmptyReads {
 			return &SideError{"read", io.ErrNoProgress}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
 		}
 	}
 }
 
-// step makes one read and writes what it brought. Of its errors only io.EOF,
-// which is src's, is no *SideError.
-func step(dst io.Writer, src io.Reader, m *meter) (int, error) {
+// step makes one read and writes what it brought; end is the end of src.
+func step(dst io.Writer, src io.Reader, m *meter) (n int, end bool, err error) {
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
-	n, err := src.Read(buf[:])
+	n, rerr := src.Read(buf[:])
 	if n > 0 {
 		if err := deliver(dst, buf[:n], m); err != nil {
-			return n, err
+			return n, false, err
 		}
 	}
-	if err != nil && err != io.EOF {
-		err = &SideError{"read", err}
+	if rerr == io.EOF {
+		return n, true, nil
 	}
-	return n, err
+	if rerr != nil {
+		return n, false, &SideError{"read", rerr}
+	}
+	return n, false, nil
 }
 
 func deliver(dst io.Writer, p []byte, m *meter) error {
