@@ -183,11 +183,14 @@ func (e *editor) prompts() (first, other string) {
 	return first, strings.Repeat(" ", w-len(dots)) + dots
 }
 
-func (e *editor) lay() layout {
+// room is the width of a row without its prompt. The last column is left to the cursor: a row that fills the screen
+// makes terminals differ.
+func (e *editor) room() int {
 	first, _ := e.prompts()
-	// The last column is left to the cursor: a row that fills the screen makes terminals differ.
-	return lay(e.text.s, e.text.at, e.width-1-e.method.StringWidth(first), e.method)
+	return e.width - 1 - e.method.StringWidth(first)
 }
+
+func (e *editor) lay() layout { return lay(e.text.s, e.text.at, e.room(), e.method) }
 
 // View implements [tea.Model].
 func (e *editor) View() (v tea.View) {

@@ -157,7 +157,7 @@ func (e *editor) vertical(by int) {
 	if e.text.goal > 0 {
 		goal = e.text.goal - 1
 	}
-	if at, ok := l.vertical(e.text.s, by, goal, e.method); ok {
+	if at, ok := l.vertical(e.text.s, by, goal, e.room(), e.method); ok {
 		e.text.move(at)
 		e.text.goal = goal + 1
 		return

@@ -56,6 +56,15 @@ func shown(cluster string, method ansi.Method) string {
 	return unjoined(cluster, method)
 }
 
+// fitted is shown, with its width, for rows of width columns.
+func fitted(cluster string, width int, method ansi.Method) (string, int) {
+	d := shown(cluster, method)
+	if w := method.StringWidth(d); w <= width {
+		return d, w
+	}
+	return "\uFFFD", 1
+}
+
 // lay cuts s into rows of at most width columns, and finds the cursor.
 func lay(s string, at, width int, method ansi.Method) layout {
 	width = max(width, 2) // of a wide character
@@ -78,8 +87,7 @@ func lay(s string, at, width int, method ansi.Method) layout {
 			i = next
 			continue
 		}
-		d := shown(s[i:next], method)
-		w := method.StringWidth(d)
+		d, w := fitted(s[i:next], width, method)
 		if x+w > width && x > 0 {
 			end(i, true)
 		}
@@ -99,7 +107,8 @@ func lay(s string, at, width int, method ansi.Method) layout {
 
 // vertical returns the offset one row up or down (by is -1 or 1) nearest to column goal; ok is false where there is
 // no such row.
-func (l layout) vertical(s string, by, goal int, method ansi.Method) (int, bool) {
+func (l layout) vertical(s string, by, goal, width int, method ansi.Method) (int, bool) {
+	width = max(width, 2)
 	y := l.y + by
 	if y < 0 || y >= len(l.rows) {
 		return 0, false
@@ -108,7 +117,7 @@ func (l layout) vertical(s string, by, goal int, method ansi.Method) (int, bool)
 	x, i := 0, r.start
 	for i < r.end {
 		next := nextCluster(s, i)
-		w := method.StringWidth(shown(s[i:next], method))
+		_, w := fitted(s[i:next], width, method)
 		if x+w > goal || r.soft && next >= r.end {
 			break // the end of a soft row is the start of the next
 		}

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -54,19 +55,19 @@ func TestLay(t *testing.T) {
 func TestVertical(t *testing.T) {
 	s := "中文中文\nab\n中文中文"
 	l := lay(s, 9, 20, ansi.WcWidth) // column 6 of the first line
-	down, ok := l.vertical(s, 1, 6, ansi.WcWidth)
+	down, ok := l.vertical(s, 1, 6, 20, ansi.WcWidth)
 	if !ok || s[down:] != "\n中文中文" {
 		t.Errorf("one down: %d, %v; want the end of the short line", down, ok)
 	}
 	l = lay(s, down, 20, ansi.WcWidth)
-	if down, ok = l.vertical(s, 1, 5, ansi.WcWidth); !ok || s[down:] != "中文" {
+	if down, ok = l.vertical(s, 1, 5, 20, ansi.WcWidth); !ok || s[down:] != "中文" {
 		t.Errorf("two down: %d, %v; want before the wide character that holds column 5", down, ok)
 	}
-	if _, ok = lay(s, down, 20, ansi.WcWidth).vertical(s, 1, 0, ansi.WcWidth); ok {
+	if _, ok = lay(s, down, 20, ansi.WcWidth).vertical(s, 1, 0, 20, ansi.WcWidth); ok {
 		t.Error("there is nothing below the last row")
 	}
 	wrapped := lay("abcdef", 5, 3, ansi.WcWidth)
-	if at, ok := wrapped.vertical("abcdef", -1, 3, ansi.WcWidth); !ok || at != 2 {
+	if at, ok := wrapped.vertical("abcdef", -1, 3, 3, ansi.WcWidth); !ok || at != 2 {
 		t.Errorf("up to the end of a wrapped row: %d, %v; want 2", at, ok)
 	}
 }
@@ -283,6 +284,14 @@ func FuzzText(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestCorpus(t *testing.T) {
+	for _, name := range []string{"FuzzWrapLine", "FuzzText"} {
+		if found, err := filepath.Glob(filepath.Join("testdata", "fuzz", name, "*")); err != nil || len(found) == 0 {
+			t.Errorf("%s has no corpus (%v)", name, err)
+		}
+	}
 }
 
 func TestQueue(t *testing.T) {

@@ -36,6 +36,12 @@ func isStyle(seq string) bool {
 // always: what comes here should be safe, and the editor's line must survive if it is not.
 func wrapLine(line string, width int, color bool) []string {
 	width = max(width, 2)
+	line = strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' && r != '\x1b' && r != '\a' || r >= 0x7f && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(line, "\uFFFD"))
 	var rows []string
 	var b, open strings.Builder
 	x, styled := 0, false
@@ -70,16 +76,19 @@ func wrapLine(line string, width int, color bool) []string {
 		line = line[len(run):]
 		for g := displaywidth.StringGraphemes(run); g.Next(); {
 			c := g.Value()
-			switch {
-			case c == "\n" || c == "\r\n":
+			switch c {
+			case "\n":
 				end()
 				continue
-			case c == "\t":
+			case "\t":
 				c = tabShown
-			case len(c) == 1 && (c[0] < ' ' || c[0] >= 0x7f), c >= "\u0080" && c < "\u00a0":
+			case "\a": // only ends a sequence
 				continue
 			}
 			w := widest(c)
+			if w > width {
+				c, w = "\uFFFD", 1
+			}
 			if x+w > width && x > 0 {
 				end()
 			}
