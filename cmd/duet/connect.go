@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"duet.example/duet"
+	"duet.example/duet/console"
+	"duet.example/duet/desk"
+	"duet.example/duet/handler"
+	"duet.example/duet/transport"
+)
+
+// A connect is one `duet connect`.
+type connect struct {
+	*app
+	talk
+	connectTimeout   time.Duration
+	retry, reconnect bool
+	retryFor         time.Duration
+	zero             bool
+
+	addr    transport.Address
+	explain *console.Explainer
+}
+
+func (a *app) connectCommand() *cobra.Command {
+	k := &connect{app: a}
+	c := &cobra.Command{
+		Use:   "connect [flags] [ADDRESS]",
+		Short: "Connect to a server and talk with it",
+		Long: `Connect to ADDRESS (localhost:8080 if none is given) and talk with the server.
+
+ADDRESS is host:port, :port or port (this machine), [::1]:port, two words
+host port, or unix:PATH.
+
+In a terminal, type and press Enter; /help shows the commands. Without a
+terminal it is a pipe: stdin goes to the server, its answer to stdout; at the
+end of stdin the answer is still read to its end.`,
+		Example: `  duet connect                         localhost, port 8080
+  duet connect example.org 9000
+  printf 'question\n' | duet connect   print the whole answer
+  duet connect --retry                 wait until the server is there
+  duet connect -z example.org 9000     only see whether something answers`,
+		Args: maxWords(2),
+		RunE: func(c *cobra.Command, args []string) error { return k.run(c.Context(), args) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.DurationVar(&k.connectTimeout, "connect-timeout", 0, "give up connecting after so long (10s)")
+	f.BoolVar(&k.retry, "retry", false, "wait until the server is there")
+	f.BoolVar(&k.reconnect, "reconnect", false, "come back after a cut, too")
+	f.DurationVar(&k.retryFor, "retry-for", 0, "give up waiting after so long")
+	f.BoolVarP(&k.zero, "zero", "z", false, "only see whether something answers")
+	k.register(f)
+	return c
+}
+
+func (k *connect) run(ctx context.Context, args []string) error {
+	if err := k.resolve(); err != nil {
+		return err
+	}
+	if k.fd >= 0 && (len(args) > 0 || k.retry || k.reconnect) {
+		return usagef("--fd excludes an address, --retry and --reconnect")
+	}
+	if k.connectTimeout == 0 {
+		k.connectTimeout = k.timeout
+	}
+	if k.retryFor > 0 {
+		k.retry = true
+	}
+	k.explain = k.explainer(&k.talk)
+	var err error
+	if k.addr, err = transport.ParseAddress(transport.DefaultConnect, args...); err != nil {
+		return err
+	}
+	pipe := !k.zero && !k.wantsConsole(&k.talk)
+	if pipe && k.reconnect {
+		return usagef("--reconnect wants a console: what a pipe had sent before a cut cannot be known to have arrived")
+	}
+	d := k.dialer(pipe)
+	c, err := k.dial(ctx, d, k.explainNotice)
+	if err != nil {
+		return err
+	}
+	switch {
+	case k.zero:
+		k.notice(k.stdout, "%s answers", words(c.RemoteAddr()))
+		return c.Close()
+	case pipe:
+		return k.pipe(ctx, c)
+	}
+	return k.converse(ctx, d, c)
+}
+
+// explainNotice prints a change of state while there is no console yet.
+func (k *connect) explainNotice(format string, args ...any) {
+	k.notice(k.stderr, "duet: "+format, args...)
+}
+
+// dialer is the duet.Dialer that the flags describe.
+func (k *connect) dialer(pipe bool) *duet.Dialer {
+	d := &duet.Dialer{
+		Framing: k.frame, MaxMessage: int(k.maxMessage), Farewell: k.farewell,
+		IdleTimeout: k.idleTimeout, SendTimeout: k.sendTimeout,
+		Transport: transport.Dialer{Family: k.family(), Timeout: k.connectTimeout},
+	}
+	if pipe {
+		d.Farewell = ""
+		d.Transport.UserTimeout = k.pipePatience()
+	}
+	if k.talk.explain || k.person() {
+		d.Transport.Step = k.explain.Step
+		d.Trace = k.explain.Trace()
+	}
+	return d
+}
+
+// dial connects, or takes the socket that was passed; with --retry, it waits for the server.
+func (k *connect) dial(ctx context.Context, d *duet.Dialer, say func(string, ...any)) (*duet.Conn, error) {
+	if k.fd >= 0 {
+		nc, err := d.Transport.File(k.fd)
+		if err != nil {
+			return nil, err
+		}
+		closePassed(k.fd)
+		return d.Conn(nc), nil
+	}
+	if !k.retry && !k.reconnect {
+		return d.DialAddress(ctx, k.addr)
+	}
+	return k.persist(ctx, d, say)
+}
+
+// pipe passes bytes between the server and stdin and stdout.
+func (k *connect) pipe(ctx context.Context, c *duet.Conn) error {
+	if k.verbose {
+		k.notice(k.stderr, "connected to %s", words(c.RemoteAddr()))
+	}
+	k.setCut(func() { _ = c.Abort() })
+	out, flush := k.output(&k.talk)
+	h := &handler.Pipe{
+		In: k.stdin, Out: out, HalfOpen: time.Duration(k.halfOpen), Idle: k.idleTimeout, Send: k.pipePatience(),
+	}
+	err := duet.Converse(ctx, c, h)
+	if ferr := flush(); err == nil && ferr != nil {
+		err = ferr
+	}
+	reason, cause := c.End()
+	e := ending{reason: reason, err: cause, peer: words(c.RemoteAddr())}
+	return e.result(err)
+}
+
+// converse talks with the server at the console, and with --reconnect comes back to it.
+func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) error {
+	ds := &desk.Desk{Encoding: k.enc}
+	b, err := k.openBooth(&k.talk, ds, k.explain, false)
+	if err != nil {
+		_ = c.Close()
+		return err
+	}
+	say := func(format string, args ...any) { b.Notice(safe(fmt.Sprintf(format, args...))) }
+	link := newLink(k, d, ds, say)
+	talking, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		link.run(talking, c)
+		stop()
+	}()
+	out := b.Run(talking)
+	if out == console.Enough {
+		link.finish()
+	} else {
+		link.goodbye()
+	}
+	b.onInterrupt(link.cut)
+	k.setCut(link.cut)
+	<-link.ended
+	cerr := b.close()
+	switch {
+	case out == console.Interrupted:
+		return codeError(exitSignal + 2)
+	case out == console.Quit, out == console.Enough:
+		return nil
+	case link.err != nil:
+		return link.err
+	case cerr != nil && !errors.Is(cerr, console.ErrClosed):
+		return cerr
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+
+	"duet.example/duet"
+	"duet.example/duet/internal/portowner"
+	"duet.example/duet/transport"
+)
+
+// explainError words an error for people: what failed, what to do about it, and the exit code.
+func explainError(err error) (text, hint string, code int) {
+	var ue usageError
+	var de *duet.Error
+	var ae *transport.AddressError
+	var se *transport.SchemeError
+	var fe *transport.DescriptorError
+	var sd *transport.ActivationError
+	switch {
+	case errors.As(err, &ue):
+		return ue.Error(), "duet --help, duet listen --help and duet connect --help show what there is", exitUsage
+	case errors.As(err, &se):
+		return se.Error(), "an address is host:port, :port, port, [::1]:port, unix:PATH or tcp://host:port", exitUsage
+	case errors.As(err, &ae):
+		return ae.Error(), "an address is host:port, :port, port, [::1]:port, unix:PATH or tcp://host:port", exitUsage
+	case errors.As(err, &fe):
+		return fe.Error(), "listen takes a listening socket, connect a connected one", exitUsage
+	case errors.As(err, &sd):
+		return sd.Error(), "systemd passes a socket to the service of a .socket unit; without one, give an address", exitUsage
+	case errors.As(err, &de) && de.Op == "listen":
+		return listenError(de)
+	case errors.As(err, &de) && de.Op == "dial":
+		return dialError(de)
+	case errors.As(err, &de):
+		return endError(de)
+	}
+	return err.Error(), "", exitFailed
+}
+
+func listenError(e *duet.Error) (text, hint string, code int) {
+	at := "cannot listen at " + e.Addr + ": "
+	var dns *net.DNSError
+	switch {
+	case errors.Is(e, syscall.EADDRINUSE):
+		text = at + "the address is in use"
+		if pid, name, ok := portowner.Find(network(e.Addr), e.Addr); ok {
+			text += fmt.Sprintf(" by %s (process %d)", name, pid)
+		}
+		return text, "choose another port, or 0 for a free one; ss -ltnp shows who listens", exitConnect
+	case errors.Is(e, syscall.EADDRNOTAVAIL):
+		return at + "this machine has no such address", "ip addr shows the addresses of this machine; :PORT listens on all of them", exitConnect
+	case errors.Is(e, fs.ErrPermission):
+		return at + "permission denied", "ports below 1024 want special rights; choose a higher one", exitConnect
+	case errors.As(e, &dns):
+		return at + "no address is known for " + dns.Name, "check the name, or give a number", exitConnect
+	}
+	return at + cause(e), "", exitConnect
+}
+
+func dialError(e *duet.Error) (text, hint string, code int) {
+	to := "cannot connect to " + e.Addr + ": "
+	var dns *net.DNSError
+	switch {
+	case errors.Is(e, context.Canceled):
+		return to + "given up", "", exitConnect
+	case errors.As(e, &dns) && dns.IsNotFound:
+		return to + "no address is known for " + dns.Name, "check the name, or give a number", exitConnect
+	case e.Reason == duet.EndTimeout:
+		return to + "no answer in time", "is the address right, and does a firewall let it through? --connect-timeout waits longer", exitTimeout
+	case errors.Is(e, syscall.ECONNREFUSED):
+		return to + "nothing is listening there (connection refused)", "is the server running? duet listen starts one; --retry waits for it", exitConnect
+	case errors.Is(e, fs.ErrNotExist):
+		return to + "there is no such socket", "is the server running? duet listen starts one; --retry waits for it", exitConnect
+	case errors.Is(e, syscall.ENETUNREACH), errors.Is(e, syscall.EHOSTUNREACH):
+		return to + "there is no way to that address", "check the address and this machine's network", exitConnect
+	case errors.Is(e, syscall.EADDRNOTAVAIL):
+		return to + "this machine has no such address", "", exitConnect
+	case errors.Is(e, fs.ErrPermission):
+		return to + "permission denied", "", exitConnect
+	}
+	return to + cause(e), "", exitConnect
+}
+
+// endError words how a conversation ended badly.
+func endError(e *duet.Error) (text, hint string, code int) {
+	with := "the conversation"
+	if e.Addr != "" {
+		with += " with " + e.Addr
+	}
+	text = with + " ended: " + e.Reason.String()
+	if c := cause(e); c != "" {
+		text += " (" + c + ")"
+	}
+	switch e.Reason {
+	case duet.EndTooLong:
+		hint = "--max-message allows longer ones"
+	case duet.EndSlowPeer:
+		hint = "the peer did not read what was sent; --send-timeout waits longer"
+	}
+	return text, hint, codeOf(e.Reason)
+}
+
+// cause is the innermost error's text.
+func cause(err error) string {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err.Error()
+		}
+		err = next
+	}
+}
+
+// network is the network of an address as the transport prints it.
+func network(addr string) string {
+	if len(addr) > 5 && addr[:5] == "unix:" {
+		return "unix"
+	}
+	return "tcp"
+}
+
+// outputGone reports whether stdout's reader has gone.
+func outputGone(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed)
+}

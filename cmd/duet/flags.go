@@ -1,0 +1,210 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"duet.example/duet/console"
+	"duet.example/duet/framing"
+	"duet.example/duet/internal/charset"
+	"duet.example/duet/transport"
+)
+
+// talk holds the flags that listen and connect share.
+type talk struct {
+	ipv4, ipv6  bool
+	fd          int
+	framing     string
+	eol         string
+	encoding    string
+	maxMessage  size
+	farewell    string
+	timeout     time.Duration
+	idleTimeout time.Duration
+	sendTimeout time.Duration
+	halfOpen    halfOpen
+	turns       bool
+	console     bool
+	once        int
+	timestamps  string
+	hex         bool
+	bell, title bool
+	color       string
+	noHistory   bool
+	explain     bool
+	verbose     bool
+	quiet       bool
+
+	// What the flags come to; set by resolve.
+	frame framing.Framing
+	enc   *charset.Encoding
+	stamp console.Stamps
+}
+
+func (t *talk) register(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.BoolVarP(&t.ipv4, "ipv4", "4", false, "use IPv4 only")
+	f.BoolVarP(&t.ipv6, "ipv6", "6", false, "use IPv6 only")
+	f.IntVar(&t.fd, "fd", -1, "use the socket that was opened elsewhere as descriptor `N`")
+	f.StringVar(&t.framing, "framing", "auto", "how messages are cut: "+strings.Join(framing.Names(), ", "))
+	f.StringVar(&t.eol, "eol", "", "what is sent after each message, apart from the framing: lf, crlf, cr, nul, none, 0xNN")
+	f.StringVar(&t.encoding, "encoding", "utf-8", "what the peer's text is in: utf-8, gb18030, shift_jis, latin1, …")
+	f.Var(&t.maxMessage, "max-message", "longest message, in bytes (k and M are known)")
+	f.StringVar(&t.farewell, "farewell", "bye", "the `WORD` that ends a conversation; '' for none")
+	f.DurationVar(&t.timeout, "timeout", 0, "bound connecting, receiving and sending; the next ones override it")
+	f.DurationVar(&t.idleTimeout, "idle-timeout", 0, "end a conversation in which nothing was received for so long")
+	f.DurationVar(&t.sendTimeout, "send-timeout", 0, "end a conversation whose peer takes nothing for so long (10s)")
+	f.Var(&t.halfOpen, "half-open", "pipe: how long a silent stdin goes on after the peer has finished; forever")
+	f.BoolVar(&t.turns, "turns", false, "take turns: the prompt opens after the peer has spoken")
+	f.BoolVar(&t.console, "console", false, "without a terminal: a line in is a message, a message is a line out")
+	f.IntVar(&t.once, "once", 0, "end after `N` messages from the peer")
+	f.StringVar(&t.timestamps, "timestamps", "none", "times before lines: "+strings.Join(console.StampNames, ", "))
+	f.Lookup("timestamps").NoOptDefVal = "clock"
+	f.BoolVar(&t.hex, "hex", false, "show messages as a hex dump")
+	f.BoolVar(&t.bell, "bell", false, "ring when a message arrives")
+	f.BoolVar(&t.title, "title", false, "show the last message in the window's title")
+	f.StringVar(&t.color, "color", "auto", "colours: auto, always, never")
+	f.BoolVar(&t.noHistory, "no-history", false, "keep no history of what was typed")
+	f.BoolVar(&t.explain, "explain", false, "narrate each step of the network")
+	f.BoolVarP(&t.verbose, "verbose", "v", false, "say more")
+	f.BoolVarP(&t.quiet, "quiet", "q", false, "say less")
+}
+
+// resolve checks the flags and what they come to.
+func (t *talk) resolve() error {
+	var err error
+	if t.frame, err = framing.Parse(t.framing); err != nil {
+		return usageError{err}
+	}
+	if t.eol != "" {
+		end, err := framing.ParseEOL(t.eol)
+		if err != nil {
+			return usageError{err}
+		}
+		if t.frame == framing.Length {
+			return usagef("--eol does not go with --framing length: nothing stands after a message there")
+		}
+		t.frame = framing.WithEOL(t.frame, end)
+	}
+	if t.enc, err = charset.Lookup(t.encoding); err != nil {
+		return usageError{err}
+	}
+	if t.stamp, err = console.ParseStamps(t.timestamps); err != nil {
+		return usageError{err}
+	}
+	switch {
+	case t.ipv4 && t.ipv6:
+		return usagef("-4 and -6 exclude each other; without either, both are used")
+	case t.once < 0:
+		return usagef("--once wants a number above zero")
+	case t.color != "auto" && t.color != "always" && t.color != "never":
+		return usagef("--color is auto, always or never")
+	case t.timeout < 0 || t.idleTimeout < 0 || t.sendTimeout < 0:
+		return usagef("a timeout is not below zero")
+	}
+	if t.idleTimeout == 0 {
+		t.idleTimeout = t.timeout
+	}
+	if t.sendTimeout == 0 {
+		t.sendTimeout = t.timeout
+	}
+	return nil
+}
+
+func (t *talk) family() transport.Family {
+	switch {
+	case t.ipv4:
+		return transport.IPv4
+	case t.ipv6:
+		return transport.IPv6
+	}
+	return transport.AnyFamily
+}
+
+// pipePatience is how long a pipe's peer may take nothing. For a pipe that is
+// no fault unless a timeout was given: whoever reads may be waiting for a tape or a pager.
+func (t *talk) pipePatience() time.Duration {
+	if t.sendTimeout > 0 {
+		return t.sendTimeout
+	}
+	return -1
+}
+
+// closePassed closes the descriptor that was passed with --fd, once it is duplicated: as long as it
+// is open the port stays taken and no FIN goes out. Standard streams stay.
+func closePassed(fd int) {
+	if fd > 2 {
+		_ = os.NewFile(uintptr(fd), "").Close()
+	}
+}
+
+// colored reports whether styles are wanted on out.
+func (t *talk) colored(terminal bool) bool {
+	switch t.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	// https://no-color.org: set and not empty
+	return terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// A size is a number of bytes on the command line.
+type size int
+
+func (s *size) String() string {
+	if *s == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*s))
+}
+func (s *size) Type() string { return "SIZE" }
+
+func (s *size) Set(text string) error {
+	digits, factor := text, 1
+	switch {
+	case strings.HasSuffix(text, "k"), strings.HasSuffix(text, "K"):
+		digits, factor = text[:len(text)-1], 1<<10
+	case strings.HasSuffix(text, "M"):
+		digits, factor = text[:len(text)-1], 1<<20
+	}
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil || n <= 0 || n*int64(factor) > 1<<30 {
+		return fmt.Errorf("want a number of bytes from 1 to 1024M, such as 65536, 64k or 1M")
+	}
+	*s = size(int(n) * factor)
+	return nil
+}
+
+// halfOpen is a duration or forever; zero is the default.
+type halfOpen time.Duration
+
+func (h *halfOpen) String() string {
+	switch {
+	case *h == 0:
+		return ""
+	case *h < 0:
+		return "forever"
+	}
+	return time.Duration(*h).String()
+}
+func (h *halfOpen) Type() string { return "D" }
+
+func (h *halfOpen) Set(text string) error {
+	if text == "forever" {
+		*h = -1
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return fmt.Errorf("want a duration such as 500ms or 1s, or forever")
+	}
+	*h = halfOpen(max(d, 1)) // zero is no wait at all, not the default
+	return nil
+}

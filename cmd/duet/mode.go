@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"duet.example/duet"
+	"duet.example/duet/console"
+	"duet.example/duet/desk"
+	"duet.example/duet/internal/bulk"
+	"duet.example/duet/internal/screen"
+)
+
+// isTerminal reports whether a stream is a terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// person reports whether a person is at the terminal: then the console is the editor.
+func (a *app) person() bool { return isTerminal(a.stdin) && isTerminal(a.stdout) }
+
+// wantsConsole: where there is a terminal, or where a script asks for lines.
+func (a *app) wantsConsole(t *talk) bool { return t.console || t.once > 0 || a.person() }
+
+// notice prints a line of duet's own on w, unless less is wanted.
+func (t *talk) notice(w io.Writer, format string, args ...any) {
+	if !t.quiet {
+		fmt.Fprintln(w, safe(fmt.Sprintf(format, args...)))
+	}
+}
+
+// explainer narrates to stderr until a console takes it over.
+func (a *app) explainer(t *talk) *console.Explainer {
+	return console.NewExplainer(t.explain, func(line string) { fmt.Fprintln(a.stderr, line) })
+}
+
+// A booth is a session with its face.
+type booth struct {
+	*console.Session
+	face console.Face
+}
+
+// openBooth opens the console: the editor for a person, plain lines for a script.
+func (a *app) openBooth(t *talk, d *desk.Desk, x *console.Explainer, server bool) (*booth, error) {
+	o := console.Options{
+		Desk: d, Server: server, Farewell: t.farewell, Turns: t.turns, Once: t.once,
+		Color: t.colored(isTerminal(a.stdout)), Stamps: t.stamp, Hex: t.hex, Bell: t.bell, Title: t.title, Quiet: t.quiet, Explainer: x,
+	}
+	if t.console || !a.person() || os.Getenv("TERM") == "dumb" {
+		in := a.stdin
+		if f, ok := in.(*os.File); ok {
+			if s, err := bulk.NewStdin(f); err == nil {
+				in = s
+			}
+		}
+		o.Face = console.NewPlain(in, a.stdout)
+		o.HoldInput = true
+		return &booth{console.NewSession(o), o.Face}, nil
+	}
+	var history *console.History
+	if !t.noHistory {
+		var err error
+		if history, err = console.LoadHistory(console.HistoryPath(), 1000); err != nil {
+			t.notice(a.stderr, "duet: notice: history is not kept: %v", err)
+		}
+	}
+	var s *console.Session
+	face, err := console.NewTerminal(console.TerminalOptions{
+		In: a.stdin.(*os.File), Out: a.stdout.(*os.File), Prompt: ">>> ", History: history, Color: o.Color,
+		Complete: func(line string, cursor int) (int, []string) { return s.Complete(line, cursor) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the terminal: %w", err)
+	}
+	o.Face, o.Terminal = face, true
+	s = console.NewSession(o)
+	return &booth{s, face}, nil
+}
+
+// close ends the session, with all that has happened shown, and gives the terminal back.
+func (b *booth) close() error {
+	b.Session.Close()
+	return b.face.Close()
+}
+
+// output is where pipe mode writes the peer's bytes: as they are, but for a terminal, which gets safe text.
+func (a *app) output(t *talk) (w io.Writer, flush func() error) {
+	if !isTerminal(a.stdout) {
+		return a.stdout, func() error { return nil }
+	}
+	sw := screen.NewWriter(a.stdout, screen.Reverse)
+	return sw, sw.Flush
+}
+
+// wrongProtocol tells that a peer speaks something else.
+func wrongProtocol(say func(format string, args ...any)) *duet.Trace {
+	return &duet.Trace{WrongProtocol: func(c *duet.Conn, protocol string) {
+		who := "the peer"
+		if addr := c.RemoteAddr(); addr != nil {
+			who = addr.String()
+		}
+		say("%s speaks %s, this is plain TCP", who, protocol)
+	}}
+}
+
+// noticeWriter prints log lines as notices of the console, which has the screen.
+type noticeWriter struct{ s *console.Session }
+
+func (w noticeWriter) Write(p []byte) (int, error) {
+	for _, line := range strings.Split(strings.TrimRight(string(p), "\n"), "\n") {
+		w.s.Notice(safe(line))
+	}
+	return len(p), nil
+}
