@@ -38,6 +38,9 @@ func (c *Conn) finish(r EndReason, cause error) error {
 		<-c.Done()
 		return nil
 	}
+	if why := EndReason(c.stopped.Load()); why != EndNone {
+		c.setEnd(why, nil) // whatever the handler made of it
+	}
 	c.setEnd(r, cause)
 	reason, _ := c.End()
 	c.interrupt() // whoever still receives lets go

@@ -179,6 +179,8 @@ func (p *peer) reset() {
 	case *net.TCPConn:
 		nc.SetLinger(0)
 		nc.Close()
+	default:
+		nc.Close()
 	}
 }
 

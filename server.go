@@ -235,7 +235,8 @@ func (s *Server) converse(c *Conn) {
 	}
 	err := s.handle(c)
 	reason := outcome(err)
-	if r, _ := c.End(); reason == EndHandlerFailed && (r == EndNone || r == EndPeerClosed) {
+	stopped := c.stopped.Load() != uint32(EndNone)
+	if r, _ := c.End(); reason == EndHandlerFailed && !stopped && (r == EndNone || r == EndPeerClosed) {
 		s.logFailure(c, err)
 	}
 	_ = c.finish(reason, err)

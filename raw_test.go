@@ -1,0 +1,186 @@
+package duet_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"duet.example/duet"
+	"duet.example/duet/framing"
+)
+
+func TestRaw(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		ahead   string // said before Raw is called; its first line is received
+		framing framing.Framing
+		want    string
+	}{
+		{"nothing read ahead", "first\n", framing.LF, "rest"},
+		{"whole and half messages read ahead", "first\nsecond\nthi", framing.LF, "second\nthirest"},
+		{"in a framing with a length", "\x00\x00\x00\x01a\x00\x00\x00\x01b\x00\x00", framing.Length, "\x00\x00\x00\x01b\x00\x00rest"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			overEach(t, func(t *testing.T, n network) {
+				st := start(t, n, &duet.Server{Framing: test.framing, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+					if _, err := c.Receive(ctx); err != nil {
+						return err
+					}
+					c.Post([]byte("posted"))
+					nc, err := c.Raw()
+					if err != nil {
+						return err
+					}
+					_, err = c.Raw()
+					wantErr(t, "a second Raw", err, duet.ErrRaw)
+					_, err = c.Receive(ctx)
+					wantErr(t, "Receive", err, duet.ErrRaw)
+					wantErr(t, "Send", c.Send(ctx, nil), duet.ErrRaw)
+					wantErr(t, "Post", c.Post(nil), duet.ErrRaw)
+					wantErr(t, "SayBye", c.SayBye(), duet.ErrRaw)
+					wantErr(t, "PostBye", c.PostBye(), duet.ErrRaw)
+					wantErr(t, "CloseWrite", c.CloseWrite(), duet.ErrRaw)
+					b, err := io.ReadAll(nc)
+					if string(b) != test.want || err != nil {
+						t.Errorf("read %q, %v; want %q", b, err, test.want)
+					}
+					_, err = io.WriteString(nc, "raw answer")
+					return err
+				})})
+				p := st.peer(t)
+				p.say(test.ahead)
+				if test.framing == framing.LF {
+					p.want("posted\n")
+				} else {
+					p.want("\x00\x00\x00\x06posted")
+				}
+				p.say("rest")
+				p.fin()
+				p.want("raw answer")
+				p.wantEOF()
+				p.Close()
+				st.wantEnd(t, duet.EndClosed)
+			})
+		})
+	}
+}
+
+// Raw gets a Receive that waits in another goroutine out.
+func TestRaw_WhileReceiving(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		x, y := connect(t, n)
+		c := new(duet.Dialer).Conn(x)
+		p := newPeer(t, y)
+		got := make(chan error, 1)
+		go func() {
+			_, err := c.Receive(context.Background())
+			got <- err
+		}()
+		time.Sleep(5 * time.Millisecond) // most often it waits by then; either way is right
+		nc, err := c.Raw()
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantErr(t, "Receive", <-got, duet.ErrRaw)
+		p.say("x")
+		if _, err := io.ReadFull(nc, make([]byte, 1)); err != nil {
+			t.Errorf("read: %v", err)
+		}
+		p.Close()
+		c.Close()
+		_, err = c.Raw()
+		wantErr(t, "Raw after Close", err, duet.ErrRaw)
+	})
+}
+
+func TestRaw_AfterClose(t *testing.T) {
+	a, _ := two(t, tcp, duet.Dialer{CloseTimeout: -1})
+	a.Close()
+	_, err := a.Raw()
+	wantErr(t, "Raw", err, duet.ErrClosed)
+}
+
+// Shutdown gets raw handlers out, whether they read or write.
+func TestRaw_Shutdown(t *testing.T) {
+	for name, wait := range map[string]func(nc net.Conn) error{
+		"reading": func(nc net.Conn) error { _, err := io.Copy(io.Discard, nc); return err },
+		"writing": func(nc net.Conn) error {
+			for {
+				if _, err := nc.Write(make([]byte, 1<<20)); err != nil {
+					return err
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overEach(t, func(t *testing.T, n network) {
+				raw := make(chan struct{})
+				st := start(t, n, &duet.Server{CloseTimeout: 20 * time.Millisecond, Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
+					nc, err := c.Raw()
+					if err != nil {
+						return err
+					}
+					close(raw)
+					err = wait(nc)
+					wantErr(t, name, err, os.ErrDeadlineExceeded)
+					return err
+				})})
+				st.peer(t)
+				<-raw
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				defer cancel()
+				if err := st.Shutdown(ctx); err != nil {
+					t.Errorf("Shutdown: %v", err)
+				}
+				st.wantEnd(t, duet.EndShutdown)
+			})
+		})
+	}
+}
+
+// The trace sees what a raw handler does; the reason is the handler's to say.
+func TestRaw_TraceAndReason(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		var said heard
+		st := start(t, n, &duet.Server{
+			Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
+				nc, err := c.Raw()
+				if err != nil {
+					return err
+				}
+				io.Copy(nc, nc)
+				c.CountRaw(5, 5)
+				if s := c.Stats(); s.BytesIn != 5 || s.BytesOut != 5 {
+					t.Errorf("counted %+v", s)
+				}
+				nc.(interface{ CloseWrite() error }).CloseWrite()
+				return &duet.Error{Op: "pipe", Reason: duet.EndPeerClosed, Err: io.EOF}
+			}),
+			Trace: &duet.Trace{
+				Read: func(_ *duet.Conn, n int, err error) {
+					if err == nil {
+						said.add("read")
+					} else if errors.Is(err, io.EOF) {
+						said.add("fin")
+					}
+				},
+				Wrote:      func(*duet.Conn, int, error) { said.add("wrote") },
+				HalfClosed: func(*duet.Conn, error) { said.add("half-closed") },
+			},
+		})
+		p := st.peer(t)
+		p.say("hello")
+		p.want("hello")
+		p.fin()
+		p.wantEOF()
+		st.wantEnd(t, duet.EndPeerClosed)
+		if got := said.all(); !strings.HasPrefix(got, "read|wrote|fin|half-closed") {
+			t.Errorf("the trace saw %s", got)
+		}
+	})
+}
