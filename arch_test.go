@@ -53,6 +53,8 @@ var floors = map[string]int{
 	"web":     4,
 
 	"cmd/duet": 5,
+
+	"interop": 6, // tests only
 }
 
 // heavy are implementations that stand one folder below the interface they
