@@ -129,6 +129,7 @@ server. Without a terminal, duet passes bytes exactly, as a pipe.`,
 	root.SetHelpTemplate(helpTemplate)
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(a.listenCommand(), a.connectCommand())
+	completions(root)
 	return root
 }
 
