@@ -185,6 +185,36 @@ func TestTerminalLost(t *testing.T) {
 	}
 }
 
+// A panic in what the editor calls ends the face and restores the terminal; nothing is written over the screen.
+func TestEditorPanics(t *testing.T) {
+	w := newWire(t)
+	before := w.state()
+	w.read()
+	term, err := console.NewTerminal(console.TerminalOptions{
+		In: w.tty, Out: w.tty,
+		Complete: func(string, int) (int, []string) { panic("no candidates") },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.waitFor(">>>")
+	if _, err := io.WriteString(w.ptm, "\t"); err != nil {
+		t.Fatal(err)
+	}
+	if in, ok := next(t, term); ok {
+		t.Errorf("input %v after a panic", in)
+	}
+	if err := term.Close(); err == nil || !strings.Contains(err.Error(), "no candidates") {
+		t.Errorf("close: %v, want the panic", err)
+	}
+	if after := w.state(); after != before {
+		t.Errorf("state %q, before it was %q", after, before)
+	}
+	if strings.Contains(w.drawn(), "goroutine") {
+		t.Errorf("a stack was drawn: %q", w.drawn())
+	}
+}
+
 // Nobody reads what the terminal shows: Print waits, gives up with its context, and Close comes to an end.
 func TestTerminalStuck(t *testing.T) {
 	w := newWire(t)

@@ -285,6 +285,9 @@ func TestKeys(t *testing.T) {
 	s.WaitFor("(search 'bet') alphabet")
 	typed("Enter")
 	s.line("alphabet", 9)
+	typed("C-r", "C-c")
+	s.heard(`interrupt ""`)
+	s.line("alphabet", 9)
 	typed("C-u", "C-k")
 	s.line("", 4)
 
@@ -366,6 +369,47 @@ func TestLeaving(t *testing.T) {
 	s.SendKeys("Enter")
 	s.heard(`submit "/quit"`)
 	s.WaitFor("before\nlast words\n\nsaid\n>>> /quit\nafter 0")
+}
+
+// One types while a burst comes in.
+func TestTypedIntoBurst(t *testing.T) {
+	s := start(t, 80, 24, "")
+	s.line("", 4)
+	s.order("burst 3000")
+	for i := range 10 {
+		s.SendLiteral(fmt.Sprintf("message %d 中文", i))
+		s.SendKeys("Enter")
+	}
+	for i := range 10 {
+		s.heard(fmt.Sprintf("submit %q", fmt.Sprintf("message %d 中文", i)))
+	}
+	s.WaitFor("burst 02999")
+	s.line("", 4)
+	s.onePrompt(10)
+	rest := s.History()
+	for i := range 3000 {
+		var ok bool
+		if _, rest, ok = strings.Cut(rest, fmt.Sprintf("burst %05d\n", i)); !ok {
+			t.Fatalf("burst %05d is missing or out of order", i)
+		}
+	}
+}
+
+// Styles are kept on each row of a wrapped line, and do not run into the line being typed.
+func TestColor(t *testing.T) {
+	s := start(t, 30, 10, "", "DUET_TEST_COLOR=1")
+	s.line("", 4)
+	s.order("print \x1b[31m%s", strings.Repeat("red ", 10))
+	s.order("shut \x1b[32mwhy")
+	s.SendLiteral("plain")
+	s.line("plain", 9)
+	s.WaitFor("(why)")
+	screen := s.Styled()
+	rows := strings.Split(screen, "\n")
+	if len(rows) != 4 || !strings.HasPrefix(rows[0], "\x1b[31mred") || !strings.Contains(rows[1], "red") ||
+		!strings.Contains(rows[2], ">>> plain") || strings.Contains(rows[2], "31") || !strings.Contains(rows[3], "\x1b[2m(why)") {
+		t.Errorf("%q", rows)
+	}
 }
 
 // While a wrapped line is typed the terminal is made narrower and wider.
