@@ -1,0 +1,70 @@
+package duet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
+
+// Converse has h answer a conversation that was dialled, as a [Server] has its
+// Handler answer those that it accepted: when ServeConn returns, or panics, the conversation is
+// drained and closed. The error is ServeConn's; how the conversation ended is in [Conn.End]. A
+// panic comes back as a [*PanicError].
+func Converse(ctx context.Context, c *Conn, h Handler) error {
+	err := guard(ctx, c, h)
+	_ = c.finish(outcome(err), err)
+	return err
+}
+
+// A PanicError is a handler's panic, kept in its conversation.
+type PanicError struct {
+	// Value is what the handler panicked with.
+	Value any
+	// Stack is where, as debug.Stack prints it.
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.Value) }
+
+// errGoexit: the handler called runtime.Goexit, as testing.T.FailNow does.
+var errGoexit = errors.New("handler left its goroutine")
+
+// guard calls h. A panic becomes an error; with runtime.Goexit the conversation ends as well.
+func guard(ctx context.Context, c *Conn, h Handler) (err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if p := recover(); p != nil {
+			err = &PanicError{Value: p, Stack: debug.Stack()}
+			return
+		}
+		_ = c.finish(EndHandlerFailed, errGoexit)
+	}()
+	err = h.ServeConn(ctx, c)
+	returned = true
+	return err
+}
+
+// outcome is the ending that what a handler returned stands for.
+func outcome(err error) EndReason {
+	var de *Error
+	switch reason := ReasonOf(err); {
+	case err == nil, reason == EndPeerClosed:
+		return reason
+	case errors.As(err, &de) && de.Reason != EndNone:
+		return reason
+	}
+	return EndHandlerFailed
+}
+
+// Abort closes the conversation at once, without a word: what is queued is lost. Whoever
+// receives or sends fails with ErrClosed. The conversation's owner still ends it with Close, or by returning from its handler.
+func (c *Conn) Abort() error {
+	c.setEnd(EndClosed, nil)
+	c.stop(EndClosed)
+	c.wire.giveUp()
+	return c.nc.Close()
+}
