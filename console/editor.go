@@ -86,10 +86,10 @@ func (e *editor) filter(_ tea.Model, msg tea.Msg) tea.Msg {
 func (e *editor) Init() tea.Cmd { return nil }
 
 // Update implements [tea.Model].
-func (e *editor) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
+func (e *editor) Update(msg tea.Msg) (same tea.Model, cmd tea.Cmd) {
 	defer func() {
 		if r := recover(); r != nil {
-			e.hidden, cmd = true, tea.Quit
+			e.hidden, same, cmd = true, e, tea.Quit
 			e.t.fail(fmt.Errorf("console: panic: %v", r))
 		}
 	}()

@@ -20,7 +20,7 @@ if [ "$a" = "$b" ]; then echo "restored after $s"; else echo "broken after $s: $
 		want string
 	}{
 		{"close", func(s *onScreen) { s.SendKeys("C-u"); s.SendLiteral("/quit"); s.SendKeys("Enter") }, "restored after 0"},
-		{"panic", func(s *onScreen) { s.order("panic elsewhere") }, "restored after 2"},
+		{"panic", func(s *onScreen) { s.order("panic elsewhere") }, "restored after"}, // by whoever is first to exit
 		{"SIGTERM", signalled(syscall.SIGTERM), "restored after 0"},
 		{"SIGINT", signalled(syscall.SIGINT), "restored after 0"},
 		{"SIGHUP", signalled(syscall.SIGHUP), "restored after 0"},
