@@ -1,0 +1,299 @@
+package handler_test
+
+import (
+	"context"
+	"io"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"duet.example/duet"
+	"duet.example/duet/duettest"
+	"duet.example/duet/handler"
+)
+
+// TestEchoTransfers sends and receives at once, and hears the rest after its own FIN.
+func TestEchoTransfers(t *testing.T) {
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			peer, nc := ends(t, kind)
+			s := serve(t, handler.Echo{}, nc, kind)
+			size := bulkSize()
+			go func() {
+				if _, err := io.Copy(peer, random(1, size)); err != nil {
+					t.Error(err)
+				}
+				halfClose(t, peer)
+			}()
+			wantSum(t, "echo", peer, 1, size)
+			s.want(t, duet.EndPeerClosed, io.EOF)
+			if s.stats.BytesIn != size || s.stats.BytesOut != size {
+				t.Errorf("counted %d in, %d out, want %d", s.stats.BytesIn, s.stats.BytesOut, size)
+			}
+			if kind == "traced" && s.wrote != size {
+				t.Errorf("the trace saw %d bytes leave, want %d", s.wrote, size)
+			}
+		})
+	}
+}
+
+func TestEchoHalfClose(t *testing.T) {
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			peer, nc := ends(t, kind)
+			s := serve(t, handler.Echo{}, nc, kind)
+			say(t, peer, "one")
+			hear(t, peer, "one")
+			say(t, peer, "two")
+			halfClose(t, peer)
+			hearAll(t, peer, "two")
+			s.want(t, duet.EndPeerClosed, io.EOF)
+		})
+	}
+}
+
+func TestEchoFramed(t *testing.T) {
+	tests := []struct {
+		name, farewell, said, heard string
+		end                         duet.EndReason
+	}{
+		{"lines", "", "one\r\ntwo\nthree", "one\ntwo\nthree\n", duet.EndPeerClosed},
+		{"nothing", "", "", "", duet.EndPeerClosed},
+		{"no farewell", "", "bye\n", "bye\n", duet.EndPeerClosed},
+		{"farewell", "bye", "one\nBYE\ntwo\n", "one\nBye\n", duet.EndFarewell},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, kind := range kinds {
+				peer, nc := ends(t, kind)
+				s := serve(t, handler.Echo{Framed: true}, nc, kind, func(s *duet.Server) { s.Farewell = tt.farewell })
+				say(t, peer, tt.said)
+				halfClose(t, peer)
+				hearAll(t, peer, tt.heard)
+				s.want(t, tt.end, nil)
+			}
+		})
+	}
+}
+
+func TestEchoReset(t *testing.T) {
+	for _, kind := range []string{"tcp", "memory", "traced"} {
+		t.Run(kind, func(t *testing.T) {
+			peer, nc := ends(t, kind)
+			s := serve(t, handler.Echo{}, nc, kind)
+			say(t, peer, "one")
+			hear(t, peer, "one")
+			cut(t, peer)
+			s.want(t, duet.EndReset, syscall.ECONNRESET)
+		})
+	}
+}
+
+// TestEchoPeerGone: a peer that closes altogether does not get the rest, which is no good end.
+func TestEchoPeerGone(t *testing.T) {
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			peer, nc := ends(t, kind)
+			s := serve(t, handler.Echo{}, nc, kind)
+			flood(t, peer)
+			must(t, peer.Close())
+			s.want(t, duet.EndReset, nil)
+		})
+	}
+}
+
+// TestSlowPeer: a peer that does not read is told from one that is silent.
+func TestSlowPeer(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			peer, nc := duettest.PipeSize(1 << 10)
+			defer peer.Close()
+			s := serve(t, handler.Echo{}, nc, "memory")
+			say(t, peer, "hello")
+			hear(t, peer, "hello")
+			time.Sleep(time.Hour) // silent: nothing ends
+			begin := time.Now()
+			go peer.Write(make([]byte, 1<<20))
+			s.want(t, duet.EndSlowPeer, duet.ErrSlowPeer)
+			if took := time.Since(begin); took < duet.DefaultSendTimeout || took > duet.DefaultSendTimeout*5/4 {
+				t.Errorf("ended after %v", took)
+			}
+		})
+	})
+	for _, kind := range []string{"tcp", "unix", "traced"} {
+		t.Run(kind, func(t *testing.T) {
+			peer, nc := ends(t, kind)
+			s := serve(t, handler.Echo{Send: 300 * time.Millisecond}, nc, kind)
+			flood(t, peer)
+			s.want(t, duet.EndSlowPeer, duet.ErrSlowPeer)
+		})
+	}
+}
+
+// TestSlowReader: a peer that takes a little now and then is no slow peer.
+func TestSlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peer, nc := duettest.PipeSize(1 << 10)
+		s := serve(t, handler.Echo{}, nc, "memory")
+		const size = 256 << 10
+		go func() {
+			_, _ = io.Copy(peer, random(2, size))
+			halfClose(t, peer)
+		}()
+		wantSum(t, "echo", &sleepy{r: peer, piece: 8 << 10, pause: 2 * time.Second}, 2, size)
+		s.want(t, duet.EndPeerClosed, io.EOF)
+	})
+}
+
+// TestSlowReaderTCP: what the system holds shrinks, although it takes no more for long.
+func TestSlowReaderTCP(t *testing.T) {
+	peer, nc := ends(t, "tcp")
+	s := serve(t, handler.Echo{Send: 500 * time.Millisecond}, nc, "tcp")
+	size := int64(12 << 20)
+	go func() {
+		_, _ = io.Copy(peer, random(2, size))
+		halfClose(t, peer)
+	}()
+	wantSum(t, "echo", &sleepy{r: peer, piece: 256 << 10, pause: 50 * time.Millisecond}, 2, size)
+	s.want(t, duet.EndPeerClosed, io.EOF)
+}
+
+// A sleepy reads a piece, and pauses.
+type sleepy struct {
+	r     io.Reader
+	piece int
+	pause time.Duration
+}
+
+func (s *sleepy) Read(p []byte) (int, error) {
+	time.Sleep(s.pause)
+	return io.ReadAtLeast(s.r, p[:min(len(p), s.piece)], 1)
+}
+
+func TestIdle(t *testing.T) {
+	handlers := map[string]duet.Handler{
+		"echo": handler.Echo{Idle: time.Minute}, "discard": handler.Discard{Idle: time.Minute},
+		"pipe": &handler.Pipe{Idle: time.Minute},
+	}
+	for name, h := range handlers {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				peer, nc := duettest.Pipe()
+				defer peer.Close()
+				s := serve(t, h, nc, "memory")
+				s.limit = time.Hour
+				go io.Copy(io.Discard, peer)
+				begin := time.Now()
+				for range 5 {
+					time.Sleep(50 * time.Second)
+					say(t, peer, "x")
+				}
+				s.want(t, duet.EndIdle, duet.ErrIdle)
+				if took := time.Since(begin).Round(time.Second); took != 310*time.Second {
+					t.Errorf("ended after %v", took)
+				}
+			})
+		})
+	}
+	t.Run("tcp", func(t *testing.T) {
+		_, nc := ends(t, "tcp")
+		serve(t, handler.Echo{Idle: 50 * time.Millisecond}, nc, "tcp").want(t, duet.EndIdle, duet.ErrIdle)
+	})
+}
+
+func TestDiscard(t *testing.T) {
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			peer, nc := ends(t, kind)
+			s := serve(t, handler.Discard{}, nc, kind)
+			size := bulkSize()
+			if _, err := io.Copy(peer, random(1, size)); err != nil {
+				t.Fatal(err)
+			}
+			halfClose(t, peer)
+			hearAll(t, peer, "")
+			s.want(t, duet.EndPeerClosed, io.EOF)
+			if s.stats.BytesIn != size || s.stats.BytesOut != 0 {
+				t.Errorf("counted %d in, %d out, want %d and none", s.stats.BytesIn, s.stats.BytesOut, size)
+			}
+
+			peer, nc = ends(t, kind)
+			s = serve(t, handler.Discard{Framed: true}, nc, kind, func(s *duet.Server) { s.Farewell = "bye" })
+			say(t, peer, "one\ntwo\nbye\n")
+			hear(t, peer, "Bye\n")
+			halfClose(t, peer)
+			s.want(t, duet.EndFarewell, nil)
+			if s.stats.MessagesIn != 3 {
+				t.Errorf("%d messages received", s.stats.MessagesIn)
+			}
+		})
+	}
+}
+
+// TestShutdown: handlers that have the bytes leave at once, whatever they wait for.
+func TestShutdown(t *testing.T) {
+	handlers := map[string]duet.Handler{
+		"echo": handler.Echo{}, "discard": handler.Discard{}, "pipe": &handler.Pipe{},
+		"framed echo": handler.Echo{Framed: true}, "framed discard": handler.Discard{Framed: true},
+	}
+	for name, h := range handlers {
+		for _, kind := range kinds {
+			t.Run(name+" over "+kind, func(t *testing.T) {
+				peer, nc := ends(t, kind)
+				s := serve(t, h, nc, kind)
+				say(t, peer, "x\n")
+				c := <-s.conn
+				until(t, "a byte is counted", func() bool { return c.Stats().BytesIn > 0 })
+				shutdown(t, s)
+				s.want(t, duet.EndShutdown, nil)
+			})
+		}
+	}
+	for _, kind := range kinds {
+		t.Run("busy echo over "+kind, func(t *testing.T) {
+			peer, nc := ends(t, kind)
+			s := serve(t, handler.Echo{}, nc, kind)
+			go io.Copy(peer, random(1, 1<<40))
+			copied := make(chan struct{})
+			go func() {
+				defer close(copied)
+				io.Copy(io.Discard, peer)
+			}()
+			c := <-s.conn
+			until(t, "it is busy", func() bool { return c.Stats().BytesOut > 1<<20 })
+			shutdown(t, s)
+			s.want(t, duet.EndShutdown, nil)
+			peer.Close()
+			<-copied
+		})
+		t.Run("blocked echo over "+kind, func(t *testing.T) {
+			peer, nc := ends(t, kind)
+			s := serve(t, handler.Echo{Send: -1}, nc, kind)
+			flood(t, peer)
+			shutdown(t, s)
+			s.want(t, duet.EndShutdown, nil)
+		})
+	}
+}
+
+func shutdown(t *testing.T, s *served) {
+	t.Helper()
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Errorf("Shutdown: %v after %v", err, time.Since(begin))
+	}
+}
+
+func TestKick(t *testing.T) {
+	for name, h := range map[string]duet.Handler{"echo": handler.Echo{}, "pipe": &handler.Pipe{}, "discard": handler.Discard{}} {
+		t.Run(name, func(t *testing.T) {
+			_, nc := ends(t, "tcp")
+			s := serve(t, h, nc, "tcp")
+			(<-s.conn).Kick()
+			s.want(t, duet.EndKicked, nil)
+		})
+	}
+}
