@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -317,6 +318,16 @@ func TestPipePeerGone(t *testing.T) {
 			s.want(t, duet.EndReset, nil)
 		})
 	}
+}
+
+// TestPipeDeafPeer: a peer that takes nothing any more, and stays silent itself, is gone.
+func TestPipeDeafPeer(t *testing.T) {
+	peer, nc := ends(t, "unix")
+	in, feed := filePipe(t)
+	s := serve(t, &handler.Pipe{In: in}, nc, "unix")
+	must(t, peer.(*net.UnixConn).CloseRead())
+	say(t, feed, "this is lost")
+	s.want(t, duet.EndReset, syscall.EPIPE)
 }
 
 func isDone(c <-chan struct{}) bool {
