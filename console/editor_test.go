@@ -213,6 +213,13 @@ func TestWrapLine(t *testing.T) {
 		{"other sequences", "\x1b[2Ja\x1b]0;t\x07b\x1b[>4;2mc\x1b", 9, true, []string{"abc"}},
 		{"control characters", "a\rb\x00\x7f\u009bc\td", 20, true, []string{"abc    d"}},
 		{"family, as the widest draws it", "\U0001F468\u200D\U0001F469\u200D\U0001F467ab", 6, true, []string{"\U0001F468\u200D\U0001F469\u200D\U0001F467", "ab"}},
+		{"words", "one two three four five", 16, true, []string{"one two three ", "  four five"}},
+		{"a word that is long", "one two threefourfive", 16, true, []string{"one two threefou", "  rfive"}},
+		{"style in a word that goes on", "\x1b[31mone two thr\x1b[32mee four\x1b[m", 16, true, []string{"\x1b[31mone two thr\x1b[32mee \x1b[m", "  \x1b[31m\x1b[32mfour\x1b[m\x1b[m"}},
+		{"said by a peer", "12:00 【Client】 " + strings.Repeat("x", 20) + "【Server】 no", 38, true, []string{"12:00 【Client】 " + strings.Repeat("x", 20), strings.Repeat(" ", 17) + "【Server】 no"}},
+		{"sent", "2 >>> 你好，世界你好", 17, true, []string{"2 >>> 你好，世界", "      你好"}},
+		{"a table", "  /hex    show bytes or send them", 22, true, []string{"  /hex    show bytes ", "          or send them"}},
+		{"the column is far", "  it has ended  now and here", 18, true, []string{"  it has ended  ", "    now and here"}},
 	}
 	for _, tt := range tests {
 		if got := wrapLine(tt.line, tt.width, tt.color); !slices.Equal(got, tt.want) {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -32,7 +33,8 @@ func isStyle(seq string) bool {
 }
 
 // wrapLine cuts a line for the scrollback into rows of at most width columns, each with the styles that apply to it
-// and a reset at its end. Styles are dropped unless color is set; every other control sequence or character is dropped
+// and a reset at its end. Rows break between words where they can, and all but the first are set in: no part of what a
+// peer said stands where the console's own lines begin. Styles are dropped unless color is set; every other control sequence or character is dropped
 // always: what comes here should be safe, and the editor's line must survive if it is not.
 func wrapLine(line string, width int, color bool) []string {
 	width = max(width, 2)
@@ -42,9 +44,11 @@ func wrapLine(line string, width int, color bool) []string {
 		}
 		return r
 	}, strings.ToValidUTF8(line, "\uFFFD"))
+	whole := line
 	var rows []string
 	var b, open strings.Builder
 	x, styled := 0, false
+	in, blank := -1, place{}
 	end := func() {
 		if styled {
 			b.WriteString("\x1b[m")
@@ -52,7 +56,26 @@ func wrapLine(line string, width int, color bool) []string {
 		rows = append(rows, b.String())
 		b.Reset()
 		b.WriteString(open.String())
-		x, styled = 0, open.Len() > 0
+		x, styled, blank = 0, open.Len() > 0, place{}
+	}
+	// wrap ends a row in the middle of a line, behind its last blank if that is not far.
+	wrap := func() {
+		if in < 0 {
+			in = hang(whole, width)
+		}
+		at, word, wordStyle, wordWidth := blank, "", open.String(), 0
+		if at.len > 0 && x-at.x <= width/3 {
+			row := b.String()
+			b.Reset()
+			b.WriteString(row[:at.len])
+			word, wordStyle, wordWidth = row[at.len:], at.open, x-at.x
+		}
+		end()
+		b.Reset()
+		b.WriteString(strings.Repeat(" ", in))
+		b.WriteString(wordStyle)
+		b.WriteString(word)
+		x, styled = in+wordWidth, styled || strings.Contains(b.String(), "\x1b")
 	}
 	for line != "" {
 		if line[0] == '\x1b' {
@@ -89,13 +112,48 @@ func wrapLine(line string, width int, color bool) []string {
 			if w > width {
 				c, w = "\uFFFD", 1
 			}
-			if x+w > width && x > 0 {
-				end()
+			if x+w > width && x > max(in, 0) {
+				wrap()
+				if x+w > width { // what is this wide is no letter
+					end()
+				}
 			}
 			b.WriteString(c)
 			x += w
+			if c == " " && x > max(in, 0)+1 {
+				blank = place{len: b.Len(), x: x, open: open.String()}
+			}
 		}
 	}
 	end()
 	return rows
+}
+
+// A place is one in a row that is being made: behind so many bytes and columns, where the style is open.
+type place struct {
+	len, x int
+	open   string
+}
+
+// said matches what stands before words in the scrollback: a peer's label, with the time, or the prompt.
+var said = regexp.MustCompile(`^ *(?:\S+ )?(?:【[^】]*】|>>>|\.\.\.) `)
+
+// listed matches the first column of a table, as /help and /who print it.
+var listed = regexp.MustCompile(`^ *\S+(?: \S+)*  +`)
+
+// hang is how far the rows of a line are set in, all but the first.
+func hang(line string, width int) int {
+	const narrow, beginning = 16, 256
+	if width < narrow {
+		return 0
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	line = ansi.Strip(ansi.Truncate(line, beginning, ""))
+	if label := ansi.StringWidth(said.FindString(line)); label > 0 {
+		return min(label, width/2)
+	}
+	if column := ansi.StringWidth(listed.FindString(line)); column > 0 && column <= width/2 {
+		return column
+	}
+	return min(2+len(line)-len(strings.TrimLeft(line, " ")), width/2)
 }
