@@ -23,7 +23,8 @@ const (
 	Left
 )
 
-// An Event is one thing that happened at a desk. Events of one conversation come in order.
+// An Event is one thing that happened at a desk. Events of one conversation come in order: what the
+// peer said as it came, what operators said as it went, but for what is delivered (Deliver), which comes when the system has taken it.
 type Event struct {
 	Kind Kind
 	Time time.Time
@@ -40,3 +41,6 @@ type Event struct {
 	Reason duet.EndReason
 	Err    error
 }
+
+// size is how many bytes of what was said the event holds. Text is often Body itself, but counts: it need not be.
+func (e Event) size() int { return len(e.Body) + len(e.Text) }

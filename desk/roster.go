@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"bytes"
 	"time"
 
 	"duet.example/duet"
@@ -11,11 +12,12 @@ type Entry struct {
 	Number uint64
 	Peer   string
 	Since  time.Time
-	// Last is what the peer said last, in UTF-8 and untrusted, and LastTime when.
+	// Last is the beginning of what the peer said last, in UTF-8 and untrusted, and LastTime when.
 	Last     []byte
 	LastTime time.Time
 	Stats    duet.Stats
-	Queued   int
+	// Queued is how many bytes wait for the peer.
+	Queued int
 	// Framing is the framing's name, Learned what it has learned of the peer.
 	Framing, Learned string
 	Encoding         string
@@ -34,7 +36,7 @@ func (d *Desk) Roster() []Entry {
 	return all
 }
 
-// Entry gives one live conversation.
+// Entry gives one live conversation. ErrNobody where there is none.
 func (d *Desk) Entry(n uint64) (Entry, error) {
 	s, err := d.find(n)
 	if err != nil {
@@ -42,8 +44,8 @@ func (d *Desk) Entry(n uint64) (Entry, error) {
 	}
 	d.mu.Lock()
 	e := Entry{
-		Number: n, Peer: peerText(s.conn), Since: s.since,
-		Last: s.lastText, LastTime: s.lastTime, Encoding: s.encoding.Name(),
+		Number: n, Peer: s.peer, Since: s.since,
+		Last: bytes.Clone(s.lastText), LastTime: s.lastTime, Encoding: s.encoding.Name(),
 	}
 	d.mu.Unlock()
 	e.Stats, e.Queued, e.Farewell = s.conn.Stats(), s.conn.Queued(), s.conn.Farewell()

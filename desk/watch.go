@@ -2,33 +2,54 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
-	"time"
 )
 
-// watchQueue is how many events may wait for one who watches.
-const watchQueue = 256
+// How much may wait for one who watches: events, and bytes of what was said in
+// them. One event may run over by what it brings. What operators say has as much again for itself: an
+// operator whose screen is stuck must not be stuck too.
+const (
+	watchEvents = 256
+	watchBytes  = 4 << 20
+)
 
-// A Watch is one who watches a desk. Events come on C in order, until Stop.
+// ErrStopped is what Next returns after Stop.
+var ErrStopped = errors.New("watch stopped")
+
+// A Watch is one who watches a desk: Next gives what happens, in order, until Stop.
 type Watch struct {
-	// C has the events. It is never closed: a desk can always be watched on.
-	C <-chan Event
-
-	c    chan Event
 	desk *Desk
+	more chan struct{} // holds one: something is there
 	gone chan struct{}
 	once sync.Once
+
+	mu      sync.Mutex
+	queue   []Event
+	bytes   int
+	told    uint64
+	waiting []*waiter // in the order in which they came, so that one who says much does not keep others out
 }
 
-// Watch begins to watch what happens from now on. The desk waits for one who
-// watches and does not take events, so take them, or Stop.
+// A waiter is an event that waits for room.
+type waiter struct {
+	e      Event
+	queued chan struct{} // closed when it has got it
+}
+
+// Watch begins to watch: first an Arrived for each live conversation, then what
+// happens from now on. The desk waits for one who watches and does not take events, so take them, or Stop.
 func (d *Desk) Watch() *Watch {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := make(chan Event, watchQueue)
-	w := &Watch{C: c, c: c, desk: d, gone: make(chan struct{})}
+	w := &Watch{desk: d, more: make(chan struct{}, 1), gone: make(chan struct{})}
+	for _, n := range d.numbers() {
+		e := d.seats[n].event(Arrived)
+		e.Time = d.seats[n].since
+		w.append(e)
+	}
 	if d.watchers == nil {
 		d.watchers = make(map[*Watch]struct{})
 	}
@@ -36,33 +57,133 @@ func (d *Desk) Watch() *Watch {
 	return w
 }
 
-// Stop ends the watch. It may be called more than once.
+// Next waits for the next event. What is queued comes also after ctx has ended; then its error. ErrStopped
+// after Stop. One goroutine at a time may call it.
+func (w *Watch) Next(ctx context.Context) (Event, error) {
+	for {
+		if e, ok := w.take(); ok {
+			return e, nil
+		}
+		select {
+		case <-w.more:
+		case <-w.gone:
+			return Event{}, ErrStopped
+		case <-ctx.Done():
+			return Event{}, ctx.Err()
+		}
+	}
+}
+
+// Told is how many events have been queued so far: who has taken as many has taken all that happened before.
+func (w *Watch) Told() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.told
+}
+
+// Stop ends the watch; what is queued is dropped, and nobody waits for it any more. It may be called more than once.
 func (w *Watch) Stop() {
 	w.once.Do(func() {
 		w.desk.mu.Lock()
 		delete(w.desk.watchers, w)
 		w.desk.mu.Unlock()
 		close(w.gone)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.queue, w.bytes = nil, 0
 	})
 }
 
-// tell gives e to all who watch, and waits where a queue is full: until there is
-// room, the watch stops, or ctx ends.
-func (d *Desk) tell(ctx context.Context, e Event) {
-	e.Time = time.Now()
+func (w *Watch) take() (Event, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) == 0 {
+		return Event{}, false
+	}
+	e := w.queue[0]
+	w.queue[0] = Event{}
+	if w.queue = w.queue[1:]; len(w.queue) == 0 {
+		w.queue = nil
+	}
+	w.bytes -= e.size()
+	for len(w.waiting) > 0 && w.room(1) {
+		next := w.waiting[0]
+		w.waiting = slices.Delete(w.waiting, 0, 1)
+		w.append(next.e)
+		close(next.queued)
+	}
+	return e, true
+}
+
+// await waits until x is queued, the watch stops, or ctx ends.
+func (w *Watch) await(ctx context.Context, x *waiter) {
+	select {
+	case <-x.queued:
+	case <-w.gone:
+	case <-ctx.Done():
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.waiting = slices.DeleteFunc(w.waiting, func(o *waiter) bool { return o == x })
+	}
+}
+
+// offer queues e if there is room, or lines it up.
+func (w *Watch) offer(e Event) *waiter {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case <-w.gone:
+		return nil
+	default:
+	}
+	switch {
+	case e.Kind == Left, // one for each conversation, and its last: there is always room
+		e.Kind == Answered && w.room(2),
+		len(w.waiting) == 0 && w.room(1):
+		w.append(e)
+		return nil
+	}
+	waits := &waiter{e: e, queued: make(chan struct{})}
+	w.waiting = append(w.waiting, waits)
+	return waits
+}
+
+// room reports whether there is room within so many times the limits. w.mu is held.
+func (w *Watch) room(times int) bool {
+	return len(w.queue) < times*watchEvents && w.bytes < times*watchBytes
+}
+
+// append queues e. w.mu is held, or w is not known to others yet.
+func (w *Watch) append(e Event) {
+	w.queue = append(w.queue, e)
+	w.bytes += e.size()
+	w.told++
+	select {
+	case w.more <- struct{}{}:
+	default:
+	}
+}
+
+func (d *Desk) watching() []*Watch {
 	d.mu.Lock()
-	watchers := slices.Collect(maps.Keys(d.watchers))
-	d.mu.Unlock()
+	defer d.mu.Unlock()
+	return d.watchersNow()
+}
+
+// watchersNow are those who watch. d.mu is held.
+func (d *Desk) watchersNow() []*Watch { return slices.Collect(maps.Keys(d.watchers)) }
+
+// tell gives e to all of watchers, and waits where a queue is full: until there is
+// room, the watch stops, or ctx ends. Those that have room do not wait for the others.
+func tell(ctx context.Context, watchers []*Watch, e Event) {
+	var full []*Watch
+	var waits []*waiter
 	for _, w := range watchers {
-		select {
-		case w.c <- e:
-			continue
-		default:
+		if x := w.offer(e); x != nil {
+			full, waits = append(full, w), append(waits, x)
 		}
-		select {
-		case w.c <- e:
-		case <-w.gone:
-		case <-ctx.Done():
-		}
+	}
+	for i, w := range full {
+		w.await(ctx, waits[i])
 	}
 }
