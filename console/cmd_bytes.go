@@ -8,16 +8,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"iter"
 	"os"
 	"strconv"
 	"strings"
 
 	"duet.example/duet/framing"
-	"duet.example/duet/internal/screen"
 )
 
 // cmdHex shows messages as hex from now on, or sends bytes.
-func (s *Session) cmdHex(_ context.Context, rest string) (bool, Outcome) {
+func (s *Session) cmdHex(ctx context.Context, rest string) (bool, Outcome) {
+	typed := "/hex " + rest
+	rest = strings.TrimSpace(rest)
 	s.mu.Lock()
 	on, ok := onOff(rest, s.hex)
 	if ok {
@@ -30,28 +33,40 @@ func (s *Session) cmdHex(_ context.Context, rest string) (bool, Outcome) {
 	}
 	b, err := parseBytes(rest)
 	if err != nil {
-		s.Notice("not sent: " + screen.Line(screen.Untrusted(err.Error()), screen.Style{}))
+		s.refuse(typed, err.Error())
 		return false, Stopped
 	}
-	n := s.chosen()
-	if n == 0 {
-		s.Notice(s.nobody())
+	if !s.awaitTurn(ctx, typed) {
 		return false, Stopped
 	}
-	if err := s.desk.SayBytes(n, b); err != nil {
-		s.Notice("not sent: " + sayProblem(err))
+	n, why := s.addressee()
+	switch {
+	case n == 0:
+		s.refuse(typed, why)
+		return false, Stopped
+	case !s.takeTurn(n):
+		s.refuse(typed, peersTurn)
 		return false, Stopped
 	}
-	s.spoken(n)
-	s.tellf("sent %s: % x", count(len(b), "byte", "bytes"), shortened(b))
+	if err := s.desk.SayBytes(ctx, n, b); err != nil {
+		s.returnTurn(n)
+		s.refuse(typed, sayProblem(err))
+		return false, Stopped
+	}
+	s.tellf("sent %s: %s", count(len(b), "byte", "bytes"), shortHex(b))
 	return false, Stopped
 }
 
-// shortened is the beginning of b, enough to recognise it.
-func shortened(b []byte) []byte { return b[:min(len(b), 32)] }
+// shortHex shows b, or its beginning, which is enough to recognise it.
+func shortHex(b []byte) string {
+	if len(b) > 32 {
+		return fmt.Sprintf("% x …", b[:32])
+	}
+	return fmt.Sprintf("% x", b)
+}
 
-// parseBytes takes bytes as a person writes them: pairs of hex digits with or
-// without blanks and 0x, or a text in double quotes with the escapes of Go (\x1e, \u00e9, \r, \n).
+// parseBytes takes bytes as a person writes them: pairs of hex digits, each group with or
+// without 0x, between blanks, commas and colons; or a text in double quotes with the escapes of Go (\x1e, \u00e9, \r, \n).
 func parseBytes(text string) ([]byte, error) {
 	if strings.HasPrefix(text, `"`) {
 		s, err := strconv.Unquote(text)
@@ -60,47 +75,61 @@ func parseBytes(text string) ([]byte, error) {
 		}
 		return []byte(s), nil
 	}
-	digits := strings.Map(func(r rune) rune {
-		if r == ' ' || r == ',' || r == ':' || r == '\t' {
-			return -1
+	var all []byte
+	for _, group := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t,:", r) }) {
+		digits, marked := strings.CutPrefix(strings.ToLower(group), "0x")
+		if marked && len(digits) == 1 {
+			digits = "0" + digits
 		}
-		return r
-	}, strings.ReplaceAll(text, "0x", ""))
-	b, err := hex.DecodeString(digits)
-	if err != nil {
-		return nil, fmt.Errorf(`%s: want pairs of hex digits (68 69 0d) or "text"`, text)
+		b, err := hex.DecodeString(digits)
+		if err != nil || len(b) == 0 {
+			return nil, fmt.Errorf(`%s: want pairs of hex digits (68 69 0d) or "text"`, group)
+		}
+		all = append(all, b...)
 	}
-	return b, nil
+	return all, nil
 }
 
-// maxWhole is the largest file that goes as one message.
+// maxWhole is the largest file that goes as one message, and the longest line of one that goes line by line.
 const maxWhole = framing.DefaultMaxMessage
 
 // cmdSend sends a file, beside what is typed meanwhile.
-func (s *Session) cmdSend(_ context.Context, rest string) (bool, Outcome) {
-	n := s.chosen()
-	if n == 0 || rest == "" {
-		s.Notice(map[bool]string{true: "/send wants a file: /send notes.txt", false: s.nobody()}[rest == ""])
+func (s *Session) cmdSend(ctx context.Context, rest string) (bool, Outcome) {
+	path := strings.TrimSpace(rest)
+	if path == "" {
+		s.Notice("/send wants a file: /send notes.txt")
 		return false, Stopped
 	}
-	f, err := os.Open(rest)
+	typed := "/send " + path
+	n, why := s.addressee()
+	if n == 0 {
+		s.refuse(typed, why)
+		return false, Stopped
+	}
+	f, err := openRegular(path, os.O_RDONLY, 0)
 	if err != nil {
-		s.Notice("not sent: " + screen.Line(screen.Untrusted(err.Error()), screen.Style{}))
+		s.refuse(typed, err.Error())
 		return false, Stopped
 	}
 	e, err := s.desk.Entry(n)
+	if err == nil && !s.takeTurn(n) {
+		err = errors.New(peersTurn)
+	}
 	if err != nil {
 		_ = f.Close()
-		s.Notice(err.Error())
+		s.refuse(typed, sayProblem(err))
 		return false, Stopped
 	}
-	whole := e.Framing == framing.Raw.String() || e.Framing == framing.Length.String()
+	bodies := fileLines(f)
+	if e.Framing == framing.Raw.String() || e.Framing == framing.Length.String() {
+		bodies = wholeFile(f)
+	}
 	s.sending.Go(func() {
 		defer func() { _ = f.Close() }()
-		messages, size, err := s.sendFile(s.ctx, n, f, whole)
-		words := fmt.Sprintf("%s: %s, %s", screen.Line(screen.Untrusted(rest), screen.Style{}), count(messages, "message", "messages"), count(size, "byte", "bytes"))
+		messages, size, err := s.desk.DeliverAll(s.fileCtx, n, bodies)
+		words := fmt.Sprintf("%s: %s, %s", path, count(messages, "message", "messages"), count(size, "byte", "bytes"))
 		if err != nil {
-			s.Notice("not all sent: " + words + ": " + sayProblem(err))
+			s.noticef("not all sent: %s: %s", words, sayProblem(err))
 			return
 		}
 		s.tellf("sent %s", words)
@@ -108,38 +137,45 @@ func (s *Session) cmdSend(_ context.Context, rest string) (bool, Outcome) {
 	return false, Stopped
 }
 
-func (s *Session) sendFile(ctx context.Context, n uint64, f io.Reader, whole bool) (messages, size int, err error) {
-	deliver := func(body []byte) error {
-		if err := s.desk.Deliver(ctx, n, body); err != nil {
-			return err
-		}
-		messages++
-		size += len(body)
-		return nil
+// openRegular opens a file, but nothing that could make one wait, as a pipe does, or never ends, as some devices.
+func openRegular(path string, flag int, mode os.FileMode) (*os.File, error) {
+	st, err := os.Stat(path)
+	switch {
+	case err == nil && !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file", path)
+	case err != nil && !(errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0):
+		return nil, err
 	}
-	if whole {
+	return os.OpenFile(path, flag, mode)
+}
+
+// wholeFile gives the file as one message.
+func wholeFile(f io.Reader) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
 		b, err := io.ReadAll(io.LimitReader(f, maxWhole+1))
 		if err == nil && len(b) > maxWhole {
 			err = framing.ErrTooLong
 		}
-		if err == nil {
-			err = deliver(b)
-		}
-		return messages, size, err
+		yield(b, err)
 	}
-	r := bufio.NewReaderSize(f, 64<<10)
-	for {
-		line, err := readLine(r)
-		if err == nil || errors.Is(err, io.EOF) && len(line) > 0 {
-			if err := deliver(line); err != nil {
-				return messages, size, err
+}
+
+// fileLines gives the lines of the file as messages.
+func fileLines(f io.Reader) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		r := bufio.NewReaderSize(f, 64<<10)
+		for {
+			line, err := readLine(r)
+			last := errors.Is(err, io.EOF)
+			if last {
+				err = nil
+				if len(line) == 0 {
+					return
+				}
 			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return messages, size, nil
-		case err != nil:
-			return messages, size, err
+			if !yield(line, err) || err != nil || last {
+				return
+			}
 		}
 	}
 }

@@ -21,9 +21,9 @@ func (s *Session) cmdWho(context.Context, string) (bool, Outcome) {
 	target := s.chosen()
 	lines := make([]string, 0, len(roster))
 	for _, e := range roster {
-		lines = append(lines, s.style.notice(whoLine(e, e.Number == target)))
+		lines = append(lines, whoLine(e, e.Number == target))
 	}
-	s.printLines(lines...)
+	s.Notice(strings.Join(lines, "\n"))
 	return false, Stopped
 }
 
@@ -41,7 +41,7 @@ func whoLine(e desk.Entry, chosen bool) string {
 		mark, e.Number, AddressWords(e.Peer), time.Since(e.Since).Round(time.Second), how, e.Encoding,
 		e.Stats.MessagesIn, e.Stats.BytesIn, e.Stats.MessagesOut, e.Stats.BytesOut)
 	if len(e.Last) > 0 {
-		line += "  last: " + screen.Cut(screen.Line(screen.Untrusted(e.Last), screen.Style{}), 30)
+		line += "  last: " + screen.Cut(safe(string(e.Last)), 30)
 	}
 	if e.Queued > 0 {
 		line += fmt.Sprintf("  waiting to be sent: %d bytes", e.Queued)
@@ -50,6 +50,7 @@ func whoLine(e desk.Entry, chosen bool) string {
 }
 
 func (s *Session) cmdFraming(_ context.Context, rest string) (bool, Outcome) {
+	rest = strings.TrimSpace(rest)
 	n := s.chosen()
 	if n == 0 {
 		s.Notice(s.nobody())
@@ -78,6 +79,7 @@ func (s *Session) cmdFraming(_ context.Context, rest string) (bool, Outcome) {
 }
 
 func (s *Session) cmdEncoding(_ context.Context, rest string) (bool, Outcome) {
+	rest = strings.TrimSpace(rest)
 	n := s.chosen()
 	if n == 0 {
 		s.Notice(s.nobody())
@@ -94,7 +96,7 @@ func (s *Session) cmdEncoding(_ context.Context, rest string) (bool, Outcome) {
 		err = s.desk.SetEncoding(n, enc)
 	}
 	if err != nil {
-		s.Notice(screen.Line(screen.Untrusted(err.Error()), screen.Style{}))
+		s.Notice(err.Error())
 		return false, Stopped
 	}
 	s.Notice("encoding " + enc.Name())
@@ -107,7 +109,7 @@ func (s *Session) cmdExplain(_ context.Context, rest string) (bool, Outcome) {
 		s.Notice("nothing is explained here")
 		return false, Stopped
 	}
-	on, ok := onOff(rest, x.On())
+	on, ok := onOff(strings.TrimSpace(rest), x.On())
 	if !ok {
 		s.Notice("/explain on, or /explain off")
 		return false, Stopped

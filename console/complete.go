@@ -3,17 +3,20 @@ package console
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"duet.example/duet/framing"
 )
 
-// Complete is for [TerminalOptions]: it completes commands and their arguments.
+// maxFiles is how many file names completion looks at: it must not keep the editor waiting.
+const maxFiles = 2000
+
+// Complete is for [TerminalOptions]: it completes commands and their arguments. Cursor and from count bytes.
 func (s *Session) Complete(line string, cursor int) (from int, candidates []string) {
-	runes := []rune(line)
-	cursor = min(max(cursor, 0), len(runes))
-	before := string(runes[:cursor])
+	cursor = min(max(cursor, 0), len(line))
+	before := line[:cursor]
 	if !strings.HasPrefix(before, "/") || strings.HasPrefix(before, "//") {
 		return cursor, nil
 	}
@@ -21,7 +24,11 @@ func (s *Session) Complete(line string, cursor int) (from int, candidates []stri
 	if !hasArg {
 		for _, c := range commands() {
 			if s.has(c) && strings.HasPrefix(c.name, name) {
-				candidates = append(candidates, "/"+c.name)
+				word := "/" + c.name
+				if c.args != "" {
+					word += " "
+				}
+				candidates = append(candidates, word)
 			}
 		}
 		return 0, candidates
@@ -35,7 +42,7 @@ func (s *Session) Complete(line string, cursor int) (from int, candidates []stri
 			candidates = append(candidates, w)
 		}
 	}
-	return cursor - len([]rune(arg)), candidates
+	return cursor - len(arg), candidates
 }
 
 func completeWords(words ...string) func(*Session, string) []string {
@@ -46,21 +53,38 @@ func completeFramings(*Session, string) []string { return framing.Names() }
 
 func completeNumbers(s *Session, _ string) []string {
 	var all []string
-	for _, n := range s.desk.Numbers() {
+	for _, n := range s.present() {
 		all = append(all, strconv.FormatUint(n, 10))
 	}
 	return all
 }
 
+// completeFiles gives the files that begin with arg. A name that a terminal cannot be trusted with is left out, for it
+// would stand on the line.
 func completeFiles(_ *Session, arg string) []string {
-	names, err := filepath.Glob(arg + "*")
+	dir, start := filepath.Split(arg)
+	where := dir
+	if where == "" {
+		where = "."
+	}
+	f, err := os.Open(where)
 	if err != nil {
 		return nil
 	}
-	for i, n := range names {
-		if st, err := os.Stat(n); err == nil && st.IsDir() {
-			names[i] = n + string(filepath.Separator)
+	defer func() { _ = f.Close() }()
+	entries, _ := f.ReadDir(maxFiles)
+	var names []string
+	for _, e := range entries {
+		name := e.Name()
+		if !strings.HasPrefix(name, start) || safe(name) != name || start == "" && name[0] == '.' {
+			continue
 		}
+		path := dir + name
+		if st, err := os.Stat(path); err == nil && st.IsDir() {
+			path += string(filepath.Separator)
+		}
+		names = append(names, path)
 	}
+	slices.Sort(names)
 	return names
 }

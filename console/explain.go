@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"duet.example/duet"
-	"duet.example/duet/internal/screen"
 	"duet.example/duet/transport"
 )
 
@@ -22,7 +22,8 @@ type Explainer struct {
 	out func(line string)
 }
 
-// NewExplainer makes an Explainer that narrates if on. Lines go to out until SetOut changes that.
+// NewExplainer makes an Explainer that narrates if on. Lines, which are safe text, go to out until SetOut changes
+// that; several goroutines call it at the same time.
 func NewExplainer(on bool, out func(line string)) *Explainer {
 	x := &Explainer{out: out}
 	x.on.Store(on)
@@ -50,7 +51,7 @@ func (x *Explainer) say(format string, args ...any) {
 	out := x.out
 	x.mu.Unlock()
 	if out != nil {
-		out("explain: " + screen.Line(screen.Untrusted(fmt.Sprintf(format, args...)), screen.Style{}))
+		out("explain: " + safe(fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -71,11 +72,15 @@ func (x *Explainer) Step(st transport.Step) {
 func (x *Explainer) Trace() *duet.Trace {
 	return &duet.Trace{
 		Read: func(c *duet.Conn, n int, err error) {
+			if !x.On() {
+				return
+			}
 			if n > 0 {
 				x.say("recv from %s → %s", name(c), count(n, "byte", "bytes"))
 			}
 			switch {
-			case err == nil:
+			case err == nil, errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
+				// Nothing was received: this side stopped waiting.
 			case errors.Is(err, io.EOF):
 				x.say("recv from %s → 0: the peer sent FIN, it has finished sending", name(c))
 			case duet.ReasonOf(err) == duet.EndReset:
@@ -85,6 +90,9 @@ func (x *Explainer) Trace() *duet.Trace {
 			}
 		},
 		Wrote: func(c *duet.Conn, n int, err error) {
+			if !x.On() {
+				return
+			}
 			if err != nil {
 				x.say("send to %s → %s after %s", name(c), rootCause(err), count(n, "byte", "bytes"))
 				return
@@ -109,7 +117,11 @@ func (x *Explainer) Trace() *duet.Trace {
 			x.say("the conversation with %s ended: %s", name(c), EndWords(reason, err))
 		},
 		Refused: func(addr net.Addr, err error) {
-			x.say("close: %v was refused: %s", addr, rootCause(err))
+			peer := "a peer"
+			if addr != nil {
+				peer = addr.String()
+			}
+			x.say("close: %s was refused: %s", peer, rootCause(err))
 		},
 		AcceptPaused: func(err error, d time.Duration) {
 			x.say("accept → %s: again in %v", rootCause(err), d)

@@ -36,9 +36,8 @@ func (st style) notice(text string) string { return st.noticeOn + text + st.off 
 func (st style) peer(text string) string   { return st.peerOn + text + st.off }
 
 // label is what stands before each line of a peer's words, so that none can pose as the console's.
-func (s *Session) label(n uint64) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// s.mu is held.
+func (s *Session) labelOf(n uint64) string {
 	switch {
 	case !s.o.Server:
 		return s.style.peer("【Server】") + " "
@@ -53,6 +52,7 @@ func (s *Session) messageLines(e desk.Event) []string {
 	s.mu.Lock()
 	asHex := s.hex
 	stamp := s.stamper.stamp(e.Time)
+	label := s.labelOf(e.Number)
 	s.mu.Unlock()
 	var lines []string
 	if asHex {
@@ -60,17 +60,25 @@ func (s *Session) messageLines(e desk.Event) []string {
 	} else {
 		lines = screen.Lines(screen.Untrusted(e.Text), s.style.odd)
 	}
-	label := s.label(e.Number)
 	for i, l := range lines {
 		lines[i] = s.style.stamped(stamp) + label + l
 	}
 	return lines
 }
 
-// partialLine shows an unfinished line; only its last part, if it is long.
-func (s *Session) partialLine(e desk.Event) string {
-	lines := screen.Lines(screen.Untrusted(e.Text), s.style.odd)
-	return s.label(e.Number) + lines[len(lines)-1]
+// partialLine shows an unfinished line; only its last part, if it is long. s.mu is held.
+func (s *Session) partialLine(p partial) string {
+	var lines []string
+	if s.hex {
+		lines = dumpLines(p.text)
+	} else {
+		lines = screen.Lines(screen.Untrusted(p.text), s.style.odd)
+	}
+	line := lines[len(lines)-1]
+	if p.cut {
+		line = "…" + line
+	}
+	return s.labelOf(p.number) + line
 }
 
 func (st style) stamped(stamp string) string {
@@ -142,13 +150,13 @@ func (st *stamper) stamp(t time.Time) string {
 	return ""
 }
 
-// AddressWords shows an address as people say it: `127.0.0.1: 53122`.
+// AddressWords shows an address as people say it: `127.0.0.1: 53122`. It is safe text.
 func AddressWords(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return screen.Line(screen.Untrusted(addr), screen.Style{})
+	if err != nil || strings.Contains(addr, "/") { // the path of a unix socket may hold anything
+		return safe(addr)
 	}
-	return host + ": " + port
+	return safe(host + ": " + port)
 }
 
 func count(n int, one, many string) string {

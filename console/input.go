@@ -11,23 +11,72 @@ import (
 	"duet.example/duet/internal/screen"
 )
 
-// Run does what the operator asks until the operator has had enough, the face is gone, or ctx ends.
+// maxPending is how many inputs are read ahead, so that a Ctrl-C behind them is seen while one of them still waits.
+const maxPending = 64
+
+// Run does what the operator asks until the operator has had enough, the face is gone, or ctx ends. It is called once.
 func (s *Session) Run(ctx context.Context) Outcome {
+	defer s.leave()
+	reading, stop := context.WithCancel(ctx)
+	doing, interrupt := context.WithCancel(ctx)
+	defer interrupt()
+	inputs, read := make(chan Input), make(chan struct{})
+	go func() {
+		defer close(read)
+		s.readAhead(reading, inputs, interrupt)
+	}()
+	defer func() { stop(); <-read }()
 	for {
 		select {
 		case <-ctx.Done():
 			return Stopped
 		case <-s.enough:
 			return Enough
-		case in, ok := <-s.face.Inputs():
+		case in, ok := <-inputs:
 			if !ok {
 				return FaceLost
 			}
-			if done, out := s.input(ctx, in); done {
+			if done, out := s.input(doing, in); done {
 				return out
 			}
 		}
 	}
+}
+
+// readAhead hands on what the face delivers, in order. A Ctrl-C also interrupts what waits at that moment. It closes
+// inputs after the last one, when the face has ended.
+func (s *Session) readAhead(ctx context.Context, inputs chan<- Input, interrupt func()) {
+	var pending []Input
+	from := s.face.Inputs()
+	for from != nil || len(pending) > 0 {
+		var to chan<- Input
+		var next Input
+		if len(pending) > 0 {
+			to, next = inputs, pending[0]
+		}
+		source := from
+		if len(pending) >= maxPending {
+			source = nil
+		}
+		select {
+		case in, ok := <-source:
+			if !ok {
+				from = nil
+				continue
+			}
+			if in.Kind == Interrupt {
+				s.leave() // before a face that is stuck keeps Run from it
+				interrupt()
+			}
+			pending = append(pending, in)
+		case to <- next:
+			pending = pending[1:]
+		case <-ctx.Done():
+			s.leave()
+			return
+		}
+	}
+	close(inputs)
 }
 
 // AwaitInterrupt calls f at the next Ctrl-C, for when Run has returned and
@@ -43,7 +92,7 @@ func (s *Session) AwaitInterrupt(f func()) {
 				f()
 				return
 			}
-		case <-s.printed:
+		case <-s.over:
 			return
 		}
 	}
@@ -55,7 +104,7 @@ func (s *Session) input(ctx context.Context, in Input) (bool, Outcome) {
 	case Interrupt:
 		return true, Interrupted
 	case EndOfInput:
-		return s.endOfInput()
+		return s.endOfInput(ctx)
 	case Submit:
 		return s.submit(ctx, in.Text)
 	}
@@ -64,7 +113,7 @@ func (s *Session) input(ctx context.Context, in Input) (bool, Outcome) {
 
 // endOfInput: Ctrl-D at the prompt is /bye in a client and /quit in a server, asked
 // once while conversations go on. Where input is a script, its end ends nothing.
-func (s *Session) endOfInput() (bool, Outcome) {
+func (s *Session) endOfInput(ctx context.Context) (bool, Outcome) {
 	if s.o.HoldInput {
 		return false, Stopped
 	}
@@ -72,7 +121,7 @@ func (s *Session) endOfInput() (bool, Outcome) {
 		if s.chosen() == 0 {
 			return true, Quit
 		}
-		s.bye(s.chosen())
+		s.bye(ctx, s.chosen(), "")
 		return false, Stopped
 	}
 	s.mu.Lock()
@@ -82,31 +131,31 @@ func (s *Session) endOfInput() (bool, Outcome) {
 	if n == 0 || asked {
 		return true, Quit
 	}
-	s.Notice(fmt.Sprintf("%s going on; Ctrl-D again ends %s", count(n, "conversation is", "conversations are"), map[bool]string{true: "it", false: "them"}[n == 1]))
+	them := "them"
+	if n == 1 {
+		them = "it"
+	}
+	s.noticef("%s going on; Ctrl-D again ends %s", count(n, "conversation is", "conversations are"), them)
 	return false, Stopped
 }
 
 // submit takes what was typed: a command, the farewell, or a message.
-func (s *Session) submit(ctx context.Context, text string) (bool, Outcome) {
+func (s *Session) submit(ctx context.Context, typed string) (bool, Outcome) {
 	s.mu.Lock()
 	s.asked = false
 	s.mu.Unlock()
-	if strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//") {
-		return s.command(ctx, text)
+	if strings.HasPrefix(typed, "/") && !strings.HasPrefix(typed, "//") {
+		return s.command(ctx, typed)
 	}
-	if err := s.awaitTurn(ctx); err != nil {
-		return true, s.whyEnded()
+	if !s.awaitTurn(ctx, typed) {
+		return false, Stopped
 	}
-	n := s.chosen()
+	n, why := s.addressee()
 	if n == 0 {
-		s.refuse(text, s.nobody())
+		s.refuse(typed, why)
 		return false, Stopped
 	}
-	if duet.IsFarewell([]byte(text), s.o.Farewell) {
-		s.bye(n)
-		return false, Stopped
-	}
-	s.say(n, unslash(text, s.o.Farewell))
+	s.speak(ctx, n, typed, typed)
 	return false, Stopped
 }
 
@@ -122,97 +171,141 @@ func unslash(text, farewell string) string {
 	return "/" + rest
 }
 
-// awaitTurn lets a script's line wait until there is somebody to say it to and it
-// is this side's turn. A person at a terminal is told instead, and the editor keeps the turn.
-func (s *Session) awaitTurn(ctx context.Context) error {
-	for s.o.HoldInput {
-		s.mu.Lock()
-		ready := len(s.live) > 0 && (!s.o.Turns || s.target == 0 || s.myTurn[s.target])
-		changed := s.changed
-		s.mu.Unlock()
-		if ready {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-s.enough:
-			return errEnough
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// slash is the other way round: what is to be typed to say text.
+func slash(text, farewell string) string {
+	switch {
+	case duet.IsFarewell([]byte(text), farewell):
+		return "//" + text
+	case strings.HasPrefix(text, "/"):
+		return "/" + text
 	}
-	return nil
+	return text
 }
 
-var errEnough = errors.New("enough")
+// awaitConversation lets a script's line wait until there is a conversation. A person at a terminal is told instead. False,
+// and a word about it, where the session ends before.
+func (s *Session) awaitConversation(ctx context.Context, line string) bool {
+	return s.hold(ctx, line, func() bool { return len(s.live) > 0 })
+}
 
-func (s *Session) whyEnded() Outcome {
-	select {
-	case <-s.enough:
-		return Enough
-	default:
-		return Stopped
+// awaitTurn lets a script's line wait until there is a conversation and, with Turns, it is this side's turn.
+func (s *Session) awaitTurn(ctx context.Context, line string) bool {
+	return s.hold(ctx, line, func() bool {
+		return len(s.live) > 0 && (!s.o.Turns || s.target == 0 || s.myTurn[s.target])
+	})
+}
+
+func (s *Session) hold(ctx context.Context, line string, ok func() bool) bool {
+	if !s.o.HoldInput || s.await(ctx, ok) {
+		return true
 	}
+	if ctx.Err() != nil {
+		s.noticef("not sent, since duet ends: %s", screen.Cut(safe(line[:min(len(line), 1000)]), 60))
+	}
+	return false
+}
+
+// speak says text to conversation n as if it had been typed at its prompt: the word of farewell ends it. Where it
+// is refused, typed is put back on the line.
+func (s *Session) speak(ctx context.Context, n uint64, text, typed string) {
+	if duet.IsFarewell([]byte(text), s.o.Farewell) {
+		s.bye(ctx, n, typed)
+		return
+	}
+	s.say(ctx, n, unslash(text, s.o.Farewell), typed)
 }
 
 // say sends text to conversation n. Where the framing cannot carry line ends, its lines go as messages of their own.
-func (s *Session) say(n uint64, text string) {
-	err := s.desk.Say(n, text)
-	if errors.Is(err, duet.ErrDelimiter) && strings.ContainsAny(text, "\r\n") {
-		lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
-		for i, l := range lines {
-			if err = s.desk.Say(n, strings.TrimSuffix(l, "\r")); err != nil {
-				s.refuse(strings.Join(lines[i:], "\n"), sayProblem(err))
-				return
-			}
-		}
-		s.tellf("sent as %d messages, one a line", len(lines))
+func (s *Session) say(ctx context.Context, n uint64, text, typed string) bool {
+	if !s.takeTurn(n) {
+		s.refuse(typed, peersTurn)
+		return false
+	}
+	err := s.desk.Say(ctx, n, text)
+	if lines := textLines(text); len(lines) > 1 && errors.Is(err, duet.ErrDelimiter) {
+		return s.sayLines(ctx, n, lines)
 	}
 	if err != nil {
-		s.refuse(text, sayProblem(err))
-		return
+		s.returnTurn(n)
+		s.refuse(typed, sayProblem(err))
+		return false
 	}
-	s.spoken(n)
+	return true
 }
 
-// spoken: it is the peer's turn now.
-func (s *Session) spoken(n uint64) {
+// textLines cuts at line ends of any kind. One at the very end ends the last line.
+func textLines(text string) []string {
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+// sayLines sends each line as a message. One that is the farewell is the farewell: the peer would take it for it.
+func (s *Session) sayLines(ctx context.Context, n uint64, lines []string) bool {
+	for i, l := range lines {
+		var err error
+		if duet.IsFarewell([]byte(l), s.o.Farewell) {
+			err = s.desk.Bye(ctx, n)
+		} else {
+			err = s.desk.Say(ctx, n, l)
+		}
+		if err != nil {
+			why := sayProblem(err)
+			if i > 0 {
+				why = fmt.Sprintf("%s; the lines before it were sent as %s", why, count(i, "message", "messages"))
+			} else {
+				s.returnTurn(n)
+			}
+			s.refuse(slash(strings.Join(lines[i:], "\n"), s.o.Farewell), why)
+			return false
+		}
+	}
+	s.tellf("sent as %d messages, one a line", len(lines))
+	return true
+}
+
+// takeTurn takes the turn to speak to n; false where it is the peer's. It is taken before anything is sent:
+// the peer may answer at once, which gives it back.
+func (s *Session) takeTurn(n uint64) bool {
+	if !s.o.Turns {
+		return true
+	}
 	s.mu.Lock()
+	mine := s.myTurn[n]
 	s.myTurn[n] = false
 	s.mu.Unlock()
-	s.refreshPrompt()
+	s.refresh()
+	return mine
 }
 
-func (s *Session) bye(n uint64) {
-	if err := s.desk.Bye(n); err != nil {
-		s.Notice("not sent: " + sayProblem(err))
+// returnTurn: nothing was sent after all.
+func (s *Session) returnTurn(n uint64) {
+	if !s.o.Turns {
+		return
 	}
-}
-
-// refuse says why text was not sent, and puts it back on the line.
-func (s *Session) refuse(text, why string) {
-	s.Notice("not sent: " + why)
-	s.face.SetInput(text)
-}
-
-// nobody says why there is nobody to talk to.
-func (s *Session) nobody() string {
 	s.mu.Lock()
-	n := len(s.live)
+	if _, live := s.live[n]; live {
+		s.myTurn[n] = true
+		s.note()
+	} else {
+		delete(s.myTurn, n)
+	}
 	s.mu.Unlock()
-	switch {
-	case n > 0:
-		return "nobody is being answered: /use N chooses (" + s.numbers() + ")"
-	case s.o.Server:
-		return "nobody is connected yet"
-	}
-	return "not connected"
+	s.refresh()
 }
 
-func (s *Session) chosen() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.target
+// bye says the farewell to n.
+func (s *Session) bye(ctx context.Context, n uint64, typed string) {
+	if err := s.desk.Bye(ctx, n); err != nil {
+		s.refuse(typed, sayProblem(err))
+	}
+}
+
+// refuse says why something was not sent, and puts what was typed back on the line.
+func (s *Session) refuse(typed, why string) {
+	s.Notice("not sent: " + why)
+	if typed != "" {
+		s.face.SetInput(typed)
+	}
 }
 
 // sayProblem words an error of sending for people.
@@ -226,9 +319,11 @@ func sayProblem(err error) string {
 	case errors.Is(err, duet.ErrSlowPeer):
 		return "the peer does not read; the conversation ends"
 	case errors.Is(err, duet.ErrClosed):
-		return "the farewell has been said"
+		return "the farewell has been said, or the conversation has ended"
+	case errors.Is(err, context.Canceled):
+		return "duet ends"
 	}
-	return screen.Line(screen.Untrusted(rootCause(err)), screen.Style{})
+	return safe(rootCause(err))
 }
 
 // rootCause is the innermost error's text: what a person can use, without the path it came by.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -11,70 +12,119 @@ import (
 	"duet.example/duet/framing"
 )
 
+// maxTyped is the longest line that is read; a longer one is refused as a whole.
+const maxTyped = 16 * framing.DefaultMaxMessage
+
+// errTypedTooLong: nobody types such a line.
+var errTypedTooLong = fmt.Errorf("the line is longer than %d MiB", maxTyped>>20)
+
 // Plain is the Face of scripts: a line in is a message, a line out is a line; no
-// prompt, no editing. The reader of its input is the caller's: closing it, or Close, ends reading.
+// prompt, no editing. Output that cannot be written ends it, as a lost terminal does.
+//
+// Where the reader has a method Cancel, which ends a Read, Close calls it and waits for the reading
+// goroutine. Another reader's Read, and a Write, may outlive Close: they cannot be ended.
 type Plain struct {
-	mu     sync.Mutex // out
 	out    io.Writer
-	err    error
+	lines  chan Input // from the reader
 	inputs chan Input
-	gone   chan struct{}
-	once   sync.Once
+	prints chan *printing
+	gone   chan struct{} // closed when the face ends
+	wrote  chan struct{} // closed when the writer has ended
+	cancel func()        // ends reading; nil: cannot be
 	wg     sync.WaitGroup
+
+	once sync.Once // closes gone
+	mu   sync.Mutex
+	err  error // why it ended, other than by Close
+}
+
+// A printing is text on its way out.
+type printing struct {
+	text string
+	done chan error // capacity 1
 }
 
 var _ Face = (*Plain)(nil)
 
-// NewPlain begins to read lines. The end of in is no end of the session: a script
-// that has said all it has to say still hears the answers. Where in cannot be interrupted, Close does not wait for it.
+// NewPlain begins to read lines. The end of in is no end of the face: a script
+// that has said all it has to say still hears the answers.
 func NewPlain(in io.Reader, out io.Writer) *Plain {
-	p := &Plain{out: out, inputs: make(chan Input), gone: make(chan struct{})}
-	_, interruptible := in.(interface{ Cancel() })
-	if interruptible {
-		p.wg.Add(1)
+	p := &Plain{
+		out: out, lines: make(chan Input), inputs: make(chan Input),
+		prints: make(chan *printing), gone: make(chan struct{}), wrote: make(chan struct{}),
 	}
-	go func() {
-		if interruptible {
-			defer p.wg.Done()
-		}
-		p.read(in)
-	}()
-	if interruptible {
-		p.wg.Go(func() {
-			<-p.gone
-			in.(interface{ Cancel() }).Cancel()
-		})
+	if c, ok := in.(interface{ Cancel() }); ok {
+		p.cancel = c.Cancel
+		p.wg.Go(func() { p.read(in) })
+	} else {
+		go p.read(in)
 	}
+	p.wg.Go(p.handOn)
+	go p.write()
 	return p
+}
+
+// handOn gives inputs to whoever takes them. It closes inputs when the face ends, whether or not reading can be ended.
+func (p *Plain) handOn() {
+	defer close(p.inputs)
+	for {
+		select {
+		case in := <-p.lines:
+			select {
+			case p.inputs <- in:
+			case <-p.gone:
+				return
+			}
+		case <-p.gone:
+			return
+		}
+	}
 }
 
 func (p *Plain) read(in io.Reader) {
 	r := bufio.NewReaderSize(in, 64<<10)
 	for {
 		line, err := readTyped(r)
-		if err == nil || line != "" {
+		switch {
+		case errors.Is(err, errTypedTooLong):
+			_ = p.Print(context.Background(), "not sent: "+err.Error())
+			continue
+		case err == nil || line != "":
 			if !p.deliver(Input{Kind: Submit, Text: line}) {
 				return
 			}
 		}
-		if err != nil {
-			p.deliver(Input{Kind: EndOfInput})
-			return
+		if err == nil {
+			continue
 		}
+		select {
+		case <-p.gone:
+			return
+		default:
+		}
+		if !errors.Is(err, io.EOF) {
+			_ = p.Print(context.Background(), "the input cannot be read any more: "+safe(err.Error()))
+		}
+		p.deliver(Input{Kind: EndOfInput})
+		return
 	}
 }
 
-// readTyped reads one line of any length up to the longest message; a longer one comes in pieces.
+// readTyped reads one line. One that is too long is read to its end and refused: a part of it could
+// pose as a message, or as a command.
 func readTyped(r *bufio.Reader) (string, error) {
 	var line strings.Builder
+	long := false
 	for {
 		part, err := r.ReadSlice('\n')
-		line.Write(part)
-		if errors.Is(err, bufio.ErrBufferFull) && line.Len() < framing.DefaultMaxMessage {
-			continue
+		if long = long || line.Len()+len(part) > maxTyped; !long {
+			line.Write(part)
 		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			err = nil
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case long && (err == nil || errors.Is(err, io.EOF)):
+			return "", errTypedTooLong // and the next read gives io.EOF again
 		}
 		return strings.TrimSuffix(strings.TrimSuffix(line.String(), "\n"), "\r"), err
 	}
@@ -82,39 +132,107 @@ func readTyped(r *bufio.Reader) (string, error) {
 
 func (p *Plain) deliver(in Input) bool {
 	select {
-	case p.inputs <- in:
+	case p.lines <- in:
 		return true
 	case <-p.gone:
 		return false
 	}
 }
 
-// Print writes lines.
-func (p *Plain) Print(_ context.Context, lines ...string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err == nil && len(lines) > 0 {
-		_, p.err = io.WriteString(p.out, strings.Join(lines, "\n")+"\n")
+// Print implements [Face]: it returns when the lines are written.
+func (p *Plain) Print(ctx context.Context, lines ...string) error {
+	if len(lines) == 0 {
+		return nil
 	}
-	return p.err
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	x := &printing{text: strings.Join(lines, "\n") + "\n", done: make(chan error, 1)}
+	select {
+	case p.prints <- x:
+	case <-p.gone:
+		return p.closed()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-x.done:
+		return err
+	case <-p.gone:
+		return p.closed()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
-// Inputs has a Submit for each line, and one EndOfInput.
+// write writes what is printed, so that a Print can be given up where the output takes nothing.
+func (p *Plain) write() {
+	defer close(p.wrote)
+	for {
+		select {
+		case x := <-p.prints:
+			_, err := io.WriteString(p.out, x.text)
+			if err != nil {
+				err = fmt.Errorf("console: output lost: %w", err)
+				p.end(err)
+			}
+			x.done <- err
+		case <-p.gone:
+			return
+		}
+	}
+}
+
+// end ends the face. The first reason stays.
+func (p *Plain) end(why error) {
+	p.once.Do(func() {
+		p.mu.Lock()
+		p.err = why
+		p.mu.Unlock()
+		close(p.gone)
+	})
+}
+
+// closed is why nothing can be printed.
+func (p *Plain) closed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return p.err
+	}
+	return ErrClosed
+}
+
+// Inputs has a Submit for each line, and one EndOfInput. It is closed when the face ends.
 func (p *Plain) Inputs() <-chan Input { return p.inputs }
 
-// Close ends reading.
+// Close implements [Face].
 func (p *Plain) Close() error {
-	p.once.Do(func() { close(p.gone) })
+	p.end(nil)
+	if p.cancel != nil {
+		p.cancel()
+	}
 	p.wg.Wait()
+	wait(p.wrote, drainTime)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
 }
 
-// SetPrompt, SetPartial, SetInput, SetOpen, Bell and Title do nothing: a script has no use for them.
-func (p *Plain) SetPrompt(string)     {}
-func (p *Plain) SetPartial(string)    {}
-func (p *Plain) SetInput(string)      {}
+// SetPrompt implements [Face]; as the other methods that follow, it does nothing: a script has no use for it.
+func (p *Plain) SetPrompt(string) {}
+
+// SetPartial implements [Face].
+func (p *Plain) SetPartial(string) {}
+
+// SetInput implements [Face].
+func (p *Plain) SetInput(string) {}
+
+// SetOpen implements [Face].
 func (p *Plain) SetOpen(bool, string) {}
-func (p *Plain) Bell()                {}
-func (p *Plain) Title(string)         {}
+
+// Bell implements [Face].
+func (p *Plain) Bell() {}
+
+// Title implements [Face].
+func (p *Plain) Title(string) {}

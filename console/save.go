@@ -4,21 +4,26 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
+	"sync"
 
 	"duet.example/duet/desk"
 	"duet.example/duet/internal/screen"
 )
 
-// A saver writes what is said to a file.
+// A saver writes what is said to a file. The printer writes, the operator closes.
 type saver struct {
+	mu  sync.Mutex
 	f   *os.File
-	err error
+	err error // the first failure, after which nothing is written
 }
 
 // cmdSave begins to write what is said to a file, or ends it. The file is the
 // user's alone (0600) and is appended to.
-func (s *Session) cmdSave(_ context.Context, rest string) (bool, Outcome) {
-	if rest == "" || rest == "off" {
+func (s *Session) cmdSave(ctx context.Context, rest string) (bool, Outcome) {
+	path := strings.TrimSpace(rest)
+	s.catchUp(ctx) // what was said before belongs to the file before
+	if path == "" || path == "off" {
 		if s.closeSave() {
 			s.Notice("save off")
 		} else {
@@ -26,16 +31,16 @@ func (s *Session) cmdSave(_ context.Context, rest string) (bool, Outcome) {
 		}
 		return false, Stopped
 	}
-	f, err := os.OpenFile(rest, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := openRegular(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		s.Notice("not saved: " + screen.Line(screen.Untrusted(err.Error()), screen.Style{}))
+		s.Notice("not saved: " + err.Error())
 		return false, Stopped
 	}
 	s.closeSave()
 	s.mu.Lock()
 	s.save = &saver{f: f}
 	s.mu.Unlock()
-	s.Notice("saving to " + screen.Line(screen.Untrusted(rest), screen.Style{}) + " from now on")
+	s.Notice("saving to " + path + " from now on")
 	return false, Stopped
 }
 
@@ -48,6 +53,8 @@ func (s *Session) closeSave() bool {
 	if sv == nil {
 		return false
 	}
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
 	if err := sv.f.Close(); err != nil && sv.err == nil {
 		s.Notice("not all saved: " + err.Error())
 	}
@@ -60,7 +67,7 @@ func (s *Session) saveEvent(e desk.Event) {
 	s.mu.Lock()
 	sv := s.save
 	s.mu.Unlock()
-	if sv == nil || sv.err != nil {
+	if sv == nil {
 		return
 	}
 	who := ""
@@ -77,10 +84,22 @@ func (s *Session) saveEvent(e desk.Event) {
 	default:
 		return
 	}
+	var b strings.Builder
 	for _, l := range screen.Lines(screen.Untrusted(e.Text), screen.Style{}) {
-		if _, sv.err = fmt.Fprintf(sv.f, "%s %s %s\n", e.Time.Format("2006-01-02T15:04:05.000Z07:00"), who, l); sv.err != nil {
-			s.Notice("not saved any more: " + sv.err.Error())
-			return
-		}
+		fmt.Fprintf(&b, "%s %s %s\n", e.Time.Format("2006-01-02T15:04:05.000Z07:00"), who, l)
 	}
+	if err := sv.write(b.String()); err != nil {
+		s.Notice("not saved any more: " + err.Error())
+	}
+}
+
+// write gives the first failure only.
+func (sv *saver) write(lines string) error {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	if sv.err != nil {
+		return nil
+	}
+	_, sv.err = sv.f.WriteString(lines)
+	return sv.err
 }
