@@ -157,10 +157,12 @@ func (c *Conn) drain(began time.Time) (unread bool) {
 				return c.wire.unread()
 			}
 		}
+		c.recv.lazy = false
 		if !c.arm(until) {
 			continue
 		}
-		b, err := c.wire.read()
+		c.wire.read()
+		b, err := c.wire.got()
 		n := len(b)
 		c.wire.done()
 		if !fin.IsZero() {

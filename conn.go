@@ -112,6 +112,11 @@ func newConn(nc net.Conn, set *settings) *Conn {
 	c.recv.framing = set.framing
 	c.recv.lastIn, c.recv.idle, c.recv.away = c.began, c.began, true
 	c.recv.queue = c.recv.one[:0]
+	if set.idle > 0 {
+		// Here, not by the conversation's own goroutine, whose stack this would make grow.
+		c.recv.dl.set = c.began.Add(set.idle)
+		_ = nc.SetReadDeadline(c.recv.dl.set)
+	}
 	c.out.cond.L = &c.out.mu
 	return c
 }

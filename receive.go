@@ -25,6 +25,8 @@ type recvState struct {
 	lastIn  time.Time // when bytes last came
 	began   time.Time // when the unfinished message began
 	idle    time.Time // since when the peer's silence counts
+	until   time.Time // what prepare has found for arm
+	lazy    bool      // it may wake earlier
 	away    bool      // the receiver does something else: it is not the peer that is idle
 	pending bool      // there is an unfinished message
 	seen    bool      // bytes have come
@@ -58,17 +60,24 @@ func (c *Conn) interrupt() {
 // arm sets the deadline of the next wait; false: somebody interrupts instead.
 func (c *Conn) arm(t time.Time) bool {
 	d := &c.recv.dl
+	change, woken := d.begin(t, c.recv.lazy)
+	if change {
+		_ = c.nc.SetReadDeadline(d.set) // from a small frame: it goes deep
+	}
+	d.mu.Unlock()
+	return !woken
+}
+
+// begin locks d for arm, and says whether the deadline has to be changed, to d.set, or somebody interrupts. A lazy
+// one leaves an earlier deadline as it is: to wake once too often costs less than to move it for each message.
+func (d *readDeadline) begin(t time.Time, lazy bool) (change, woken bool) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.wake {
-		d.wake = false
-		return false
+	woken, d.wake = d.wake, false
+	if woken || t.Equal(d.set) || lazy && d.set.Before(t) && d.set.After(time.Now()) {
+		return false, woken
 	}
-	if !t.Equal(d.set) {
-		_ = c.nc.SetReadDeadline(t)
-		d.set = t
-	}
-	return true
+	d.set = t
+	return true, false
 }
 
 // Receive waits for the next message. At the peer's end it returns io.EOF, after
@@ -78,12 +87,7 @@ func (c *Conn) arm(t time.Time) bool {
 //
 // The farewell is a message as well, with Farewell set; it is answered and followed by io.EOF.
 func (c *Conn) Receive(ctx context.Context) (Message, error) {
-	for {
-		m, err := c.ReceivePart(ctx)
-		if err != nil || !m.Partial {
-			return m, err
-		}
-	}
+	return c.receive(ctx, false)
 }
 
 // Messages is Receive in a range loop. The loop ends at the peer's end; any
@@ -105,33 +109,60 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 // ReceivePart is Receive for whoever shows messages to a person: it also gives
 // unfinished ones, with Partial set, where the framing is framing.Auto.
 func (c *Conn) ReceivePart(ctx context.Context) (Message, error) {
+	return c.receive(ctx, true)
+}
+
+// receive waits in its own frame, with as little as can be on the stack: 2 KiB have to do for
+// an idle conversation, its handler included.
+func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 	c.recv.mu.Lock()
 	defer c.recv.mu.Unlock()
-	if c.recv.away {
-		c.recv.away = false
-		if c.set.idle > 0 {
-			c.recv.idle = time.Now()
-		}
-	}
+	c.back()
 	for {
-		if m, ok := c.take(); ok {
+		if c.take(&m) {
+			if m.Partial && !parts {
+				continue
+			}
 			c.recv.away = true
 			return m, nil
 		}
-		if err := c.cannotReceive(ctx); err != nil {
+		if err = c.cannotReceive(ctx); err != nil {
 			return Message{}, err
 		}
-		if err := c.fill(ctx); err != nil {
+		ready, err := c.prepare()
+		switch {
+		case err != nil:
+			return Message{}, err
+		case !ready || !c.arm(c.recv.until):
+			continue
+		case ctx.Done() == nil || ctx == c.baseCtx:
+			// The server's own context needs no watch: the server interrupts its
+			// conversations itself, which saves 1.6 KB in each.
+			c.wire.read()
+		default:
+			c.readWatching(ctx)
+		}
+		if err = c.arrived(c.wire.got()); err != nil {
 			return Message{}, err
 		}
 	}
 }
 
-// take gives the next message that is complete.
-func (c *Conn) take() (Message, bool) {
+// back notes that the receiver is here again.
+func (c *Conn) back() {
+	if r := &c.recv; r.away {
+		r.away = false
+		if c.set.idle > 0 {
+			r.idle = time.Now()
+		}
+	}
+}
+
+// take gives the next message that is complete; false where there is none.
+func (c *Conn) take(to *Message) bool {
 	r := &c.recv
 	if r.head == len(r.queue) {
-		return Message{}, false
+		return false
 	}
 	m := Message{Body: r.queue[r.head].Body, Partial: r.queue[r.head].Partial}
 	r.queue[r.head] = framing.Message{}
@@ -149,7 +180,8 @@ func (c *Conn) take() (Message, bool) {
 	if f := c.set.trace.Received; f != nil {
 		f(c, m)
 	}
-	return m, true
+	*to = m
+	return true
 }
 
 // cannotReceive says why there is nothing to wait for.
@@ -192,39 +224,29 @@ func stopError(why EndReason) error {
 	return ErrClosed
 }
 
-// fill waits once, for bytes or for time to pass, and gives the codec what came. nil means look again.
-func (c *Conn) fill(ctx context.Context) error {
+// prepare makes ready for a wait, for bytes or for time to pass; false: look again first.
+func (c *Conn) prepare() (ready bool, err error) {
 	if c.adopt() {
-		return nil
+		return false, nil
 	}
 	until, what := c.nextDeadline()
 	if !until.IsZero() && !time.Now().Before(until) {
-		return c.due(what)
+		return false, c.due(what)
 	}
-	if !c.arm(until) {
-		return nil
-	}
-	release := c.watch(ctx)
-	b, err := c.wire.read()
-	release()
-	return c.arrived(b, err)
+	c.recv.until, c.recv.lazy = until, what == dueIdle
+	return true, nil
 }
 
-// watch interrupts the wait when ctx ends. The server's own context needs no watch: the
-// server interrupts its conversations itself, which saves 1.6 KB in each.
-func (c *Conn) watch(ctx context.Context) (release func()) {
-	if ctx.Done() == nil || ctx == c.baseCtx {
-		return func() {}
-	}
+// readWatching waits as wire.read does, but not beyond the end of ctx.
+func (c *Conn) readWatching(ctx context.Context) {
 	ran := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		c.interrupt()
 		close(ran)
 	})
-	return func() {
-		if !stop() {
-			<-ran
-		}
+	c.wire.read()
+	if !stop() {
+		<-ran
 	}
 }
 
@@ -400,10 +422,12 @@ func (c *Conn) try() ([]byte, error) {
 	if c.wire.rc != nil {
 		return c.wire.try()
 	}
+	c.recv.lazy = false
 	if !c.arm(time.Now().Add(graceRead)) {
 		return nil, nil
 	}
-	b, err := c.wire.read()
+	c.wire.read()
+	b, err := c.wire.got()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.wire.done()
 		return nil, nil

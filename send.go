@@ -55,26 +55,16 @@ func (c *Conn) Send(ctx context.Context, body []byte) error {
 	o := &c.out
 	o.mu.Lock()
 	if o.writing {
-		m := &outgoing{ctx: ctx, sent: make(chan error, 1)}
-		err := c.encode(m, body, false)
-		if err == nil {
-			c.push(m)
-		}
-		o.mu.Unlock()
-		if err != nil {
-			return err
-		}
-		return c.awaitSent(ctx, m)
+		return c.sendQueued(ctx, body)
 	}
 	m := direct.Get().(*outgoing)
-	m.ctx = ctx
 	err := c.encode(m, body, false)
-	if err != nil {
-		o.mu.Unlock()
-	} else {
-		o.writing = true
-		o.mu.Unlock()
-		err = c.write([]*outgoing{m})
+	o.writing = err == nil
+	o.mu.Unlock()
+	if err == nil {
+		if err = c.writeBytes(ctx, m.wire, m.gap, m.gap); err == nil {
+			c.noteSent(m)
+		}
 		c.next()
 	}
 	*m = outgoing{wire: m.wire[:0]}
@@ -87,6 +77,20 @@ func (c *Conn) Send(ctx context.Context, body []byte) error {
 // direct holds messages, with their buffers, that leave at once. Those that queue have
 // buffers of their own, of the right size, as they may be many and stay for long.
 var direct = sync.Pool{New: func() any { return new(outgoing) }}
+
+// sendQueued is Send while somebody writes. o.mu is held, and unlocked.
+func (c *Conn) sendQueued(ctx context.Context, body []byte) error {
+	m := &outgoing{ctx: ctx, sent: make(chan error, 1)}
+	err := c.encode(m, body, false)
+	if err == nil {
+		c.push(m)
+	}
+	c.out.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return c.awaitSent(ctx, m)
+}
 
 // awaitSent waits for the writer. A message that it has not begun is taken out of the queue when ctx ends.
 func (c *Conn) awaitSent(ctx context.Context, m *outgoing) error {
@@ -242,17 +246,10 @@ func (o *sendState) takeBatch() []*outgoing {
 
 // write writes a batch. The caller has the right to write.
 func (c *Conn) write(batch []*outgoing) error {
-	o := &c.out
-	first := batch[0]
+	first, last := batch[0], batch[len(batch)-1]
 	ctx := first.ctx
 	if ctx == nil {
 		ctx = context.Background()
-	}
-	o.mu.Lock()
-	err := o.err
-	o.mu.Unlock()
-	if err != nil {
-		return c.error("send", err)
 	}
 	b := first.wire
 	if len(batch) > 1 {
@@ -264,45 +261,71 @@ func (c *Conn) write(batch []*outgoing) error {
 			b = append(b, m.wire...)
 		}
 	}
-	if len(b) > 0 {
-		if err := c.keepApart(ctx, first.gap); err != nil {
-			return err
-		}
-		n, err := c.wire.write(ctx, b, c.set.send)
-		c.bytesOut.Add(int64(n))
-		c.traceWrote(n, err)
-		if err != nil {
-			if n == 0 && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-				return err
-			}
-			return c.sendFailed(err)
-		}
-		o.lastOut, o.lastGap = time.Now(), batch[len(batch)-1].gap
+	if err := c.writeBytes(ctx, b, first.gap, last.gap); err != nil {
+		return err
 	}
 	for _, m := range batch {
 		if !m.fin || len(m.wire) > 0 {
-			c.msgsOut.Add(1)
-			if f := c.set.trace.Sent; f != nil {
-				f(c, m.body)
-			}
+			c.noteSent(m)
 		}
 	}
-	if batch[len(batch)-1].fin {
+	if last.fin {
 		return c.sendFIN()
 	}
 	return nil
 }
 
+// writeBytes writes b, which is to be apart from what left before by gap, and from what follows by after.
+func (c *Conn) writeBytes(ctx context.Context, b []byte, gap, after time.Duration) error {
+	if err := c.mayWrite(ctx, gap); err != nil || len(b) == 0 {
+		return err
+	}
+	n, err := c.wire.write(ctx, b, c.set.send)
+	return c.wrote(ctx, n, err, after)
+}
+
+// mayWrite waits for the time of the next message.
+func (c *Conn) mayWrite(ctx context.Context, gap time.Duration) error {
+	o := &c.out
+	o.mu.Lock()
+	err := o.err
+	o.mu.Unlock()
+	if err != nil {
+		return c.error("send", err)
+	}
+	if gap = max(gap, o.lastGap); gap > 0 {
+		return c.keepApart(ctx, gap)
+	}
+	return nil
+}
+
+// wrote takes the outcome of a write.
+func (c *Conn) wrote(ctx context.Context, n int, err error, after time.Duration) error {
+	c.bytesOut.Add(int64(n))
+	c.traceWrote(n, err)
+	if err != nil {
+		if n == 0 && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return err
+		}
+		return c.sendFailed(err)
+	}
+	c.out.lastOut, c.out.lastGap = time.Now(), after
+	return nil
+}
+
+func (c *Conn) noteSent(m *outgoing) {
+	c.msgsOut.Add(1)
+	if f := c.set.trace.Sent; f != nil {
+		f(c, m.body)
+	}
+}
+
 // keepApart waits until a peer that takes one read for one message has had time to
 // take the last one. [C-7]
 func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
-	o := &c.out
-	gap = max(gap, o.lastGap)
-	if gap == 0 || o.lastOut.IsZero() {
-		return nil
-	}
-	wait := time.Until(o.lastOut.Add(gap))
-	if wait <= 0 {
+	last := c.out.lastOut
+	wait := time.Until(last.Add(gap))
+	if last.IsZero() || wait <= 0 {
 		return nil
 	}
 	t := time.NewTimer(wait)

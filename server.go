@@ -227,34 +227,46 @@ func (s *Server) refuse(nc net.Conn, err error) error {
 	return &Error{Op: "accept", Addr: addrText(nc.RemoteAddr()), Reason: EndRefused, Err: err}
 }
 
-// converse holds one conversation, from the greeting to the closed connection.
+// converse holds one conversation, from the greeting to the closed connection. It keeps little on
+// the stack, for it stands below every idle conversation.
 func (s *Server) converse(c *Conn) {
 	defer s.forget(c)
+	err := s.open(c)
+	if err == nil {
+		err = guard(s.ctx, c, s.handler())
+	}
+	s.conclude(c, err)
+}
+
+// open begins a conversation. A peer that has spoken and closed before it was greeted is still heard. [C-1]
+func (s *Server) open(c *Conn) error {
 	if f := s.set.trace.ConnStart; f != nil {
 		f(c)
 	}
-	err := s.handle(c)
+	if s.set.greeting == "" {
+		return nil
+	}
+	if err := c.Send(s.ctx, []byte(s.set.greeting)); err != nil && ReasonOf(err) != EndReset {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) handler() Handler {
+	if s.Handler == nil {
+		return discard{}
+	}
+	return s.Handler
+}
+
+// conclude ends the conversation as what its handler returned.
+func (s *Server) conclude(c *Conn, err error) {
 	reason := outcome(err)
 	stopped := c.stopped.Load() != uint32(EndNone)
 	if r, _ := c.End(); reason == EndHandlerFailed && !stopped && (r == EndNone || r == EndPeerClosed) {
 		s.logFailure(c, err)
 	}
 	_ = c.finish(reason, err)
-}
-
-// handle greets and has the handler answer.
-func (s *Server) handle(c *Conn) error {
-	if g := s.set.greeting; g != "" {
-		// A peer that has spoken and closed already is still heard.
-		if err := c.Send(s.ctx, []byte(g)); err != nil && ReasonOf(err) != EndReset {
-			return err
-		}
-	}
-	h := s.Handler
-	if h == nil {
-		h = HandlerFunc(discard)
-	}
-	return guard(s.ctx, c, h)
 }
 
 func (s *Server) logFailure(c *Conn, err error) {
@@ -267,7 +279,9 @@ func (s *Server) logFailure(c *Conn, err error) {
 }
 
 // discard is the handler of the zero Server.
-func discard(ctx context.Context, c *Conn) error {
+type discard struct{}
+
+func (discard) ServeConn(ctx context.Context, c *Conn) error {
 	for {
 		if _, err := c.Receive(ctx); err != nil {
 			return err

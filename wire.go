@@ -55,16 +55,24 @@ func (w *wire) init(nc net.Conn) {
 	w.initRaw()
 }
 
-// read waits for bytes and returns them. They are valid until done.
-func (w *wire) read() ([]byte, error) {
-	if w.rc != nil {
-		w.rn, w.rerr = 0, nil
-		err := w.rc.Read(w.readFn)
-		return w.result(err)
+// read waits for bytes, which got returns. It is split in two because what stands on the
+// stack across the wait is paid for by every idle conversation.
+func (w *wire) read() {
+	w.rn, w.rerr = 0, nil
+	if w.rc == nil {
+		w.buf = chunks.Get().(*[chunk]byte)
+		w.rn, w.rerr = w.nc.Read(w.buf[:])
+	} else if err := w.rc.Read(w.readFn); err != nil {
+		w.rerr = err
 	}
-	w.buf = chunks.Get().(*[chunk]byte)
-	w.rn, w.rerr = w.nc.Read(w.buf[:])
-	return w.result(nil)
+}
+
+// got returns what the last read or try has found. The bytes are valid until done.
+func (w *wire) got() ([]byte, error) {
+	if w.buf == nil {
+		return nil, w.rerr
+	}
+	return w.buf[:w.rn], w.rerr
 }
 
 // try returns the bytes that are there without waiting, none if there are none.
@@ -74,18 +82,10 @@ func (w *wire) try() ([]byte, error) {
 		return nil, nil
 	}
 	w.rn, w.rerr = 0, nil
-	err := w.rc.Control(func(fd uintptr) { w.readFn(fd) })
-	return w.result(err)
-}
-
-func (w *wire) result(err error) ([]byte, error) {
-	if err == nil {
-		err = w.rerr
+	if err := w.rc.Control(func(fd uintptr) { w.readFn(fd) }); err != nil {
+		w.rerr = err
 	}
-	if w.buf == nil {
-		return nil, err
-	}
-	return w.buf[:w.rn], err
+	return w.got()
 }
 
 // done gives the buffer of the last read back.

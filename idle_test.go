@@ -1,0 +1,114 @@
+package duet_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"runtime"
+	"runtime/metrics"
+	"testing"
+	"time"
+
+	"duet.example/duet"
+)
+
+// An idleUse is what idle conversations cost, per conversation.
+type idleUse struct{ goroutines, heap, stack float64 }
+
+func measure() (goroutines int, heap, stack uint64) {
+	for range 3 {
+		runtime.GC() // pools are empty after two, stacks are small after the first
+	}
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(s)
+	return runtime.NumGoroutine(), s[0].Value.Uint64(), s[1].Value.Uint64()
+}
+
+// idlers connects n peers that have spoken once and say nothing more, and
+// tells what the server's side of them costs. The peers' own sockets are no conversations, and are counted apart.
+func idlers(t *testing.T, n int, s *duet.Server) idleUse {
+	t.Helper()
+	base := make([]net.Conn, 0, 2*n)
+	l, dial := tcp.listen(t)
+	st := start(t, tcp, s)
+	defer func() {
+		for _, nc := range base {
+			nc.Close()
+		}
+		waitFor(t, func() bool { return len(st.ends) >= n })
+		for range n {
+			<-st.ends
+		}
+	}()
+	// What a connected net.Conn costs by itself is the slope of one that nobody holds a conversation on.
+	_, before, _ := measure()
+	for range 100 {
+		nc, err := dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		base = append(base, nc)
+		if nc, err = l.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		base = append(base, nc)
+	}
+	_, after, _ := measure()
+	client := float64(after-before) / 200
+	l.Close()
+
+	goroutines, heap, stack := measure()
+	for range n {
+		nc, err := st.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		base = append(base, nc)
+		io.WriteString(nc, "hello\n")
+		if _, err := io.ReadFull(nc, make([]byte, 6)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var use idleUse
+	waitFor(t, func() bool {
+		g, h, s := measure()
+		use = idleUse{float64(g-goroutines) / float64(n), float64(h-heap)/float64(n) - client, (float64(s) - float64(stack)) / float64(n)}
+		return g-goroutines == n
+	})
+	return use
+}
+
+// A conversation in which nobody speaks has one goroutine and no buffer, whatever timeouts it has. (docs/performance.md, row idle)
+func TestIdleUse(t *testing.T) {
+	const n = 1000
+	echo := duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+		for m, err := range c.Messages(ctx) {
+			if err == nil {
+				err = c.Send(ctx, m.Body)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for name, server := range map[string]*duet.Server{
+		"echo":        {Handler: echo},
+		"no timeouts": {SendTimeout: -1, Greeting: "hello"},
+		"timeouts":    {IdleTimeout: time.Hour, SendTimeout: time.Minute, Farewell: "bye", Greeting: "hello"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			use := idlers(t, n, server)
+			t.Logf("per idle conversation: %.2f goroutines, %.0f bytes of heap, %.0f bytes of stack", use.goroutines, use.heap, use.stack)
+			if use.goroutines != 1 {
+				t.Errorf("%.2f goroutines, want 1", use.goroutines)
+			}
+			if use.heap > 3000 {
+				t.Errorf("%.0f bytes of heap, want no buffer", use.heap)
+			}
+			if sum := use.heap + use.stack; sum > 4500 && !raceEnabled {
+				t.Errorf("%.0f bytes in all, want 4500 at most: has the stack grown to 4 KiB?", sum)
+			}
+		})
+	}
+}
