@@ -3,6 +3,7 @@ package duet
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Message is one thing said in a conversation.
@@ -26,6 +27,9 @@ func IsFarewell(body []byte, word string) bool {
 		return false
 	}
 	body = bytes.TrimSpace(body)
+	if !utf8.Valid(body) || !utf8.ValidString(word) {
+		return string(body) == word // to EqualFold, one invalid byte is as good as another
+	}
 	// A letter of the other case may take more bytes, but never more than these.
 	return len(body) <= 4*len(word) && strings.EqualFold(string(body), word)
 }
