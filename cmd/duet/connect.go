@@ -26,6 +26,7 @@ type connect struct {
 
 	addr    transport.Address
 	explain *console.Explainer
+	say     func(format string, args ...any) // tells a notice: on stderr, and at the console once there is one
 }
 
 func (a *app) connectCommand() *cobra.Command {
@@ -78,12 +79,16 @@ func (k *connect) run(ctx context.Context, args []string) error {
 	if k.addr, err = transport.ParseAddress(transport.DefaultConnect, args...); err != nil {
 		return err
 	}
+	if err := k.checkFamily(k.addr); err != nil {
+		return err
+	}
 	pipe := !k.zero && !k.wantsConsole(&k.talk)
 	if pipe && k.reconnect {
 		return usagef("--reconnect wants a console: what a pipe had sent before a cut cannot be known to have arrived")
 	}
+	k.say = k.earlyNotice
 	d := k.dialer(pipe)
-	c, err := k.dial(ctx, d, k.explainNotice)
+	c, err := k.dial(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -97,15 +102,15 @@ func (k *connect) run(ctx context.Context, args []string) error {
 	return k.converse(ctx, d, c)
 }
 
-// explainNotice prints a change of state while there is no console yet.
-func (k *connect) explainNotice(format string, args ...any) {
+// earlyNotice prints a change of state while there is no console yet.
+func (k *connect) earlyNotice(format string, args ...any) {
 	k.notice(k.stderr, "duet: "+format, args...)
 }
 
 // dialer is the duet.Dialer that the flags describe.
 func (k *connect) dialer(pipe bool) *duet.Dialer {
 	d := &duet.Dialer{
-		Framing: k.frame, MaxMessage: int(k.maxMessage), Farewell: k.farewell,
+		Framing: k.frame, MaxMessage: int(k.maxMessage), Farewell: k.bye,
 		IdleTimeout: k.idleTimeout, SendTimeout: k.sendTimeout,
 		Transport: transport.Dialer{Family: k.family(), Timeout: k.connectTimeout},
 	}
@@ -113,15 +118,16 @@ func (k *connect) dialer(pipe bool) *duet.Dialer {
 		d.Farewell = ""
 		d.Transport.UserTimeout = k.pipePatience()
 	}
-	if k.talk.explain || k.person() {
+	if k.talk.explain || k.wantsConsole(&k.talk) {
 		d.Transport.Step = k.explain.Step
 		d.Trace = k.explain.Trace()
 	}
+	d.Trace = duet.JoinTraces(d.Trace, wrongProtocol(func(format string, args ...any) { k.say(format, args...) }))
 	return d
 }
 
 // dial connects, or takes the socket that was passed; with --retry, it waits for the server.
-func (k *connect) dial(ctx context.Context, d *duet.Dialer, say func(string, ...any)) (*duet.Conn, error) {
+func (k *connect) dial(ctx context.Context, d *duet.Dialer) (*duet.Conn, error) {
 	if k.fd >= 0 {
 		nc, err := d.Transport.File(k.fd)
 		if err != nil {
@@ -133,7 +139,7 @@ func (k *connect) dial(ctx context.Context, d *duet.Dialer, say func(string, ...
 	if !k.retry && !k.reconnect {
 		return d.DialAddress(ctx, k.addr)
 	}
-	return k.persist(ctx, d, say)
+	return k.persist(ctx, d)
 }
 
 // pipe passes bytes between the server and stdin and stdout.
@@ -151,8 +157,7 @@ func (k *connect) pipe(ctx context.Context, c *duet.Conn) error {
 		err = ferr
 	}
 	reason, cause := c.End()
-	e := ending{reason: reason, err: cause, peer: words(c.RemoteAddr())}
-	return e.result(err)
+	return newEnding(c, reason, cause).result(err)
 }
 
 // converse talks with the server at the console, and with --reconnect comes back to it.
@@ -163,8 +168,8 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		_ = c.Close()
 		return err
 	}
-	say := func(format string, args ...any) { b.Notice(safe(fmt.Sprintf(format, args...))) }
-	link := newLink(k, d, ds, say)
+	k.say = func(format string, args ...any) { b.Notice(safe(fmt.Sprintf(format, args...))) }
+	link := newLink(k, d, ds)
 	talking, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {

@@ -16,12 +16,17 @@ type ending struct {
 	peer   string
 }
 
+func newEnding(c *duet.Conn, reason duet.EndReason, err error) *ending {
+	e := &ending{reason: reason, err: err}
+	if a := c.RemoteAddr(); a != nil {
+		e.peer = a.String()
+	}
+	return e
+}
+
 func (e *ending) trace() *duet.Trace {
 	return &duet.Trace{ConnEnd: func(c *duet.Conn, reason duet.EndReason, err error) {
-		e.reason, e.err = reason, err
-		if a := c.RemoteAddr(); a != nil {
-			e.peer = a.String()
-		}
+		*e = *newEnding(c, reason, err)
 	}}
 }
 

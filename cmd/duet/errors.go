@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"duet.example/duet"
@@ -57,6 +58,10 @@ func listenError(e *duet.Error) (text, hint string, code int) {
 		return at + "this machine has no such address", "ip addr shows the addresses of this machine; :PORT listens on all of them", exitConnect
 	case errors.Is(e, fs.ErrPermission):
 		return at + "permission denied", "ports below 1024 want special rights; choose a higher one", exitConnect
+	case errors.As(e, &dns) && strings.HasPrefix(dns.Name, "tcp/"):
+		return at + noPort(dns), portHint, exitUsage
+	case noSuchFamily(e):
+		return at + "the name has no address of the family that -4 or -6 asks for", "", exitConnect
 	case errors.As(e, &dns):
 		return at + "no address is known for " + dns.Name, "check the name, or give a number", exitConnect
 	}
@@ -69,6 +74,10 @@ func dialError(e *duet.Error) (text, hint string, code int) {
 	switch {
 	case errors.Is(e, context.Canceled):
 		return to + "given up", "", exitConnect
+	case errors.As(e, &dns) && strings.HasPrefix(dns.Name, "tcp/"):
+		return to + noPort(dns), portHint, exitUsage
+	case noSuchFamily(e):
+		return to + "the name has no address of the family that -4 or -6 asks for", "", exitConnect
 	case errors.As(e, &dns) && dns.IsNotFound:
 		return to + "no address is known for " + dns.Name, "check the name, or give a number", exitConnect
 	case e.Reason == duet.EndTimeout:
@@ -94,7 +103,7 @@ func endError(e *duet.Error) (text, hint string, code int) {
 		with += " with " + e.Addr
 	}
 	text = with + " ended: " + e.Reason.String()
-	if c := cause(e); c != "" {
+	if c := cause(e); c != "" && c != e.Reason.String() {
 		text += " (" + c + ")"
 	}
 	switch e.Reason {
@@ -104,6 +113,17 @@ func endError(e *duet.Error) (text, hint string, code int) {
 		hint = "the peer did not read what was sent; --send-timeout waits longer"
 	}
 	return text, hint, codeOf(e.Reason)
+}
+
+const portHint = "a port is a number from 0 to 65535, or a name such as http"
+
+// noPort words that a service is not known; package net calls it tcp/NAME.
+func noPort(e *net.DNSError) string { return "no port is called " + strings.TrimPrefix(e.Name, "tcp/") }
+
+// noSuchFamily reports whether package net found addresses, but of the other family only.
+func noSuchFamily(err error) bool {
+	var ae *net.AddrError
+	return errors.As(err, &ae) && ae.Err == "no suitable address found"
 }
 
 // cause is the innermost error's text.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -40,7 +42,8 @@ type talk struct {
 	verbose     bool
 	quiet       bool
 
-	// What the flags come to; set by resolve.
+	// What the flags come to; set by resolve. bye is the farewell as the peer gets it.
+	bye   string
 	frame framing.Framing
 	enc   *charset.Encoding
 	stamp console.Stamps
@@ -107,6 +110,9 @@ func (t *talk) resolve() error {
 	case t.timeout < 0 || t.idleTimeout < 0 || t.sendTimeout < 0:
 		return usagef("a timeout is not below zero")
 	}
+	if t.bye, err = t.encoded("farewell", t.farewell); err != nil {
+		return err
+	}
 	if t.idleTimeout == 0 {
 		t.idleTimeout = t.timeout
 	}
@@ -124,6 +130,29 @@ func (t *talk) family() transport.Family {
 		return transport.IPv6
 	}
 	return transport.AnyFamily
+}
+
+// encoded is the text of a flag as it goes to the peer.
+func (t *talk) encoded(flag, text string) (string, error) {
+	b, err := t.enc.Encode(text)
+	if err != nil {
+		return "", usagef("--%s %q: %w", flag, text, err)
+	}
+	return string(b), nil
+}
+
+// checkFamily refuses an address that -4 or -6 leaves out.
+func (t *talk) checkFamily(a transport.Address) error {
+	ip, err := netip.ParseAddr(a.Host)
+	switch {
+	case err != nil:
+		return nil // a name; its addresses are looked up later
+	case t.ipv4 && !ip.Unmap().Is4():
+		return usagef("-4 asks for IPv4, and %s is an IPv6 address", a.Host)
+	case t.ipv6 && ip.Is4():
+		return usagef("-6 asks for IPv6, and %s is an IPv4 address", a.Host)
+	}
+	return nil
 }
 
 // pipePatience is how long a pipe's peer may take nothing. For a pipe that is
@@ -153,6 +182,24 @@ func (t *talk) colored(terminal bool) bool {
 	}
 	// https://no-color.org: set and not empty
 	return terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// flagError words what pflag says of a value in the words of people.
+func flagError(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	f := bad.GetFlag()
+	switch f.Value.Type() {
+	case "int":
+		return fmt.Errorf("--%s wants a number, not %q", f.Name, bad.GetValue())
+	case "duration":
+		return fmt.Errorf("--%s wants a duration such as 500ms, 30s or 2m, not %q", f.Name, bad.GetValue())
+	case "bool":
+		return fmt.Errorf("--%s is on or off: it takes no %q", f.Name, bad.GetValue())
+	}
+	return fmt.Errorf("--%s %q: %w", f.Name, bad.GetValue(), bad.Unwrap())
 }
 
 // A size is a number of bytes on the command line.

@@ -14,7 +14,6 @@ type link struct {
 	k    *connect
 	d    *duet.Dialer
 	desk *desk.Desk
-	say  func(format string, args ...any)
 
 	ended chan struct{} // closed when there is no conversation any more, and none will follow
 	err   error         // how the last one ended, if badly; valid after ended
@@ -25,8 +24,8 @@ type link struct {
 	cancel  context.CancelFunc // ends waiting for the server
 }
 
-func newLink(k *connect, d *duet.Dialer, ds *desk.Desk, say func(string, ...any)) *link {
-	return &link{k: k, d: d, desk: ds, say: say, ended: make(chan struct{})}
+func newLink(k *connect, d *duet.Dialer, ds *desk.Desk) *link {
+	return &link{k: k, d: d, desk: ds, ended: make(chan struct{})}
 }
 
 // run holds the conversation c and what comes after it. When ctx ends, a conversation goes on until goodbye or
@@ -43,16 +42,15 @@ func (l *link) run(ctx context.Context, c *duet.Conn) {
 			_ = c.Close()
 			return
 		}
-		l.say("connected to %s (not encrypted, peer unknown)", words(c.RemoteAddr()))
+		l.k.say("connected to %s (not encrypted, peer unknown)", words(c.RemoteAddr()))
 		err := duet.Converse(context.WithoutCancel(ctx), c, l.desk)
 		reason, cause := c.End()
-		e := ending{reason: reason, err: cause, peer: words(c.RemoteAddr())}
-		l.err = e.result(err)
+		l.err = newEnding(c, reason, cause).result(err)
 		if !l.comesBack(reason) {
 			return
 		}
-		l.say("%s, trying again", reason)
-		if c, err = l.k.persist(waiting, l.d, l.say); err != nil {
+		l.k.say("%s, trying again", reason)
+		if c, err = l.k.persist(waiting, l.d); err != nil {
 			if waiting.Err() == nil {
 				l.err = err
 			}

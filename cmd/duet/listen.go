@@ -28,7 +28,8 @@ type listen struct {
 	talk
 	backlog       int
 	greeting      string
-	greets, words bool // --greeting and --farewell were given
+	hello         string // the greeting as the peer gets it
+	greets, words bool   // --greeting and --farewell were given
 	echo, discard bool
 	keepOpen      bool
 	systemd       bool
@@ -86,6 +87,10 @@ func (l *listen) run(ctx context.Context, args []string) error {
 	if err := l.resolve(); err != nil {
 		return err
 	}
+	var err error
+	if l.hello, err = l.encoded("greeting", l.greeting); err != nil {
+		return err
+	}
 	if l.echo && l.discard {
 		return usagef("--echo and --discard exclude each other")
 	}
@@ -119,7 +124,7 @@ func (l *listen) open(ctx context.Context, args []string) (net.Listener, string,
 	if l.backlog <= 0 {
 		lc.Backlog = -1 // the zero of ListenConfig is its default
 	}
-	if l.talk.explain || l.person() {
+	if l.talk.explain || l.wantsConsole(&l.talk) {
 		lc.Step = l.explain.Step
 	}
 	if l.pipes() {
@@ -141,6 +146,9 @@ func (l *listen) open(ctx context.Context, args []string) (net.Listener, string,
 		return ln, words(ln.Addr()), nil
 	}
 	addr, err := transport.ParseAddress(transport.DefaultListen, args...)
+	if err == nil {
+		err = l.checkFamily(addr)
+	}
 	if err != nil {
 		return nil, "", err
 	}
@@ -188,11 +196,11 @@ func (l *listen) announce(w io.Writer, ln net.Listener, at string) {
 
 // server is the duet.Server that the flags describe.
 func (l *listen) server(h duet.Handler, traces ...*duet.Trace) *duet.Server {
-	if l.talk.explain || l.person() {
+	if l.talk.explain || l.wantsConsole(&l.talk) {
 		traces = append(traces, l.explain.Trace())
 	}
 	return &duet.Server{
-		Handler: h, Framing: l.frame, MaxMessage: int(l.maxMessage), Greeting: l.greeting, Farewell: l.farewell,
+		Handler: h, Framing: l.frame, MaxMessage: int(l.maxMessage), Greeting: l.hello, Farewell: l.bye,
 		IdleTimeout: l.idleTimeout, SendTimeout: l.sendTimeout, Trace: duet.JoinTraces(traces...),
 		ErrorLog: slog.New(slog.NewTextHandler(l.stderr, nil)),
 	}
@@ -220,10 +228,10 @@ func (l *listen) serve(ctx context.Context, s *duet.Server, ln net.Listener) err
 // handle runs a server that answers by itself, until a signal ends it.
 func (l *listen) handle(ctx context.Context, ln net.Listener, at string) error {
 	if !l.greets {
-		l.greeting = ""
+		l.hello = ""
 	}
 	if !l.words {
-		l.farewell = ""
+		l.bye = ""
 	}
 	framed := l.talk.framing != "auto" || l.words
 	var h duet.Handler = handler.Echo{Framed: framed}
@@ -290,7 +298,7 @@ func (l *listen) pipe(ctx context.Context, ln net.Listener, at string) error {
 	h := &handler.Pipe{
 		In: l.stdin, Out: out, HalfOpen: time.Duration(l.halfOpen), Idle: l.idleTimeout, Send: l.pipePatience(),
 	}
-	l.greeting, l.farewell = "", ""
+	l.hello, l.bye = "", ""
 	for {
 		nc, err := ln.Accept()
 		if err != nil {

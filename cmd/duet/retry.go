@@ -11,7 +11,7 @@ import (
 
 // persist connects, and tries again while nobody answers: with growing waits and
 // jitter, so that many clients do not come back at the same moment. It says a line for each change of state.
-func (k *connect) persist(ctx context.Context, d *duet.Dialer, say func(string, ...any)) (*duet.Conn, error) {
+func (k *connect) persist(ctx context.Context, d *duet.Dialer) (*duet.Conn, error) {
 	if k.retryFor > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, k.retryFor, errRetryFor)
@@ -29,14 +29,14 @@ func (k *connect) persist(ctx context.Context, d *duet.Dialer, say func(string, 
 		}
 		text, _, _ := explainError(last)
 		if errors.Is(context.Cause(ctx), errRetryFor) {
-			say("gave up after %v", k.retryFor)
+			k.say("gave up after %v", k.retryFor)
 			return nil, last
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if text != said {
-			say("%s; trying again until it answers", text)
+			k.say("%s; trying again until it answers", text)
 			said = text
 		}
 		pause := time.NewTimer(wait/2 + rand.N(wait))

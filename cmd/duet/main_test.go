@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+)
+
+// leakCode is how a duet under test ends that has left goroutines behind; no exit code of duet's own.
+const leakCode = 99
+
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){"duet": duetUnderTest})
+}
+
+// duetUnderTest is main, but that it looks for goroutines that run has left behind.
+func duetUnderTest() {
+	code := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	if err := goleak.Find(leakOptions()...); err != nil {
+		fmt.Fprintln(os.Stderr, "duet: left behind:", err)
+		code = leakCode
+	}
+	os.Exit(code)
+}
+
+func leakOptions() []goleak.Option {
+	return []goleak.Option{
+		goleak.IgnoreTopFunction("os/signal.loop"), // one for the life of the process
+		goleak.IgnoreTopFunction("os/signal.signal_recv"),
+	}
+}
+
+// leakChecked runs the tests, and then looks for goroutines of the test process.
+type leakChecked struct{ m *testing.M }
+
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if code != 0 {
+		return code
+	}
+	if err := goleak.Find(leakOptions()...); err != nil {
+		fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
+		return 1
+	}
+	return 0
+}
+
+// patience bounds every wait of a script.
+const patience = 20 * time.Second
