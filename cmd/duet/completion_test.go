@@ -12,8 +12,8 @@ import (
 	"duet.example/duet/framing"
 )
 
-// output runs duet and returns what it prints.
-func output(t *testing.T, args ...string) string {
+// outputOf runs duet and returns what it prints.
+func outputOf(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
 	if code := run(t.Context(), args, strings.NewReader(""), &out, &errs); code != exitOK {
@@ -24,7 +24,7 @@ func output(t *testing.T, args ...string) string {
 
 func TestCompletionScripts(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		script := output(t, "completion", shell)
+		script := outputOf(t, "completion", shell)
 		if !strings.Contains(script, "__complete") {
 			t.Errorf("%s: no script of completion:\n%s", shell, script)
 		}
@@ -50,7 +50,7 @@ func TestCompletionScripts(t *testing.T) {
 // completed are the candidates for the last of args, and the directive after them.
 func completed(t *testing.T, args ...string) (candidates []string, directive string) {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(output(t, append([]string{"__complete"}, args...)...)), "\n")
+	lines := strings.Split(strings.TrimSpace(outputOf(t, append([]string{"__complete"}, args...)...)), "\n")
 	for i, l := range lines {
 		lines[i], _, _ = strings.Cut(l, "\t")
 	}

@@ -71,10 +71,10 @@ func (s *screenText) String() string {
 	return s.text.String()
 }
 
-var port = regexp.MustCompile(`(:\s?)\d+`)
+var portNumber = regexp.MustCompile(`(:\s?)\d+`)
 
 // withoutPorts makes lines comparable that differ in their ports.
-func withoutPorts(line string) string { return port.ReplaceAllString(line, "${1}PORT") }
+func withoutPorts(line string) string { return portNumber.ReplaceAllString(line, "${1}PORT") }
 
 // A stage is duet while it runs in a test.
 type stage struct {
