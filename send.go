@@ -120,7 +120,7 @@ func (c *Conn) Post(body []byte) error {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	m := new(outgoing)
+	m := &outgoing{wire: make([]byte, 0, len(body)+4)} // most framings add no more
 	if err := c.encode(m, body, false); err != nil {
 		return err
 	}

@@ -1,0 +1,107 @@
+package duet_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+
+	"duet.example/duet"
+)
+
+// serveBench serves over TCP on the loopback until the benchmark ends.
+func serveBench(b *testing.B, s *duet.Server) string {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.ErrorLog = slog.New(slog.NewTextHandler(io.Discard, nil))
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	b.Cleanup(func() {
+		s.Close()
+		<-served
+		s.Shutdown(context.Background())
+	})
+	return l.Addr().String()
+}
+
+func echo(ctx context.Context, c *duet.Conn) error {
+	for m, err := range c.Messages(ctx) {
+		if err == nil {
+			err = c.Send(ctx, m.Body)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BenchmarkEcho is one message of 64 bytes there and back; both ends are duet's.
+func BenchmarkEcho(b *testing.B) {
+	address := serveBench(b, &duet.Server{Handler: duet.HandlerFunc(echo)})
+	ctx := context.Background()
+	c, err := duet.Dial(ctx, address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	body := make([]byte, 64)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Send(ctx, body); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := c.Receive(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkPost is one message of 64 bytes through the queue, to a peer that reads.
+func BenchmarkPost(b *testing.B) {
+	address := serveBench(b, &duet.Server{})
+	c, err := duet.Dial(context.Background(), address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	body := make([]byte, 64)
+	b.SetBytes(64)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Post(body); err != nil {
+			b.Fatal(err)
+		}
+		if c.Queued() > 1<<20 {
+			if err := c.Send(context.Background(), body); err != nil { // waits for the queue
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// BenchmarkAcceptGreetClose is one whole conversation: connect, read the greeting, close.
+func BenchmarkAcceptGreetClose(b *testing.B) {
+	address := serveBench(b, &duet.Server{Greeting: "hello", Handler: duet.HandlerFunc(
+		func(context.Context, *duet.Conn) error { return nil },
+	)})
+	b.ReportAllocs()
+	got := make([]byte, 16)
+	for b.Loop() {
+		nc, err := net.Dial("tcp", address)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for err == nil {
+			_, err = nc.Read(got)
+		}
+		if err != io.EOF {
+			b.Fatal(err)
+		}
+		nc.Close()
+	}
+}
