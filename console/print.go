@@ -193,7 +193,11 @@ func (s *Session) left(e desk.Event) {
 
 // EndWords names an ending for people. It is safe text.
 func EndWords(r duet.EndReason, err error) string {
-	if err == nil || r == duet.EndPeerClosed || r == duet.EndFarewell {
+	switch r {
+	case duet.EndFarewell, duet.EndPeerClosed, duet.EndClosed, duet.EndShutdown, duet.EndKicked:
+		return r.String() // the error only says the same in other words
+	}
+	if err == nil {
 		return r.String()
 	}
 	return r.String() + " (" + safe(rootCause(err)) + ")"
