@@ -54,7 +54,7 @@ type program struct {
 	cmd      *exec.Cmd
 	stdin    *os.File
 	stdout   *os.File // the reading end
-	out, err *output
+	out, err *printed
 	ended    chan struct{} // closed when it has ended and all it printed is there
 }
 
@@ -64,7 +64,7 @@ func startProgram(ts *testscript.TestScript, w *world, in, fd string, args []str
 	if err != nil {
 		return nil, err
 	}
-	p := &program{cmd: exec.Command(path, args[1:]...), out: newOutput(), err: newOutput(), ended: make(chan struct{})}
+	p := &program{cmd: exec.Command(path, args[1:]...), out: newPrinted(), err: newPrinted(), ended: make(chan struct{})}
 	p.cmd.Args[0] = args[0]
 	p.cmd.Dir = ts.MkAbs(".")
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOCOVERDIR", "WORK", "TERM", "LISTEN_FDS", "LISTEN_PID", "XDG_STATE_HOME"} {
@@ -143,7 +143,7 @@ func (p *program) await(re *regexp.Regexp, count int) ([]string, error) {
 	ended := p.ended
 	for {
 		changed := []<-chan struct{}{p.out.changed(), p.err.changed()}
-		for _, o := range []*output{p.out, p.err} {
+		for _, o := range []*printed{p.out, p.err} {
 			if m := re.FindAllStringSubmatch(o.String(), -1); len(m) >= count {
 				return m[count-1], nil
 			}
@@ -192,16 +192,16 @@ func (p *program) kill() {
 	<-p.ended
 }
 
-// An output keeps what a program has printed.
-type output struct {
+// A printed keeps what a program has printed.
+type printed struct {
 	mu   sync.Mutex
 	text strings.Builder
 	more chan struct{} // closed and replaced when there is more
 }
 
-func newOutput() *output { return &output{more: make(chan struct{})} }
+func newPrinted() *printed { return &printed{more: make(chan struct{})} }
 
-func (o *output) Write(b []byte) (int, error) {
+func (o *printed) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	close(o.more)
@@ -209,13 +209,13 @@ func (o *output) Write(b []byte) (int, error) {
 	return o.text.Write(b)
 }
 
-func (o *output) String() string {
+func (o *printed) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
 }
 
-func (o *output) changed() <-chan struct{} {
+func (o *printed) changed() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.more
