@@ -89,7 +89,10 @@ func (s *Server) ListenAndServe(ctx context.Context, address string) error {
 		return err
 	}
 	l, err := s.Listen.Listen(ctx, a)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ErrServerClosed
+	case err != nil:
 		return &Error{Op: "listen", Addr: a.String(), Err: err}
 	}
 	down := make(chan struct{})

@@ -166,6 +166,7 @@ func TestListenAndServe(t *testing.T) {
 	go func() { served <- s.ListenAndServe(ctx, "127.0.0.1:0") }()
 	cancel()
 	wantErr(t, "ListenAndServe", <-served, duet.ErrServerClosed)
+	wantErr(t, "ListenAndServe after ctx", new(duet.Server).ListenAndServe(ctx, "localhost:0"), duet.ErrServerClosed)
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
