@@ -146,19 +146,6 @@ func TestSlowReader(t *testing.T) {
 	})
 }
 
-// TestSlowReaderTCP: what the system holds shrinks, although it takes no more for long.
-func TestSlowReaderTCP(t *testing.T) {
-	peer, nc := ends(t, "tcp")
-	s := serve(t, handler.Echo{Send: 200 * time.Millisecond}, nc, "tcp")
-	const size = 12 << 20
-	go func() {
-		_, _ = io.Copy(peer, random(2, size))
-		halfClose(t, peer)
-	}()
-	wantSum(t, "echo", &sleepy{r: peer, piece: 256 << 10, pause: 20 * time.Millisecond}, 2, size)
-	s.want(t, duet.EndPeerClosed, io.EOF)
-}
-
 // A sleepy reads a piece, and pauses.
 type sleepy struct {
 	r     io.Reader

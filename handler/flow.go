@@ -50,7 +50,7 @@ type silence struct {
 
 // A state is what the system knows about a connection.
 type state struct {
-	readable bool // bytes or an end wait to be read
+	readable bool // bytes or the peer's end wait to be read, or were: the peer is not idle
 	full     bool // somebody who writes waits, or would wait, for the peer
 	queue    int  // bytes that the system still holds for the peer; -1: unknown
 }
@@ -209,13 +209,6 @@ func (f *flow) silentFrom(s silence) {
 	f.schedule()
 }
 
-// deafFrom: the peer has finished, it cannot be idle any more.
-func (f *flow) deaf() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.idle = 0
-}
-
 // cause is how the conversation ends: as the flow was told to, or else with err.
 func (f *flow) cause(err error) error {
 	why := context.Cause(f.ctx)
@@ -231,7 +224,7 @@ func (f *flow) cause(err error) error {
 // lost tells of bytes that the system took and could not get to the peer.
 func (f *flow) lost(probe bool) error {
 	if err := f.meter.broken(probe); err != nil {
-		return failure(f.c, "send", reason(err), err)
+		return failure(f.c, "send", duet.ReasonOf(err), err)
 	}
 	return nil
 }
@@ -249,7 +242,7 @@ func (f *flow) peerError(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return f.stopped()
 	}
-	return failure(f.c, op, reason(err), err)
+	return failure(f.c, op, duet.ReasonOf(err), err)
 }
 
 // stopped is how the conversation ends when somebody else wants it to.
@@ -263,9 +256,6 @@ func (f *flow) stopped() error {
 		return failure(f.c, "converse", why, duet.ErrClosed)
 	}
 }
-
-// reason is the ending that an error of the connection stands for; what is unknown is a reset.
-func reason(err error) duet.EndReason { return duet.ReasonOf(err) }
 
 func failure(c *duet.Conn, op string, why duet.EndReason, err error) error {
 	e := &duet.Error{Op: op, Reason: why, Err: err}

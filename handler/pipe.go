@@ -139,7 +139,6 @@ func (p *Pipe) download(f *flow, fin chan<- struct{}) {
 	_, err := bulk.Copy(f.ctx, out, f.conn, f.received)
 	switch {
 	case err == nil:
-		f.deaf()
 		limit := p.HalfOpen
 		if limit == 0 {
 			limit = DefaultHalfOpen

@@ -217,7 +217,7 @@ func TestPipeHalfOpen(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			peer, nc := duettest.Pipe()
 			in, feed := duettest.Pipe()
-			s := serve(t, &handler.Pipe{In: in, HalfOpen: -1}, nc, "memory")
+			s := serve(t, &handler.Pipe{In: in, HalfOpen: -1, Idle: time.Minute}, nc, "memory")
 			halfClose(t, peer)
 			time.Sleep(24 * time.Hour)
 			say(t, feed, "still here")
@@ -389,6 +389,18 @@ func TestPipeSlowReader(t *testing.T) {
 	})
 }
 
+// TestPipeSlowReaderTCP: what the system holds shrinks, although it takes no more for longer than Send.
+func TestPipeSlowReaderTCP(t *testing.T) {
+	peer, nc := ends(t, "tcp")
+	must(t, nc.(*net.TCPConn).SetWriteBuffer(1<<20))
+	must(t, peer.(*net.TCPConn).SetReadBuffer(32<<10))
+	const size = 1000 << 10
+	s := serve(t, &handler.Pipe{In: newInput(t, "pipe", size), Send: 300 * time.Millisecond}, nc, "tcp")
+	wantSum(t, "the peer heard", &sleepy{r: peer, piece: 16 << 10, pause: 80 * time.Millisecond}, 1, size)
+	must(t, peer.Close())
+	s.want(t, duet.EndPeerClosed, io.EOF)
+}
+
 // TestPipeFullOutput: a peer whose bytes wait for Out is not idle.
 func TestPipeFullOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -417,7 +429,7 @@ func TestPipeStops(t *testing.T) {
 			peer, nc := ends(t, kind)
 			in, _ := filePipe(t)
 			r, out := filePipe(t)
-			s := serve(t, &handler.Pipe{In: in, Out: out, HalfOpen: -1}, nc, kind)
+			s := serve(t, &handler.Pipe{In: in, Out: out, HalfOpen: -1, Send: -1}, nc, kind)
 			say(t, peer, "x")
 			halfClose(t, peer)
 			hear(t, r, "x")
@@ -427,7 +439,7 @@ func TestPipeStops(t *testing.T) {
 			peer, nc := ends(t, kind)
 			in, _ := filePipe(t)
 			_, out := filePipe(t)
-			s := serve(t, &handler.Pipe{In: in, Out: out}, nc, kind)
+			s := serve(t, &handler.Pipe{In: in, Out: out, Send: -1}, nc, kind)
 			flood(t, peer)
 			return s
 		},
