@@ -150,8 +150,12 @@ func (st *stamper) stamp(t time.Time) string {
 	return ""
 }
 
-// AddressWords shows an address as people say it: `127.0.0.1: 53122`. It is safe text.
+// AddressWords shows an address as people say it: `127.0.0.1: 53122`. Who comes through a unix socket
+// mostly has none. It is safe text.
 func AddressWords(addr string) string {
+	if addr == "" || addr == "@" {
+		return "a local peer"
+	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || strings.Contains(addr, "/") { // the path of a unix socket may hold anything
 		return safe(addr)
