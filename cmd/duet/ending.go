@@ -18,7 +18,7 @@ type ending struct {
 
 func newEnding(c *duet.Conn, reason duet.EndReason, err error) *ending {
 	e := &ending{reason: reason, err: err}
-	if a := c.RemoteAddr(); a != nil {
+	if a := c.RemoteAddr(); a != nil && a.String() != "@" {
 		e.peer = a.String()
 	}
 	return e
