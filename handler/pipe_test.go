@@ -392,11 +392,11 @@ func TestPipeSlowReader(t *testing.T) {
 // TestPipeSlowReaderTCP: what the system holds shrinks, although it takes no more for longer than Send.
 func TestPipeSlowReaderTCP(t *testing.T) {
 	peer, nc := ends(t, "tcp")
-	must(t, nc.(*net.TCPConn).SetWriteBuffer(1<<20))
+	must(t, nc.(*net.TCPConn).SetWriteBuffer(512<<10))
 	must(t, peer.(*net.TCPConn).SetReadBuffer(32<<10))
-	const size = 1000 << 10
+	const size = 1800 << 10
 	s := serve(t, &handler.Pipe{In: newInput(t, "pipe", size), Send: 300 * time.Millisecond}, nc, "tcp")
-	wantSum(t, "the peer heard", &sleepy{r: peer, piece: 16 << 10, pause: 80 * time.Millisecond}, 1, size)
+	wantSum(t, "the peer heard", &sleepy{r: peer, piece: 16 << 10, pause: 40 * time.Millisecond}, 1, size)
 	must(t, peer.Close())
 	s.want(t, duet.EndPeerClosed, io.EOF)
 }
