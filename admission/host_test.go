@@ -1,0 +1,265 @@
+package admission_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"duet.example/duet"
+	"duet.example/duet/admission"
+	"duet.example/duet/duettest"
+)
+
+// from is a connection that comes from where it says.
+type from struct {
+	duettest.Conn
+	peer net.Addr
+}
+
+func (f from) RemoteAddr() net.Addr { return f.peer }
+
+// visit begins a conversation with s that ends when the other end, which it gives, is closed.
+func visit(s *duet.Server, wg *sync.WaitGroup, peer net.Addr, result func(error)) net.Conn {
+	client, server := duettest.Pipe()
+	wg.Go(func() {
+		err := s.ServeNetConn(from{server.(duettest.Conn), peer})
+		if result != nil {
+			result(err)
+		}
+	})
+	return client
+}
+
+func held(t *testing.T, g *admission.Gate, hosts, admitted, talking, left int) {
+	t.Helper()
+	h, a, k, l := g.Held()
+	if h != hosts || a != admitted || k != talking || l != left {
+		t.Errorf("holds %d hosts, %d places, %d conversations, %d departures; want %d, %d, %d, %d", h, a, k, l, hosts, admitted, talking, left)
+	}
+}
+
+func TestMaxPerHost(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		same       []string // three of one host, which may have two
+		others     []string
+		remembered int
+	}{
+		{"IPv4", []string{"192.0.2.1:1", "192.0.2.1:2", "[::ffff:192.0.2.1]:3"}, []string{"192.0.2.2:1", "192.0.2.0:1"}, 3},
+		{"IPv6", []string{"[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::ffff:0:0:1]:1"}, []string{"[2001:db8:0:1::1]:1", "[::1]:1"}, 3},
+		{"zones", []string{"[fe80::1%eth0]:1", "[fe80::1%eth1]:1", "[fe80::2]:1"}, []string{"[fe81::1]:1"}, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &admission.Gate{MaxPerHost: 2}
+				var s duet.Server
+				g.Guard(&s)
+				var wg sync.WaitGroup
+				errs := make(chan error, 1)
+				one := visit(&s, &wg, tcp(tt.same[0]), nil)
+				two := visit(&s, &wg, tcp(tt.same[1]), nil)
+				synctest.Wait()
+				visit(&s, &wg, tcp(tt.same[2]), func(err error) { errs <- err })
+				if err := <-errs; !errors.Is(err, admission.ErrTooMany) || duet.ReasonOf(err) != duet.EndRefused {
+					t.Errorf("a third: %v", err)
+				}
+				clients := []net.Conn{one, two}
+				for _, peer := range tt.others {
+					clients = append(clients, visit(&s, &wg, tcp(peer), func(err error) {
+						if errors.Is(err, admission.ErrTooMany) {
+							t.Errorf("%s: %v", peer, err)
+						}
+					}))
+				}
+				synctest.Wait()
+				held(t, g, tt.remembered, 0, 0, 0)
+
+				// One leaves, one may come.
+				one.Close()
+				synctest.Wait()
+				clients[0] = visit(&s, &wg, tcp(tt.same[2]), func(err error) {
+					if errors.Is(err, admission.ErrTooMany) {
+						t.Errorf("after one has left: %v", err)
+					}
+				})
+				for _, c := range clients {
+					c.Close()
+				}
+				wg.Wait()
+				held(t, g, 0, 0, 0, 0)
+			})
+		})
+	}
+}
+
+// Many at once take no more places than there are.
+func TestManyAtOnce(t *testing.T) {
+	const limit, peers = 3, 100
+	synctest.Test(t, func(t *testing.T) {
+		g := &admission.Gate{MaxPerHost: limit}
+		leave := make(chan struct{})
+		var mu sync.Mutex
+		var now, most, refused int
+		s := &duet.Server{Handler: duet.HandlerFunc(func(context.Context, *duet.Conn) error {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			<-leave
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return nil
+		})}
+		g.Guard(s)
+		var wg sync.WaitGroup
+		for i := range peers {
+			c := visit(s, &wg, tcp(fmt.Sprintf("192.0.2.1:%d", i+1)), func(err error) {
+				if errors.Is(err, admission.ErrTooMany) {
+					mu.Lock()
+					refused++
+					mu.Unlock()
+				}
+			})
+			defer c.Close()
+		}
+		synctest.Wait()
+		mu.Lock()
+		if now != limit || most != limit || refused != peers-limit {
+			t.Errorf("%d of %d talk, most %d, %d refused", now, limit, most, refused)
+		}
+		mu.Unlock()
+		close(leave)
+		wg.Wait()
+		held(t, g, 0, 0, 0, 0)
+	})
+}
+
+// A place that was taken is given back where the server refuses after all.
+func TestRefusedBySomebodyElse(t *testing.T) {
+	peer := tcp("192.0.2.1:7")
+	serve := func(s *duet.Server) error {
+		client, server := duettest.Pipe()
+		defer client.Close()
+		return s.ServeNetConn(from{server.(duettest.Conn), peer})
+	}
+	t.Run("by Admit", func(t *testing.T) {
+		g := &admission.Gate{MaxPerHost: 1}
+		busy := errors.New("busy")
+		s := &duet.Server{Trace: g.Trace()}
+		s.Admit = func(ctx context.Context, peer net.Addr) error { return errors.Join(g.Admit(ctx, peer), busy) }
+		for range 3 {
+			if err := serve(s); !errors.Is(err, busy) || errors.Is(err, admission.ErrTooMany) {
+				t.Errorf("refused with %v", err)
+			}
+		}
+		held(t, g, 0, 0, 0, 0)
+	})
+	t.Run("closed", func(t *testing.T) {
+		g := &admission.Gate{MaxPerHost: 1}
+		var s duet.Server
+		g.Guard(&s)
+		admit := s.Admit
+		s.Admit = func(ctx context.Context, peer net.Addr) error {
+			s.Close()
+			return admit(ctx, peer)
+		}
+		for range 3 { // the first after Admit said yes, the others before it is asked
+			if err := serve(&s); !errors.Is(err, duet.ErrServerClosed) {
+				t.Errorf("closed, and %v", err)
+			}
+		}
+		held(t, g, 0, 0, 0, 0)
+	})
+	t.Run("full", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := &admission.Gate{MaxPerHost: 50}
+			s := duet.Server{MaxConns: 2}
+			g.Guard(&s)
+			admit := s.Admit
+			meet := make(chan struct{})
+			s.Admit = func(ctx context.Context, peer net.Addr) error {
+				err := admit(ctx, peer)
+				<-meet // so that all have been let in before the first takes a seat
+				return err
+			}
+			var wg sync.WaitGroup
+			var clients []net.Conn
+			for range 20 { // all from one port too, as a peer of two listeners may
+				clients = append(clients, visit(&s, &wg, peer, nil))
+			}
+			synctest.Wait()
+			held(t, g, 1, 1, 0, 0)
+			close(meet)
+			synctest.Wait()
+			held(t, g, 1, 0, 0, 0)
+			for _, c := range clients {
+				c.Close()
+			}
+			wg.Wait()
+			held(t, g, 0, 0, 0, 0)
+		})
+	})
+	t.Run("who was not let in gives nothing back", func(t *testing.T) {
+		g := &admission.Gate{MaxPerHost: 1}
+		if err := g.Admit(t.Context(), peer); err != nil {
+			t.Fatal(err)
+		}
+		g.Trace().Refused(tcp("192.0.2.1:8"), admission.ErrTooMany)
+		if err := g.Admit(t.Context(), tcp("192.0.2.1:8")); !errors.Is(err, admission.ErrTooMany) {
+			t.Errorf("a second of one place: %v", err)
+		}
+	})
+}
+
+// A gate that counts nothing holds nothing.
+func TestNothingIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &admission.Gate{Deny: rules(t, "192.0.2.0/24")}
+		var s duet.Server
+		g.Guard(&s)
+		var wg sync.WaitGroup
+		c := visit(&s, &wg, tcp("10.0.0.1"), nil)
+		synctest.Wait()
+		held(t, g, 0, 0, 0, 0)
+		c.Close()
+		wg.Wait()
+	})
+	g := new(admission.Gate)
+	peer := net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.2.1:53122"))
+	trace := g.Trace()
+	c := new(duet.Conn)
+	if n := testing.AllocsPerRun(100, func() {
+		_ = g.Admit(context.Background(), peer)
+		trace.ConnStart(c)
+		if d, err := g.Delay(c, 1<<20); d != 0 || err != nil {
+			t.Errorf("held back by %v, %v", d, err)
+		}
+		trace.ConnEnd(c, duet.EndClosed, nil)
+	}); n != 0 {
+		t.Errorf("%v allocations for a conversation that is not counted", n)
+	}
+}
+
+// What was there before the gate is still asked, first.
+func TestGuardJoins(t *testing.T) {
+	closed := errors.New("closed on Sundays")
+	refused := 0
+	s := &duet.Server{
+		Admit: func(context.Context, net.Addr) error { return closed },
+		Trace: &duet.Trace{Refused: func(net.Addr, error) { refused++ }},
+	}
+	(&admission.Gate{Deny: rules(t, "192.0.2.1")}).Guard(s)
+	if err := s.Admit(t.Context(), tcp("192.0.2.1")); !errors.Is(err, closed) {
+		t.Errorf("said %v", err)
+	}
+	s.Trace.Refused(tcp("192.0.2.1"), closed)
+	if refused != 1 {
+		t.Error("the trace that was there is not called")
+	}
+}
