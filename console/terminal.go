@@ -17,6 +17,10 @@ import (
 // ErrClosed is what Print returns once a face is closed or its terminal has gone.
 var ErrClosed = errors.New("console closed")
 
+// ErrTerminalLost is in the error of [Face.Close] where the face has ended because its terminal is not there any more:
+// the window was closed, the line was cut.
+var ErrTerminalLost = errors.New("the terminal has gone")
+
 // A Face is where a console prints and from where it reads: the terminal's editor (Terminal), or plain lines.
 // All methods may be called at the same time.
 type Face interface {
@@ -167,7 +171,7 @@ func NewTerminal(opts TerminalOptions) (*Terminal, error) {
 
 // lost ends the face since the terminal has gone.
 func (t *Terminal) lost(err error) {
-	t.fail(fmt.Errorf("console: terminal lost: %w", err))
+	t.fail(fmt.Errorf("console: %w: %w", ErrTerminalLost, err))
 	t.leave()
 }
 

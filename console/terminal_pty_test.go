@@ -180,7 +180,7 @@ func TestTerminalLost(t *testing.T) {
 	if in, ok := next(t, term); ok {
 		t.Errorf("input %v from a terminal that has gone", in)
 	}
-	if err := term.Close(); err == nil || !strings.Contains(err.Error(), "terminal lost") {
+	if err := term.Close(); !errors.Is(err, console.ErrTerminalLost) {
 		t.Errorf("close: %v, want why it ended", err)
 	}
 }

@@ -176,6 +176,7 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		link.run(talking, c)
 		stop()
 	}()
+	k.setCut(link.cut)
 	out := b.Run(talking)
 	if out == console.Enough {
 		link.finish()
@@ -183,7 +184,6 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		link.goodbye()
 	}
 	b.onInterrupt(link.cut)
-	k.setCut(link.cut)
 	<-link.ended
 	cerr := b.close()
 	switch {
@@ -191,6 +191,8 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		return codeError(exitSignal + 2)
 	case out == console.Quit, out == console.Enough:
 		return nil
+	case out == console.FaceLost && cerr != nil:
+		return cerr
 	case link.err != nil:
 		return link.err
 	case cerr != nil && !errors.Is(cerr, console.ErrClosed):

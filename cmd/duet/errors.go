@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"duet.example/duet"
+	"duet.example/duet/console"
 	"duet.example/duet/internal/portowner"
 	"duet.example/duet/transport"
 )
@@ -24,6 +25,8 @@ func explainError(err error) (text, hint string, code int) {
 	var fe *transport.DescriptorError
 	var sd *transport.ActivationError
 	switch {
+	case errors.Is(err, console.ErrTerminalLost): // as SIGHUP, which may come later or not at all
+		return console.ErrTerminalLost.Error(), "", exitSignal + 1
 	case errors.As(err, &ue):
 		return ue.Error(), "duet --help, duet listen --help and duet connect --help show what there is", exitUsage
 	case errors.As(err, &se):
