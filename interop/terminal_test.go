@@ -136,6 +136,8 @@ func serverFor(t *testing.T, start func(port string) *person) (*socket, *person)
 	return newSocket(t, c), p
 }
 
+func (s *socket) CloseWrite() error { return s.Conn.(*net.TCPConn).CloseWrite() }
+
 func (s *socket) sends(text string) {
 	s.t.Helper()
 	if _, err := io.WriteString(s, text); err != nil {

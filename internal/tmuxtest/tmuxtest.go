@@ -109,6 +109,12 @@ func (term *Terminal) Resize(w, h int) {
 	term.run("resize-window", "-x", strconv.Itoa(w), "-y", strconv.Itoa(h))
 }
 
+// Close closes the window, as its user does: the terminal is gone.
+func (term *Terminal) Close() {
+	term.t.Helper()
+	term.run("kill-server")
+}
+
 // Screen returns what is on the screen, without blanks at the ends of rows nor empty rows at its end.
 func (term *Terminal) Screen() string {
 	term.t.Helper()
