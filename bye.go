@@ -129,10 +129,10 @@ func (c *Conn) sendFIN() error {
 	return err
 }
 
-// halfClose sends FIN. A connection that cannot be half-closed stays open until it is closed.
+// halfClose sends FIN, once. A connection that cannot be half-closed stays open until it is closed.
 func (c *Conn) halfClose() error {
 	hc, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok {
+	if !ok || c.finSent.Swap(true) {
 		return nil
 	}
 	err := hc.CloseWrite()

@@ -138,7 +138,7 @@ func (c *Conn) awaitWriter() error {
 // its words may not read ours; the limits count from our FIN.
 func (c *Conn) drain(began time.Time) (unread bool) {
 	left := drainLimit
-	for !c.recv.fin {
+	for !c.recv.fin && !c.rawEOF.Load() {
 		if c.wantsAbort() {
 			return true
 		}

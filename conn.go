@@ -92,6 +92,8 @@ type Conn struct {
 	stopped   atomic.Uint32 // EndReason that somebody else wants it to end with
 	rawWanted atomic.Bool   // Raw was called: nobody may receive or send any more
 	rawTaken  atomic.Bool   // Raw has taken the bytes over
+	rawEOF    atomic.Bool   // and has read the peer's end
+	finSent   atomic.Bool   // FIN has left, or could not
 	closing   atomic.Bool
 
 	bytesIn, bytesOut atomic.Int64

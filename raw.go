@@ -2,6 +2,7 @@ package duet
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -87,6 +88,9 @@ func (r *rawConn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, err := r.Conn.Read(p)
+	if errors.Is(err, io.EOF) {
+		r.c.rawEOF.Store(true)
+	}
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		r.c.traceRead(n, err)
 	}
