@@ -9,13 +9,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/term"
 )
 
 type worldKey struct{}
@@ -54,12 +57,20 @@ type program struct {
 	cmd      *exec.Cmd
 	stdin    *os.File
 	stdout   *os.File // the reading end
+	tty      *os.File // the terminal, as the program has it; nil: none
+	before   *term.State
 	out, err *printed
 	ended    chan struct{} // closed when it has ended and all it printed is there
 }
 
+// startOptions: in is a file for stdin, fd the peer whose socket is passed as descriptor 3.
+type startOptions struct {
+	in, fd string
+	tty    bool
+}
+
 // startProgram runs args with the environment and in the folder of the script.
-func startProgram(ts *testscript.TestScript, w *world, in, fd string, args []string) (*program, error) {
+func startProgram(ts *testscript.TestScript, w *world, o startOptions, args []string) (*program, error) {
 	path, err := lookPath(args[0], ts.Getenv("PATH"))
 	if err != nil {
 		return nil, err
@@ -67,22 +78,25 @@ func startProgram(ts *testscript.TestScript, w *world, in, fd string, args []str
 	p := &program{cmd: exec.Command(path, args[1:]...), out: newPrinted(), err: newPrinted(), ended: make(chan struct{})}
 	p.cmd.Args[0] = args[0]
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOCOVERDIR", "WORK", "TERM", "LISTEN_FDS", "LISTEN_PID", "XDG_STATE_HOME"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOCOVERDIR", "GORACE", "WORK", "TERM", "LISTEN_FDS", "LISTEN_PID", "XDG_STATE_HOME"} {
 		if v := ts.Getenv(name); v != "" {
 			p.cmd.Env = append(p.cmd.Env, name+"="+v)
 		}
 	}
-	if fd != "" {
-		f, err := w.peers[fd].file()
+	if o.fd != "" {
+		f, err := w.peers[o.fd].file()
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close()
 		p.cmd.ExtraFiles = []*os.File{f}
 	}
+	if o.tty {
+		return p, p.startInTerminal()
+	}
 	var stdin *os.File
-	if in != "" {
-		stdin, err = os.Open(in)
+	if o.in != "" {
+		stdin, err = os.Open(o.in)
 	} else {
 		stdin, p.stdin, err = os.Pipe()
 	}
@@ -116,6 +130,40 @@ func startProgram(ts *testscript.TestScript, w *world, in, fd string, args []str
 		stderr.Close()
 	}()
 	return p, nil
+}
+
+// startInTerminal runs it as a shell in a terminal of 24 rows and 80 columns would.
+func (p *program) startInTerminal() error {
+	master, tty, err := pty.Open()
+	if err != nil {
+		return err
+	}
+	p.stdin, p.tty = master, tty
+	if err := pty.Setsize(master, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		return err
+	}
+	if p.before, err = term.GetState(int(tty.Fd())); err != nil {
+		return err
+	}
+	p.cmd.Env = append(p.cmd.Env, "TERM=xterm-256color")
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = tty, tty, tty
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	var reading sync.WaitGroup
+	reading.Go(func() { _, _ = io.Copy(p.out, master) })
+	go func() {
+		defer close(p.ended)
+		_ = p.cmd.Wait()
+		if after, err := term.GetState(int(tty.Fd())); err != nil || !reflect.DeepEqual(p.before, after) {
+			fmt.Fprintf(p.err, "the terminal is not as it was: %+v, want %+v (%v)\n", after, p.before, err)
+		}
+		tty.Close() // the reader has EIO once it has all
+		reading.Wait()
+		master.Close()
+	}()
+	return nil
 }
 
 func lookPath(name, path string) (string, error) {
@@ -172,8 +220,11 @@ func (p *program) end() (int, error) {
 	if ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return 0, fmt.Errorf("killed by %v", ws.Signal())
 	}
-	if strings.Contains(p.err.String(), "goroutine ") {
+	if strings.Contains(p.out.String()+p.err.String(), "goroutine ") {
 		return 0, errors.New("printed a stack")
+	}
+	if p.tty != nil && p.err.String() != "" {
+		return 0, errors.New(p.err.String())
 	}
 	return p.cmd.ProcessState.ExitCode(), nil
 }

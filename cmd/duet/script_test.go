@@ -19,6 +19,7 @@ import (
 // TestScripts runs the command as people and scripts do. Beside the commands of testscript there are:
 //
 //	start [-in FILE] [-fd PEER] NAME PROGRAM ARG...   run in the background; its stdin stays open
+//	start -tty NAME PROGRAM ARG...                    the same in a terminal, which must be as it was at the end
 //	await NAME [-count=N] REGEXP [VAR...]             wait for it to print that; groups become variables
 //	type NAME TEXT                                    a line for its stdin
 //	bytes NAME TEXT                                   the same as "type" without a line end, with the escapes of Go
@@ -38,6 +39,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			w := newWorld()
 			env.Values[worldKey{}] = w
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector would have each program wait a second at its end
 			env.Defer(w.close)
 			return nil
 		},
@@ -80,20 +82,24 @@ func init() {
 
 func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	positive(ts, neg, "start")
-	var in, fd string
+	var o startOptions
 	for len(args) > 2 && strings.HasPrefix(args[0], "-") {
 		switch args[0] {
+		case "-tty":
+			o.tty = true
+			args = args[1:]
+			continue
 		case "-in":
-			in = ts.MkAbs(args[1])
+			o.in = ts.MkAbs(args[1])
 		case "-fd":
-			fd = args[1]
+			o.fd = args[1]
 		default:
 			ts.Fatalf("start: no option %s", args[0])
 		}
 		args = args[2:]
 	}
-	wants(ts, args, 2, -1, "start [-in FILE] [-fd PEER] NAME PROGRAM ARG...")
-	p, err := startProgram(ts, worldOf(ts), in, fd, args[1:])
+	wants(ts, args, 2, -1, "start [-tty] [-in FILE] [-fd PEER] NAME PROGRAM ARG...")
+	p, err := startProgram(ts, worldOf(ts), o, args[1:])
 	ts.Check(err)
 	worldOf(ts).programs[args[0]] = p
 }
@@ -179,7 +185,7 @@ func cmdEnds(ts *testscript.TestScript, neg bool, args []string) {
 func cmdCode(ts *testscript.TestScript, neg bool, args []string) {
 	positive(ts, neg, "code")
 	wants(ts, args, 2, -1, "code CODE PROGRAM ARG...")
-	p, err := startProgram(ts, worldOf(ts), "", "", args[1:])
+	p, err := startProgram(ts, worldOf(ts), startOptions{}, args[1:])
 	ts.Check(err)
 	ts.Check(p.stdin.Close())
 	code, err := p.end()
