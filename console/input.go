@@ -18,12 +18,10 @@ const maxPending = 64
 func (s *Session) Run(ctx context.Context) Outcome {
 	defer s.leave()
 	reading, stop := context.WithCancel(ctx)
-	doing, interrupt := context.WithCancel(ctx)
-	defer interrupt()
 	inputs, read := make(chan Input), make(chan struct{})
 	go func() {
 		defer close(read)
-		s.readAhead(reading, inputs, interrupt)
+		s.readAhead(reading, inputs)
 	}()
 	defer func() { stop(); <-read }()
 	for {
@@ -36,16 +34,16 @@ func (s *Session) Run(ctx context.Context) Outcome {
 			if !ok {
 				return FaceLost
 			}
-			if done, out := s.input(doing, in); done {
+			if done, out := s.input(ctx, in); done {
 				return out
 			}
 		}
 	}
 }
 
-// readAhead hands on what the face delivers, in order. A Ctrl-C also interrupts what waits at that moment. It closes
-// inputs after the last one, when the face has ended.
-func (s *Session) readAhead(ctx context.Context, inputs chan<- Input, interrupt func()) {
+// readAhead hands on what the face delivers, in order. At a Ctrl-C, or when ctx ends, a face that is stuck may be given up, so that
+// Run comes to it. It closes inputs after the last one, when the face has ended.
+func (s *Session) readAhead(ctx context.Context, inputs chan<- Input) {
 	var pending []Input
 	from := s.face.Inputs()
 	for from != nil || len(pending) > 0 {
@@ -65,8 +63,7 @@ func (s *Session) readAhead(ctx context.Context, inputs chan<- Input, interrupt 
 				continue
 			}
 			if in.Kind == Interrupt {
-				s.leave() // before a face that is stuck keeps Run from it
-				interrupt()
+				s.leave()
 			}
 			pending = append(pending, in)
 		case to <- next:

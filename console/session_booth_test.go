@@ -25,21 +25,25 @@ type fakeFace struct {
 	lines                       []string
 	prompt, partial, text, name string
 	why                         string
-	open, stuck                 bool
+	open                        bool
+	held                        chan struct{} // Print waits until it is closed; nil: it does not
 	bells                       int
 }
 
 func (f *fakeFace) Print(ctx context.Context, lines ...string) error {
 	f.mu.Lock()
-	stuck := f.stuck
-	if !stuck {
-		f.lines = append(f.lines, lines...)
-	}
+	held := f.held
 	f.mu.Unlock()
-	if stuck {
-		<-ctx.Done()
-		return ctx.Err()
+	if held != nil {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lines = append(f.lines, lines...)
 	return nil
 }
 
@@ -75,10 +79,12 @@ func (f *fakeFace) get(p *string) string {
 	return *p
 }
 
-func (f *fakeFace) stick() {
+// hold has nothing printed until free is called.
+func (f *fakeFace) hold() (free func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stuck = true
+	f.held = make(chan struct{})
+	return sync.OnceFunc(func() { close(f.held) })
 }
 
 // take gives the lines shown since the last take.

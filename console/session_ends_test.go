@@ -166,7 +166,7 @@ func TestStuckFace(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				b := open(t, console.Options{Server: true})
 				p := b.connect(func(s *duet.Server) { s.SendTimeout = -1 })
-				b.face.stick()
+				b.face.hold()
 				for range 1000 {
 					if err := p.Post([]byte("x")); err != nil {
 						t.Fatal(err)
@@ -206,15 +206,24 @@ func TestClosePrintsWhatIsThere(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := open(t, console.Options{})
 		p := b.connect()
+		free := b.face.hold()
 		for range 100 {
 			if err := p.Post([]byte("x")); err != nil {
 				t.Fatal(err)
 			}
 		}
 		synctest.Wait()
-		b.stop()
+		b.does(console.Interrupt)
 		b.outcome()
-		b.Session.Close()
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			b.Session.Close()
+		}()
+		synctest.Wait()
+		b.says(p, "too late")
+		free()
+		<-closed
 		b.Session.Close()
 		if n := len(slices.DeleteFunc(b.face.take(), func(l string) bool { return l != "【Server】 x" })); n != 100 {
 			t.Errorf("%d of 100 shown", n)
@@ -240,10 +249,20 @@ func TestSave(t *testing.T) {
 			t.Errorf("mode %o", mode)
 		}
 		saved(t, path, "【Client 1】 one", `【Client 1】 t\x1bwo`, "me to 1 me")
-		b.types("/save "+path, "more")
+		b.types("/save " + path)
+		free := b.face.hold() // what was said before is in the file, however slow the screen is
+		b.says(p, "slow")
+		for _, l := range []string{"more", "/save off"} {
+			b.face.inputs <- console.Input{Kind: console.Submit, Text: l}
+		}
+		synctest.Wait()
+		free()
+		synctest.Wait()
+		saved(t, path, "【Client 1】 one", `【Client 1】 t\x1bwo`, "me to 1 me", "【Client 1】 slow", "me to 1 more")
+		b.types("/save "+path, "last")
 		b.leaves(p)
 		b.end() // closes the file, with what was said up to here
-		saved(t, path, "【Client 1】 one", `【Client 1】 t\x1bwo`, "me to 1 me", "me to 1 more")
+		saved(t, path, "【Client 1】 one", `【Client 1】 t\x1bwo`, "me to 1 me", "【Client 1】 slow", "me to 1 more", "me to 1 last")
 	})
 }
 
