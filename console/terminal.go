@@ -292,6 +292,9 @@ func (t *Terminal) SetOpen(open bool, why string) {
 	t.queue.amend(func(c *change) { c.open, c.why = &open, why })
 }
 
+// Columns is how wide the terminal is.
+func (t *Terminal) Columns() int { return int(t.width.Load()) }
+
 // Bell implements [Face].
 func (t *Terminal) Bell() { t.queue.amend(func(c *change) { c.bell = true }) }
 
