@@ -139,10 +139,14 @@ func TestTerminal_Views(t *testing.T) {
 	cli.Until("the title", func() bool { return strings.Contains(cli.Ask("#{pane_title}"), `news \x1b]0;evil\x07 新`) })
 	cli.types("/hex on")
 	cli.sees("hex on")
-	s.sends("hi\x00好\n")
-	cli.seesMatch(`\n\d\d:\d\d:\d\d 【Server】 00000000  68 69 00 e5 a5 bd +\|hi\.\.\.\.\|\n>>>`)
-	cli.types(`/hex 00 ff 0d`, `/hex "a\x1e"`)
-	s.gets("\x00\xff\r\na\x1e\n")
+	s.sends("hi\x00好 there!\n")
+	cli.seesMatch(`\n\d\d:\d\d:\d\d 【Server】 00000000  68 69 00 e5 a5 bd 20 74  \|hi\.\.\.\. t\|\n` +
+		`\d\d:\d\d:\d\d 【Server】 00000008  68 65 72 65 21           \|here!\|\n>>>`)
+	cli.Resize(110, 24)
+	s.sends("0123456789abcdef\n")
+	cli.seesMatch(`【Server】 00000000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  \|0123456789abcdef\|\n>>>`)
+	cli.types(`/hex 00 ff 0b`, `/hex "a\x1e"`)
+	s.gets("\x00\xff\x0b\na\x1e\n")
 	if h := cli.Styled(); !strings.Contains(h, "\x1b[1m\x1b[36m【Server】") && !strings.Contains(h, "\x1b[1;36m") {
 		t.Errorf("no colours\n%q", h)
 	}
