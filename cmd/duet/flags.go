@@ -186,6 +186,10 @@ func (t *talk) colored(terminal bool) bool {
 
 // flagError words what pflag says of a value in the words of people.
 func flagError(err error) error {
+	var none *pflag.ValueRequiredError
+	if errors.As(err, &none) {
+		return fmt.Errorf("--%s wants a value", none.GetFlag().Name)
+	}
 	var bad *pflag.InvalidValueError
 	if !errors.As(err, &bad) {
 		return err
