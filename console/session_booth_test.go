@@ -99,9 +99,8 @@ func (f *fakeFace) take() []string {
 // A fakePeer is the other side of one conversation, which hears all that it is told.
 type fakePeer struct {
 	*duet.Conn
-	mu   sync.Mutex
-	got  []string
-	gone bool
+	mu  sync.Mutex
+	got []string
 }
 
 func (p *fakePeer) listen() {
@@ -114,9 +113,6 @@ func (p *fakePeer) listen() {
 		p.mu.Unlock()
 	}
 	_ = p.Conn.Close()
-	p.mu.Lock()
-	p.gone = true
-	p.mu.Unlock()
 }
 
 // take gives what the peer was told since the last take.
@@ -126,12 +122,6 @@ func (p *fakePeer) take() []string {
 	got := p.got
 	p.got = nil
 	return got
-}
-
-func (p *fakePeer) left() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.gone
 }
 
 // A booth is a session at a fakeFace, in a synctest bubble.

@@ -16,7 +16,7 @@ import (
 	"duet.example/duet/internal/charset"
 )
 
-// ErrNobody: there is no such conversation, or not any more.
+// ErrNobody says that there is no such conversation, or not any more.
 var ErrNobody = errors.New("no such conversation")
 
 // A Desk answers conversations through its operators. The zero Desk works. All its
