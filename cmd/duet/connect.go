@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -163,15 +162,15 @@ func (k *connect) pipe(ctx context.Context, c *duet.Conn) error {
 // converse talks with the server at the console, and with --reconnect comes back to it.
 func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) error {
 	ds := &desk.Desk{Encoding: k.enc}
-	b, err := k.openBooth(&k.talk, ds, k.explain, false)
+	talking, stop := context.WithCancel(ctx)
+	defer stop()
+	b, err := k.openBooth(&k.talk, ds, k.explain, false, stop)
 	if err != nil {
 		_ = c.Close()
 		return err
 	}
 	k.say = func(format string, args ...any) { b.Notice(safe(fmt.Sprintf(format, args...))) }
 	link := newLink(k, d, ds)
-	talking, stop := context.WithCancel(ctx)
-	defer stop()
 	go func() {
 		link.run(talking, c)
 		stop()
@@ -195,8 +194,6 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		return cerr
 	case link.err != nil:
 		return link.err
-	case cerr != nil && !errors.Is(cerr, console.ErrClosed):
-		return cerr
 	}
-	return nil
+	return cerr
 }

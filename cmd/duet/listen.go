@@ -261,15 +261,15 @@ func (l *listen) handle(ctx context.Context, ln net.Listener, at string) error {
 func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error {
 	l.announce(l.stdout, ln, at)
 	d := &desk.Desk{Encoding: l.enc}
-	b, err := l.openBooth(&l.talk, d, l.explain, true)
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	b, err := l.openBooth(&l.talk, d, l.explain, true, stop)
 	if err != nil {
 		return err
 	}
 	s := l.server(d, wrongProtocol(func(format string, args ...any) { b.Notice(safe(fmt.Sprintf(format, args...))) }))
 	s.ErrorLog = slog.New(slog.NewTextHandler(noticeWriter{b.Session}, nil))
 
-	serving, stop := context.WithCancel(ctx)
-	defer stop()
 	served := make(chan error, 1)
 	go func() {
 		err := l.serve(serving, s, ln)
@@ -280,7 +280,7 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 	stop()
 	b.onInterrupt(func() { _ = s.Close() })
 	err = <-served
-	if cerr := b.close(); err == nil && cerr != nil && !errors.Is(cerr, console.ErrClosed) {
+	if cerr := b.close(); err == nil {
 		err = cerr
 	}
 	if err == nil && out == console.Interrupted {

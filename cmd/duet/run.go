@@ -175,6 +175,9 @@ func watchSignals(ctx context.Context, second func()) (context.Context, func()) 
 	}
 	c := make(chan os.Signal, 4)
 	signal.Notify(c, signals...)
+	// Asked for, SIGPIPE ends nothing: writing fails instead, and peers still get their goodbye.
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -186,6 +189,7 @@ func watchSignals(ctx context.Context, second func()) (context.Context, func()) 
 		}
 	}()
 	return ctx, func() {
+		signal.Stop(broken)
 		signal.Stop(c)
 		close(c)
 		<-done
