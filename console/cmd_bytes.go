@@ -125,6 +125,7 @@ func (s *Session) cmdSend(ctx context.Context, rest string) (bool, Outcome) {
 		bodies = wholeFile(f)
 	}
 	s.sending.Go(func() {
+		defer s.recovered()
 		defer func() { _ = f.Close() }()
 		messages, size, err := s.desk.DeliverAll(s.fileCtx, n, bodies)
 		words := fmt.Sprintf("%s: %s, %s", path, count(messages, "message", "messages"), count(size, "byte", "bytes"))

@@ -15,12 +15,15 @@ import (
 const maxPending = 64
 
 // Run does what the operator asks until the operator has had enough, the face is gone, or ctx ends. It is called once.
-func (s *Session) Run(ctx context.Context) Outcome {
+func (s *Session) Run(ctx context.Context) (out Outcome) {
+	out = FaceLost // after a panic
+	defer s.recovered()
 	defer s.leave()
 	reading, stop := context.WithCancel(ctx)
 	inputs, read := make(chan Input), make(chan struct{})
 	go func() {
 		defer close(read)
+		defer s.recovered()
 		s.readAhead(reading, inputs)
 	}()
 	defer func() { stop(); <-read }()
@@ -37,6 +40,8 @@ func (s *Session) Run(ctx context.Context) Outcome {
 			if done, out := s.input(ctx, in); done {
 				return out
 			}
+		case <-s.failed:
+			return FaceLost
 		}
 	}
 }

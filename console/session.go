@@ -53,7 +53,7 @@ const (
 	Interrupted
 	// Enough: as many messages as Once asked for have come.
 	Enough
-	// FaceLost: the terminal has gone.
+	// FaceLost: the terminal has gone, or the session has failed, as Err tells.
 	FaceLost
 )
 
@@ -84,6 +84,8 @@ type Session struct {
 	last     atomic.Uint64  // events to print once finish has ended
 	over     chan struct{}  // closed when the printer has ended
 	own      sync.WaitGroup // printer and watchdog
+	broken   atomic.Pointer[error]
+	failed   chan struct{} // closed when broken is set
 
 	promptMu sync.Mutex // held while what the face shows is worked out and set
 	set      setting    // under promptMu
@@ -109,7 +111,7 @@ func NewSession(o Options) *Session {
 	s := &Session{
 		o: o, desk: o.Desk, face: o.Face, style: newStyle(o.Terminal, o.Color),
 		watch:   o.Desk.Watch(),
-		leaving: make(chan struct{}), enough: make(chan struct{}), over: make(chan struct{}),
+		leaving: make(chan struct{}), enough: make(chan struct{}), over: make(chan struct{}), failed: make(chan struct{}),
 		live: make(map[uint64]string), myTurn: make(map[uint64]bool),
 		hex: o.Hex, changed: make(chan struct{}),
 		stamper: stamper{kind: o.Stamps, start: time.Now()},
@@ -122,7 +124,7 @@ func NewSession(o Options) *Session {
 		o.Explainer.SetOut(s.Notice)
 	}
 	s.refresh()
-	s.own.Go(s.print)
+	s.own.Go(func() { s.guard(s.print) })
 	s.own.Go(s.watchFace)
 	return s
 }

@@ -1,0 +1,33 @@
+package console
+
+import "fmt"
+
+// guard calls f, which runs in a goroutine of its own. A panic there ends the session, not the process, which
+// would leave the terminal as the editor needs it.
+func (s *Session) guard(f func()) {
+	defer s.recovered()
+	f()
+}
+
+// recovered is deferred. After a panic it gives the terminal back at once: nobody knows what else still works.
+func (s *Session) recovered() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	err := fmt.Errorf("console: panic: %v", p)
+	if s.broken.CompareAndSwap(nil, &err) {
+		close(s.failed)
+	}
+	s.leave()
+	s.giveUp()
+	_ = s.face.Close()
+}
+
+// Err is what in the session itself has failed, after Run has returned FaceLost; nil if nothing has.
+func (s *Session) Err() error {
+	if err := s.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
