@@ -202,7 +202,7 @@ func (l *listen) server(h duet.Handler, traces ...*duet.Trace) *duet.Server {
 	return &duet.Server{
 		Handler: h, Framing: l.frame, MaxMessage: int(l.maxMessage), Greeting: l.hello, Farewell: l.bye,
 		IdleTimeout: l.idleTimeout, SendTimeout: l.sendTimeout, Trace: duet.JoinTraces(traces...),
-		ErrorLog: slog.New(slog.NewTextHandler(l.stderr, nil)),
+		ErrorLog: logTo(l.stderr),
 	}
 }
 
@@ -259,7 +259,6 @@ func (l *listen) handle(ctx context.Context, ln net.Listener, at string) error {
 
 // converse runs a server whose operator answers at the console.
 func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error {
-	l.announce(l.stdout, ln, at)
 	d := &desk.Desk{Encoding: l.enc}
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
@@ -267,8 +266,9 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 	if err != nil {
 		return err
 	}
+	l.announce(noticeWriter{b.Session}, ln, at)
 	s := l.server(d, wrongProtocol(func(format string, args ...any) { b.Notice(safe(fmt.Sprintf(format, args...))) }))
-	s.ErrorLog = slog.New(slog.NewTextHandler(noticeWriter{b.Session}, nil))
+	s.ErrorLog = logTo(noticeWriter{b.Session})
 
 	served := make(chan error, 1)
 	go func() {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -88,6 +89,9 @@ func (a *app) openBooth(t *talk, d *desk.Desk, x *console.Explainer, server bool
 func (b *booth) close() error {
 	b.Session.Close()
 	err := b.face.Close()
+	if failed := b.Session.Err(); failed != nil {
+		return failed
+	}
 	switch {
 	case err == nil, errors.Is(err, console.ErrClosed):
 		return nil
@@ -129,6 +133,18 @@ func wrongProtocol(say func(format string, args ...any)) *duet.Trace {
 		}
 		say("%s speaks %s, this is plain TCP", who, protocol)
 	}}
+}
+
+// logTo logs what has happened and why to people; not where in the program.
+func logTo(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == "stack") {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
 }
 
 // noticeWriter prints log lines as notices of the console, which has the screen.
