@@ -67,6 +67,9 @@ func (k *connect) run(ctx context.Context, args []string) error {
 	if k.fd >= 0 && (len(args) > 0 || k.retry || k.reconnect) {
 		return usagef("--fd excludes an address, --retry and --reconnect")
 	}
+	if k.connectTimeout < 0 || k.retryFor < 0 {
+		return usagef("a timeout is not below zero")
+	}
 	if k.connectTimeout == 0 {
 		k.connectTimeout = k.timeout
 	}

@@ -34,7 +34,7 @@ func explainError(err error) (text, hint string, code int) {
 	case errors.As(err, &ae):
 		return ae.Error(), "an address is host:port, :port, port, [::1]:port, unix:PATH or tcp://host:port", exitUsage
 	case errors.As(err, &fe):
-		return fe.Error(), "listen takes a listening socket, connect a connected one", exitUsage
+		return descriptorText(fe), "listen takes a listening socket, connect a connected one", exitUsage
 	case errors.As(err, &sd):
 		return sd.Error(), "systemd passes a socket to the service of a .socket unit; without one, give an address", exitUsage
 	case errors.As(err, &de) && de.Op == "listen":
@@ -50,10 +50,13 @@ func explainError(err error) (text, hint string, code int) {
 func listenError(e *duet.Error) (text, hint string, code int) {
 	at := "cannot listen at " + e.Addr + ": "
 	var dns *net.DNSError
+	if network(e.Addr) == "unix" {
+		return unixListenError(at, e)
+	}
 	switch {
 	case errors.Is(e, syscall.EADDRINUSE):
 		text = at + "the address is in use"
-		if pid, name, ok := portowner.Find(network(e.Addr), e.Addr); ok {
+		if pid, name, ok := portowner.Find("tcp", e.Addr); ok {
 			text += fmt.Sprintf(" by %s (process %d)", name, pid)
 		}
 		return text, "choose another port, or 0 for a free one; ss -ltnp shows who listens", exitConnect
@@ -71,6 +74,18 @@ func listenError(e *duet.Error) (text, hint string, code int) {
 	return at + cause(e), "", exitConnect
 }
 
+func unixListenError(at string, e *duet.Error) (text, hint string, code int) {
+	switch {
+	case errors.Is(e, syscall.EADDRINUSE):
+		return at + "something is there already", "another server listens there, or it is no socket, which duet leaves alone; choose another path", exitConnect
+	case errors.Is(e, fs.ErrPermission):
+		return at + "permission denied", "choose a folder in which you may write", exitConnect
+	case errors.Is(e, fs.ErrNotExist), errors.Is(e, syscall.ENOTDIR):
+		return at + "there is no such folder", "make the folder first, or choose another path", exitConnect
+	}
+	return at + cause(e), "", exitConnect
+}
+
 func dialError(e *duet.Error) (text, hint string, code int) {
 	to := "cannot connect to " + e.Addr + ": "
 	var dns *net.DNSError
@@ -83,6 +98,11 @@ func dialError(e *duet.Error) (text, hint string, code int) {
 		return to + "the name has no address of the family that -4 or -6 asks for", "", exitConnect
 	case errors.As(e, &dns) && dns.IsNotFound:
 		return to + "no address is known for " + dns.Name, "check the name, or give a number", exitConnect
+	case errors.As(e, &dns):
+		if code = exitConnect; dns.IsTimeout {
+			code = exitTimeout
+		}
+		return to + "no name server could tell the address of " + dns.Name, "is this machine's network there? a number needs no name server", code
 	case e.Reason == duet.EndTimeout:
 		return to + "no answer in time", "is the address right, and does a firewall let it through? --connect-timeout waits longer", exitTimeout
 	case errors.Is(e, syscall.ECONNREFUSED):
@@ -116,6 +136,15 @@ func endError(e *duet.Error) (text, hint string, code int) {
 		hint = "the peer did not read what was sent; --send-timeout waits longer"
 	}
 	return text, hint, codeOf(e.Reason)
+}
+
+// descriptorText leaves out what the system says where it only says the same again.
+func descriptorText(e *transport.DescriptorError) string {
+	short := *e
+	if short.Got != "" {
+		short.Err = nil
+	}
+	return short.Error()
 }
 
 const portHint = "a port is a number from 0 to 65535, or a name such as http"
