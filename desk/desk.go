@@ -4,12 +4,15 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"sync"
+	"time"
 
 	"duet.example/duet"
 	"duet.example/duet/framing"
@@ -19,17 +22,28 @@ import (
 // ErrNobody says that there is no such conversation, or not any more.
 var ErrNobody = errors.New("no such conversation")
 
-// A Desk answers conversations through its operators. The zero Desk works. All its
-// methods may be called by several goroutines at the same time.
+// A Desk answers conversations through its operators, or watches a handler that
+// does. The zero Desk works. All its methods may be called by several goroutines at the same time; its
+// fields must not be changed once it serves.
 type Desk struct {
-	// Encoding is what peers' text is in; nil is UTF-8. It must not be changed once the desk serves.
+	// Next answers the conversations; operators watch, may speak as well where messages are spoken,
+	// and end them. It wants Trace to be the server's, or part of it. nil: the operators alone answer.
+	Next duet.Handler
+	// Encoding is what peers' text is in; nil is UTF-8.
 	Encoding *charset.Encoding
+	// Gate keeps addresses out, for Ban and Reload (an *admission.Gate). nil: they fail with ErrNoGate.
+	Gate Gate
 
 	mu       sync.Mutex
 	seats    map[uint64]*seat
-	highest  uint64 // number given so far
+	byConn   map[*duet.Conn]*seat // where Next answers
+	left     []Entry              // the last that ended
+	highest  uint64               // number given so far
 	watchers map[*Watch]struct{}
 }
+
+// keepLeft is how many conversations that ended the roster remembers.
+const keepLeft = 100
 
 var _ duet.Handler = (*Desk)(nil)
 
@@ -39,10 +53,14 @@ var _ duet.Handler = (*Desk)(nil)
 //
 // When ctx ends, nobody who watches is waited for any more, and this side closes the conversation.
 func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
-	s, watchers := d.seat(c)
-	tell(ctx, watchers, s.event(Arrived))
-	err := d.listen(ctx, s)
-	watchers = d.unseat(s)
+	s, watchers := d.seat(ctx, c)
+	tell(ctx, watchers, d.event(s, Arrived))
+	var err error
+	if d.Next != nil {
+		err = d.Next.ServeConn(ctx, c)
+	} else {
+		err = d.listen(ctx, s)
+	}
 	reason, cause := c.End()
 	switch {
 	case reason == duet.EndNone && ctx.Err() != nil && errors.Is(err, ctx.Err()):
@@ -53,9 +71,11 @@ func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
 	if cause == nil && err != nil && !errors.Is(err, io.EOF) {
 		cause = err
 	}
-	e := s.event(Left)
+	e := d.event(s, Left)
 	e.Reason, e.Err = reason, cause
-	tell(ctx, watchers, e)
+	left := d.entry(s)
+	left.Ended, left.Reason, left.Err = e.Time, reason, cause
+	tell(ctx, d.unseat(s, left), e)
 	return err
 }
 
@@ -65,18 +85,68 @@ func (d *Desk) listen(ctx context.Context, s *seat) error {
 		if err != nil {
 			return err
 		}
-		e := s.event(Said)
-		e.Body, e.Farewell = m.Body, m.Farewell
-		d.mu.Lock()
-		e.Text = s.encoding.Decode(m.Body)
-		if m.Partial {
-			e.Kind = Saying
-		} else {
-			s.heard(e.Text)
-		}
-		d.mu.Unlock()
-		tell(ctx, d.watching(), e)
+		d.said(ctx, s, m)
 	}
+}
+
+// said tells what the peer said.
+func (d *Desk) said(ctx context.Context, s *seat, m duet.Message) {
+	d.mu.Lock()
+	e := s.event(Said)
+	e.Body, e.Farewell = m.Body, m.Farewell
+	e.Text = s.encoding.Decode(m.Body)
+	if m.Partial {
+		e.Kind = Saying
+	} else {
+		s.heard(e.Text)
+	}
+	d.mu.Unlock()
+	tell(ctx, d.watching(), e)
+}
+
+// Trace must be the server's, or part of it (duet.JoinTraces), where Next answers: the desk hears through it
+// what is said. It also tells of peers that were refused.
+func (d *Desk) Trace() *duet.Trace {
+	t := &duet.Trace{Refused: func(addr net.Addr, err error) {
+		e := Event{Kind: Refused, Time: time.Now(), Peer: "unknown", Err: err}
+		if addr != nil && addr.String() != "" {
+			e.Peer = addr.String()
+		}
+		d.tellNow(e)
+	}}
+	if d.Next == nil {
+		return t
+	}
+	t.Received = func(c *duet.Conn, m duet.Message) {
+		if s := d.of(c); s != nil {
+			d.said(s.ctx, s, m)
+		}
+	}
+	t.Sent = func(c *duet.Conn, body []byte) {
+		if s := d.of(c); s != nil {
+			d.sent(s, body)
+		}
+	}
+	return t
+}
+
+func (d *Desk) of(c *duet.Conn) *seat {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.byConn[c]
+}
+
+// sent tells what was said to the peer, and by whom. It does not wait: the conversation's writer must not wait for a screen.
+func (d *Desk) sent(s *seat, body []byte) {
+	d.mu.Lock()
+	e := s.event(Answered)
+	e.Body, e.Text = body, s.encoding.Decode(body)
+	if len(s.spoken) > 0 && bytes.Equal(s.spoken[0].body, body) {
+		e.Operator, e.Farewell = s.spoken[0].operator, s.spoken[0].farewell
+		s.spoken = s.spoken[1:]
+	}
+	d.mu.Unlock()
+	d.tellNow(e)
 }
 
 func (d *Desk) find(n uint64) (*seat, error) {

@@ -17,10 +17,18 @@ const (
 	Said
 	// Saying: the peer has begun to say something; the next Said or Saying repeats and continues it.
 	Saying
-	// Answered: an operator said something to the peer.
+	// Answered: something was said to the peer, by an operator or by the handler at the desk.
 	Answered
+	// Named: the conversation has a name now, or none.
+	Named
+	// Noted: an operator noted something about the conversation.
+	Noted
+	// Refused: a peer was not let in; there is no conversation.
+	Refused
 	// Left: the conversation ended.
 	Left
+	// Missed: events that nobody could wait for were left out; Note says how many.
+	Missed
 )
 
 // An Event is one thing that happened at a desk. Events of one conversation come in order: what the
@@ -30,14 +38,18 @@ type Event struct {
 	Time time.Time
 	// Number is the conversation's number.
 	Number uint64
-	// Peer is the peer's address.
-	Peer string
+	// Peer is the peer's address, Name what an operator calls the conversation.
+	Peer, Name string
+	// Operator is who said or did it; empty where it was the handler.
+	Operator string
+	// Note is what was Noted.
+	Note string
 	// Body is what was said, as it came or went; Text the same in UTF-8, where what could not be decoded stays as it came. Both are the
 	// peer's (Said, Saying): untrusted, and not to be changed.
 	Body, Text []byte
 	// Farewell: what was said is the farewell.
 	Farewell bool
-	// Reason and Err tell how a conversation that Left ended.
+	// Reason and Err tell how a conversation that Left ended, Err why a peer was Refused.
 	Reason duet.EndReason
 	Err    error
 }

@@ -13,6 +13,12 @@ import (
 //
 // It waits for nobody but those who watch, to tell them, and not after ctx has ended.
 func (d *Desk) Say(ctx context.Context, n uint64, text string) error {
+	return d.Operator("").Say(ctx, n, text)
+}
+
+// Say is [Desk.Say] by this operator.
+func (o *Operator) Say(ctx context.Context, n uint64, text string) error {
+	d := o.desk
 	s, err := d.find(n)
 	if err != nil {
 		return err
@@ -21,39 +27,55 @@ func (d *Desk) Say(ctx context.Context, n uint64, text string) error {
 	if err != nil {
 		return err
 	}
-	return d.speak(ctx, s, body, []byte(text), func() error { return s.conn.Post(body) })
+	return o.speak(ctx, s, body, []byte(text), func() error { return s.conn.Post(body) })
 }
 
 // SayBytes is Say for bytes, which go as they are.
 func (d *Desk) SayBytes(ctx context.Context, n uint64, body []byte) error {
+	return d.Operator("").SayBytes(ctx, n, body)
+}
+
+// SayBytes is [Desk.SayBytes] by this operator.
+func (o *Operator) SayBytes(ctx context.Context, n uint64, body []byte) error {
+	d := o.desk
 	s, err := d.find(n)
 	if err != nil {
 		return err
 	}
-	return d.speak(ctx, s, body, d.encodingOf(s).Decode(body), func() error { return s.conn.Post(body) })
+	return o.speak(ctx, s, body, d.encodingOf(s).Decode(body), func() error { return s.conn.Post(body) })
 }
 
 // Deliver is SayBytes for much: it waits until the system has taken the message, so that
 // the queue of a peer that reads slowly does not overflow. When ctx ends before the first byte has
 // left, nothing is sent; later, the conversation ends (duet.Conn.Send).
 func (d *Desk) Deliver(ctx context.Context, n uint64, body []byte) error {
-	s, err := d.find(n)
+	return d.Operator("").Deliver(ctx, n, body)
+}
+
+// Deliver is [Desk.Deliver] by this operator.
+func (o *Operator) Deliver(ctx context.Context, n uint64, body []byte) error {
+	s, err := o.desk.find(n)
 	if err != nil {
 		return err
 	}
-	return d.deliver(ctx, s, body)
+	return o.deliver(ctx, s, body)
 }
 
 // DeliverAll delivers bodies one after another to conversation n and to no other that might
 // have its number later. It stops at the first error, of bodies or of sending, and tells how much went before.
 func (d *Desk) DeliverAll(ctx context.Context, n uint64, bodies iter.Seq2[[]byte, error]) (messages, bytes int, err error) {
-	s, err := d.find(n)
+	return d.Operator("").DeliverAll(ctx, n, bodies)
+}
+
+// DeliverAll is [Desk.DeliverAll] by this operator.
+func (o *Operator) DeliverAll(ctx context.Context, n uint64, bodies iter.Seq2[[]byte, error]) (messages, bytes int, err error) {
+	s, err := o.desk.find(n)
 	if err != nil {
 		return 0, 0, err
 	}
 	for body, err := range bodies {
 		if err == nil {
-			err = d.deliver(ctx, s, body)
+			err = o.deliver(ctx, s, body)
 		}
 		if err != nil {
 			return messages, bytes, err
@@ -65,56 +87,97 @@ func (d *Desk) DeliverAll(ctx context.Context, n uint64, bodies iter.Seq2[[]byte
 }
 
 // deliver sends without keeping the turn to speak: what an operator types meanwhile must not wait for a slow peer.
-func (d *Desk) deliver(ctx context.Context, s *seat, body []byte) error {
+func (o *Operator) deliver(ctx context.Context, s *seat, body []byte) error {
+	if o.desk.Next != nil {
+		return o.speak(ctx, s, body, nil, func() error { return s.conn.Send(ctx, body) })
+	}
 	if err := s.conn.Send(ctx, body); err != nil {
 		return err
 	}
-	return d.speak(ctx, s, body, d.encodingOf(s).Decode(body), func() error { return nil })
+	return o.speak(ctx, s, body, o.desk.encodingOf(s).Decode(body), func() error { return nil })
 }
 
 // Bye says the farewell to conversation n; it takes its place behind what was said before. Where there
 // is none, it finishes sending. ErrNobody where there is no such conversation; saying it again does nothing.
-func (d *Desk) Bye(ctx context.Context, n uint64) error {
-	s, err := d.find(n)
+func (d *Desk) Bye(ctx context.Context, n uint64) error { return d.Operator("").Bye(ctx, n) }
+
+// Bye is [Desk.Bye] by this operator.
+func (o *Operator) Bye(ctx context.Context, n uint64) error {
+	s, err := o.desk.find(n)
 	if err != nil {
 		return err
 	}
-	word := []byte(s.conn.Farewell())
-	return d.speakLast(ctx, s, word)
+	return o.speakLast(ctx, s, []byte(s.conn.Farewell()))
 }
 
-func (d *Desk) speakLast(ctx context.Context, s *seat, word []byte) error {
+func (o *Operator) speakLast(ctx context.Context, s *seat, word []byte) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	defer s.end()
 	ending, _ := s.conn.End()
+	told := s.saidBye || ending != duet.EndNone || len(word) == 0
+	if !told {
+		o.claim(s, word, true)
+	}
 	if err := s.conn.PostBye(); err != nil {
+		o.unclaim(s)
 		return err
 	}
-	if s.saidBye || ending != duet.EndNone || len(word) == 0 {
+	if told {
 		return nil
 	}
 	s.saidBye = true
-	e := s.event(Answered)
-	e.Body, e.Text, e.Farewell = word, word, true
-	tell(ctx, d.watching(), e)
+	o.tell(ctx, s, word, word, true)
 	return nil
 }
 
 // speak sends, and tells those who watch what was said.
-func (d *Desk) speak(ctx context.Context, s *seat, body, text []byte, send func() error) error {
+func (o *Operator) speak(ctx context.Context, s *seat, body, text []byte, send func() error) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	defer s.end()
+	o.claim(s, body, false)
 	if err := send(); err != nil {
+		o.unclaim(s)
 		return err
 	}
-	e := s.event(Answered)
-	e.Body, e.Text = body, text
-	tell(ctx, d.watching(), e)
+	o.tell(ctx, s, body, text, false)
 	return nil
+}
+
+// claim notes that body is this operator's: where a handler speaks too, the
+// conversation itself tells what was sent, in the order in which it went.
+func (o *Operator) claim(s *seat, body []byte, farewell bool) {
+	if o.desk.Next == nil {
+		return
+	}
+	o.desk.mu.Lock()
+	defer o.desk.mu.Unlock()
+	s.spoken = append(s.spoken, spoken{o.name, body, farewell})
+}
+
+// unclaim takes the last claim back: it was not sent.
+func (o *Operator) unclaim(s *seat) {
+	o.desk.mu.Lock()
+	defer o.desk.mu.Unlock()
+	if n := len(s.spoken); n > 0 {
+		s.spoken = s.spoken[:n-1]
+	}
+}
+
+// tell tells those who watch what this operator said.
+func (o *Operator) tell(ctx context.Context, s *seat, body, text []byte, farewell bool) {
+	o.desk.mu.Lock()
+	s.answered()
+	e := s.event(Answered)
+	o.desk.mu.Unlock()
+	if o.desk.Next != nil {
+		return // Trace does
+	}
+	e.Body, e.Text, e.Farewell, e.Operator = body, text, farewell, o.name
+	tell(ctx, o.desk.watching(), e)
 }
 
 // begin waits for the turn to speak. A ctx that has ended does not stop one who need not wait.

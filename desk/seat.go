@@ -1,6 +1,8 @@
 package desk
 
 import (
+	"context"
+	"slices"
 	"time"
 
 	"duet.example/duet"
@@ -12,6 +14,7 @@ const lastSize = 256
 
 // A seat is one live conversation at the desk.
 type seat struct {
+	ctx    context.Context // ServeConn's: nobody waits for those who watch after its end
 	conn   *duet.Conn
 	number uint64
 	peer   string
@@ -22,25 +25,50 @@ type seat struct {
 
 	// Under Desk.mu:
 	encoding *charset.Encoding
+	name     string
+	note     string
 	lastText []byte
 	lastTime time.Time
+	unread   int       // messages since an operator spoke last
+	waiting  time.Time // when the first of them came
+	spoken   []spoken  // words of operators on their way, where a handler speaks too
 }
 
-// event begins an event of this conversation.
-func (s *seat) event(k Kind) Event {
-	return Event{Kind: k, Time: time.Now(), Number: s.number, Peer: s.peer}
+// A spoken is what an operator said, until the conversation tells that it was sent.
+type spoken struct {
+	operator string
+	body     []byte
+	farewell bool
 }
+
+// event begins an event of this conversation. Desk.mu is held.
+func (s *seat) event(k Kind) Event {
+	return Event{Kind: k, Time: time.Now(), Number: s.number, Peer: s.peer, Name: s.name}
+}
+
+// event is seat.event for those who do not hold d.mu.
+func (d *Desk) event(s *seat, k Kind) Event {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return s.event(k)
+}
+
+// answered: an operator has spoken; nothing waits any more. Desk.mu is held.
+func (s *seat) answered() { s.unread, s.waiting = 0, time.Time{} }
 
 // heard keeps a look at what the peer said last. Desk.mu is held.
 func (s *seat) heard(text []byte) {
 	s.lastText = append(s.lastText[:0], text[:min(len(text), lastSize)]...)
 	s.lastTime = time.Now()
+	if s.unread++; s.unread == 1 {
+		s.waiting = s.lastTime
+	}
 }
 
 // seat takes c in. Its number is the conversation's own; where that one is taken, as it may be
 // where a desk serves several servers or dials several times, the next that is free. Those who watch
 // from here on learn of it by Watch.
-func (d *Desk) seat(c *duet.Conn) (*seat, []*Watch) {
+func (d *Desk) seat(ctx context.Context, c *duet.Conn) (*seat, []*Watch) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.seats == nil {
@@ -52,18 +80,29 @@ func (d *Desk) seat(c *duet.Conn) (*seat, []*Watch) {
 	}
 	d.highest = max(d.highest, n)
 	s := &seat{
-		conn: c, number: n, peer: peerText(c), since: time.Now(),
+		ctx: ctx, conn: c, number: n, peer: peerText(c), since: time.Now(),
 		encoding: d.Encoding, speaking: make(chan struct{}, 1),
 	}
 	d.seats[n] = s
+	if d.Next != nil {
+		if d.byConn == nil {
+			d.byConn = make(map[*duet.Conn]*seat)
+		}
+		d.byConn[c] = s
+	}
 	return s, d.watchersNow()
 }
 
-// unseat takes s out, and gives those who have been told that it was there.
-func (d *Desk) unseat(s *seat) []*Watch {
+// unseat takes s out, into the list of those who have left, and gives those who have been told that it was there.
+func (d *Desk) unseat(s *seat, left Entry) []*Watch {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.seats, s.number)
+	delete(d.byConn, s.conn)
+	if len(d.left) == keepLeft {
+		d.left = slices.Delete(d.left, 0, 1)
+	}
+	d.left = append(d.left, left)
 	return d.watchersNow()
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 )
 
@@ -30,6 +31,7 @@ type Watch struct {
 	queue   []Event
 	bytes   int
 	told    uint64
+	missed  int       // events left out since the last that was queued
 	waiting []*waiter // in the order in which they came, so that one who says much does not keep others out
 }
 
@@ -155,6 +157,11 @@ func (w *Watch) room(times int) bool {
 
 // append queues e. w.mu is held, or w is not known to others yet.
 func (w *Watch) append(e Event) {
+	if w.missed > 0 {
+		w.queue = append(w.queue, Event{Kind: Missed, Time: e.Time, Note: strconv.Itoa(w.missed)})
+		w.told++
+		w.missed = 0
+	}
 	w.queue = append(w.queue, e)
 	w.bytes += e.size()
 	w.told++
@@ -185,5 +192,18 @@ func tell(ctx context.Context, watchers []*Watch, e Event) {
 	}
 	for i, w := range full {
 		w.await(ctx, waits[i])
+	}
+}
+
+// tellNow gives e to all who watch and waits for nobody: where there is no room, it is left out, and counted.
+func (d *Desk) tellNow(e Event) {
+	for _, w := range d.watching() {
+		w.mu.Lock()
+		if len(w.waiting) == 0 && w.room(2) {
+			w.append(e)
+		} else {
+			w.missed++
+		}
+		w.mu.Unlock()
 	}
 }

@@ -1,0 +1,191 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"duet.example/duet"
+	"duet.example/duet/admission"
+	"duet.example/duet/framing"
+	"duet.example/duet/internal/charset"
+)
+
+// A Gate keeps addresses out; *admission.Gate is one.
+type Gate interface {
+	Ban(rule string) error
+	Reload() error
+}
+
+// Errors of what operators do.
+var (
+	// ErrNoGate says that nobody is kept out here: the desk has no Gate.
+	ErrNoGate = errors.New("nobody is kept out here")
+	// ErrBadName says that a name holds what none may, or is taken.
+	ErrBadName = errors.New("not a name")
+)
+
+// An Operator is one who sits at a desk in this process. What it does is told with its name.
+type Operator struct {
+	desk *Desk
+	name string
+}
+
+// Operator seats an operator. The name is shown to the others; it may be empty.
+func (d *Desk) Operator(name string) *Operator { return &Operator{desk: d, name: name} }
+
+// Watch is [Desk.Watch].
+func (o *Operator) Watch() Watcher { return o.desk.Watch() }
+
+// Numbers is [Desk.Numbers].
+func (o *Operator) Numbers() []uint64 { return o.desk.Numbers() }
+
+// Roster is [Desk.Roster].
+func (o *Operator) Roster() []Entry { return o.desk.Roster() }
+
+// Left is [Desk.Left].
+func (o *Operator) Left() []Entry { return o.desk.Left() }
+
+// Entry is [Desk.Entry].
+func (o *Operator) Entry(n uint64) (Entry, error) { return o.desk.Entry(n) }
+
+// SetFraming changes how messages of conversation n are cut and sent.
+func (o *Operator) SetFraming(_ context.Context, n uint64, name string) error {
+	f, err := framing.Parse(name)
+	if err != nil {
+		return err
+	}
+	return o.desk.SetFraming(n, f)
+}
+
+// SetEncoding changes what the text of conversation n is in.
+func (o *Operator) SetEncoding(_ context.Context, n uint64, name string) error {
+	e, err := charset.Lookup(name)
+	if err != nil {
+		return err
+	}
+	return o.desk.SetEncoding(n, e)
+}
+
+// maxName is how long a name may be, in characters.
+const maxName = 32
+
+// Name gives conversation n a name: letters, digits and marks that can be seen, no blanks, at most 32 characters, not
+// a number, and no other's. Empty takes it away.
+func (o *Operator) Name(ctx context.Context, n uint64, name string) error {
+	s, err := o.desk.find(n)
+	if err != nil {
+		return err
+	}
+	if err := checkName(name); err != nil {
+		return err
+	}
+	d := o.desk
+	d.mu.Lock()
+	for _, other := range d.seats {
+		if name != "" && other != s && strings.EqualFold(other.name, name) {
+			d.mu.Unlock()
+			return fmt.Errorf("%w: %s is conversation %d", ErrBadName, name, other.number)
+		}
+	}
+	s.name = name
+	e := s.event(Named)
+	d.mu.Unlock()
+	e.Operator = o.name
+	tell(ctx, d.watching(), e)
+	return nil
+}
+
+func checkName(name string) error {
+	switch {
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%w: invalid UTF-8", ErrBadName)
+	case utf8.RuneCountInString(name) > maxName:
+		return fmt.Errorf("%w: longer than %d characters", ErrBadName, maxName)
+	case name != "" && strings.Trim(name, "0123456789") == "":
+		return fmt.Errorf("%w: a number is no name", ErrBadName)
+	}
+	for _, r := range name {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.@+", r) {
+			return fmt.Errorf("%w: %q may not be in it", ErrBadName, r)
+		}
+	}
+	return nil
+}
+
+// Note notes something about conversation n, for all operators.
+func (o *Operator) Note(ctx context.Context, n uint64, note string) error {
+	s, err := o.desk.find(n)
+	if err != nil {
+		return err
+	}
+	d := o.desk
+	d.mu.Lock()
+	s.note = note
+	e := s.event(Noted)
+	d.mu.Unlock()
+	e.Operator, e.Note = o.name, note
+	tell(ctx, d.watching(), e)
+	return nil
+}
+
+// Kick ends conversation n as `kicked`.
+func (o *Operator) Kick(_ context.Context, n uint64, reason string) error {
+	s, err := o.desk.find(n)
+	if err != nil {
+		return err
+	}
+	kick(s.conn, reason)
+	return nil
+}
+
+// Ban keeps rule out, an address or a network, and kicks the conversations from there.
+func (o *Operator) Ban(_ context.Context, rule string) error {
+	d := o.desk
+	if d.Gate == nil {
+		return ErrNoGate
+	}
+	if err := d.Gate.Ban(rule); err != nil {
+		return err
+	}
+	rules, err := admission.ParseRules(rule)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	var in []*seat
+	for _, s := range d.seats {
+		if a, ok := addrOf(s.conn); ok && rules.Match(a) {
+			in = append(in, s)
+		}
+	}
+	d.mu.Unlock()
+	for _, s := range in {
+		kick(s.conn, "")
+	}
+	return nil
+}
+
+// Reload reads the Gate's lists again.
+func (o *Operator) Reload(context.Context) error {
+	if o.desk.Gate == nil {
+		return ErrNoGate
+	}
+	return o.desk.Gate.Reload()
+}
+
+func addrOf(c *duet.Conn) (netip.Addr, bool) {
+	tcp, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}, false
+	}
+	a, ok := netip.AddrFromSlice(tcp.IP)
+	return a.Unmap(), ok
+}
+
+func kick(c *duet.Conn, _ string) { c.Kick() }
