@@ -1,0 +1,153 @@
+package event_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"duet.example/duet/event"
+)
+
+func TestRequests(t *testing.T) {
+	long := strings.Repeat("x", 2000)
+	for _, tt := range []struct {
+		line string
+		want event.Request
+		err  string
+	}{
+		{line: `{"do":"list"}`, want: event.Request{Do: event.DoList}},
+		{line: `{"v":1,"id":"7","do":"list","conn":3}`, want: event.Request{ID: "7", Do: event.DoList, Conn: 3}},
+		{line: `{"do":"watch","operator":"anna"}`, want: event.Request{Do: event.DoWatch, Operator: "anna"}},
+		{line: `{"do":"send","conn":1,"text":"你好"}`, want: event.Request{Do: event.DoSend, Conn: 1, Text: "你好"}},
+		{line: `{"do":"send","conn":1,"text":""}`, want: event.Request{Do: event.DoSend, Conn: 1}},
+		{line: `{"do":"send","conn":1,"bytes":"AP8="}`, want: event.Request{Do: event.DoSend, Conn: 1, Bytes: []byte{0, 255}}},
+		{line: `{"do":"send","conn":1,"bytes":""}`, want: event.Request{Do: event.DoSend, Conn: 1, Bytes: []byte{}}},
+		{line: `{"do":"send","conn":1,"text":"` + long + `"}`, want: event.Request{Do: event.DoSend, Conn: 1, Text: long}},
+		{line: `{"do":"name","conn":1}`, want: event.Request{Do: event.DoName, Conn: 1}},
+		{line: `{"do":"ban","address":"10.0.0.0/8","reason":"floods"}`, want: event.Request{Do: event.DoBan, Address: "10.0.0.0/8", Reason: "floods"}},
+
+		{line: `{}`, err: `no "do"`},
+		{line: `null`, err: `no "do"`},
+		{line: `[]`, err: "no JSON object: array"},
+		{line: `hello`, err: "no JSON object"},
+		{line: `{"do":"list"}{"do":"list"}`, err: "no JSON object"},
+		{line: `{"do":"dance"}`, err: `no command "dance"`},
+		{line: `{"v":2,"do":"list"}`, err: "not version 1 of the schema: 2"},
+		{line: `{"do":"list","txt":"x"}`, err: `no field is called "txt"`},
+		{line: `{"do":"send","text":"x"}`, err: `send needs "conn"`},
+		{line: `{"do":"send","conn":1}`, err: `send needs "text" or "bytes"`},
+		{line: `{"do":"send","conn":1,"text":"a","bytes":"YQ=="}`, err: `both "text" and "bytes"`},
+		{line: `{"do":"send","conn":"1","text":"a"}`, err: `"conn" cannot be string`},
+		{line: `{"do":"send","conn":-1,"text":"a"}`, err: `"conn" cannot be number -1`},
+		{line: `{"do":"send","conn":1,"bytes":"??"}`, err: "base64"},
+		{line: `{"do":"all","conn":1,"text":"a"}`, err: `all has no "conn"`},
+		{line: `{"do":"list","text":"a"}`, err: `list has no "words"`},
+		{line: `{"do":"bye"}`, err: `bye needs "conn"`},
+		{line: `{"do":"kick","conn":1,"name":"a"}`, err: `kick has no "name"`},
+		{line: `{"do":"ban"}`, err: `ban needs "address"`},
+		{line: `{"do":"framing","conn":1}`, err: `framing needs "framing"`},
+		{line: `{"do":"encoding","conn":1,"framing":"lf"}`, err: `encoding has no "framing"`},
+		{line: `{"do":"name","conn":1,"name":"` + long + `"}`, err: `"name" is longer than 64 bytes`},
+		{line: `{"do":"note","conn":1,"note":"` + long + `"}`, err: `"note" is longer than 1024 bytes`},
+		{line: `{"do":"kick","conn":1,"reason":"` + long + `"}`, err: `"reason" is longer than 1024 bytes`},
+		{line: `{"do":"ban","address":"` + long + `"}`, err: `"address" is longer than 256 bytes`},
+		{line: `{"do":"list","operator":"` + long + `"}`, err: `"operator" is longer than 64 bytes`},
+		{line: `{"do":"list","id":"` + long + `"}`, err: `"id" is longer than 64 bytes`},
+	} {
+		got, err := event.NewReader(strings.NewReader(tt.line), 0).Request()
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%.100s: %v, want %s", tt.line, err, tt.err)
+			}
+			continue
+		}
+		if err != nil || !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%.100s: %+v, %v", tt.line, got, err)
+			continue
+		}
+		b, err := got.MarshalJSON()
+		var again event.Request
+		if err != nil || json.Unmarshal(b, &again) != nil || !reflect.DeepEqual(again, got) {
+			t.Errorf("%.100s: written as %s, %v", tt.line, b, err)
+		}
+	}
+}
+
+func TestReply(t *testing.T) {
+	for _, r := range []event.Reply{
+		{},
+		{ID: "7", OK: true, Count: 3},
+		{Error: "3: no such conversation\x1b\u202e"},
+		{OK: true, Roster: []event.Entry{}},
+		{OK: true, More: true, Roster: []event.Entry{{Conn: 1}, {
+			Conn: 2, Peer: "192.0.2.7:1", Name: "a", Note: "b", State: event.Ending, Reason: "reset", Error: "c", Since: noon,
+			Last: []byte("你好\x1b\u0085"), LastTime: noon, Unread: 4, Waiting: noon, BytesIn: 5, BytesOut: 6, MessagesIn: 7, MessagesOut: 8,
+			Queued: 9, Framing: "auto", Learned: "lf", Encoding: "utf-8", Farewell: "bye",
+		}}},
+	} {
+		b, err := r.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		safe(t, b)
+		l, err := event.Decode(b)
+		if err != nil || !reflect.DeepEqual(l, r) {
+			t.Errorf("%+v came back as %+v, %v", r, l, err)
+		}
+	}
+}
+
+func TestHello(t *testing.T) {
+	h := event.Hello{Program: "duet", Version: "0.3.0", Time: noon}
+	b, err := h.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	safe(t, b)
+	if l, err := event.Decode(b); err != nil || l != h {
+		t.Errorf("came back as %+v, %v", l, err)
+	}
+}
+
+// However many talk, a line stays short enough for who reads it, and nobody is left out.
+func TestRosterReplies(t *testing.T) {
+	for _, n := range []int{0, 1, 1_000} {
+		roster := make([]event.Entry, n)
+		for i := range roster {
+			roster[i] = event.Entry{
+				Conn: uint64(i + 1), Peer: "192.0.2.7:53122", Name: fmt.Sprint("peer ", i), State: event.Open, Since: noon,
+				Last: []byte(strings.Repeat("\x01", 256)), Framing: "auto", Encoding: "utf-8",
+			}
+		}
+		next := uint64(1)
+		replies := event.RosterReplies("7", roster)
+		for i, r := range replies {
+			b, err := r.MarshalJSON()
+			if err != nil || len(b) > event.RosterLine+1000 {
+				t.Fatalf("%d of %d: %d bytes, %v", i, n, len(b), err)
+			}
+			if r.ID != "7" || !r.OK || r.More != (i < len(replies)-1) || r.Roster == nil {
+				t.Errorf("%d of %d: %+v", i, n, r)
+			}
+			for _, e := range r.Roster {
+				if e.Conn != next {
+					t.Fatalf("%d where %d should be", e.Conn, next)
+				}
+				next++
+			}
+		}
+		if next != uint64(n)+1 || len(replies) == 0 || n == 1 && len(replies) != 1 {
+			t.Errorf("%d replies hold %d of %d", len(replies), next-1, n)
+		}
+	}
+	full := event.Entry{
+		Conn: 1<<64 - 1, Peer: strings.Repeat("\x01", 60), Since: noon, LastTime: noon, Waiting: noon, Unread: 1 << 31, Queued: 1 << 31,
+		BytesIn: 1 << 62, BytesOut: 1 << 62, MessagesIn: 1 << 62, MessagesOut: 1 << 62, Name: "\x01", Note: "\x01", State: "\x01", Reason: "\x01",
+		Error: "\x01", Last: []byte{1}, Framing: "\x01", Learned: "\x01", Encoding: "\x01", Farewell: "\x01",
+	}
+	if b, _ := full.MarshalJSON(); len(b) > full.Size() {
+		t.Errorf("an entry of %d bytes is thought to be %d at most", len(b), full.Size())
+	}
+}

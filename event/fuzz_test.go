@@ -1,0 +1,106 @@
+package event_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"reflect"
+	"testing"
+	"testing/iotest"
+
+	"duet.example/duet/event"
+)
+
+// FuzzEvent: a line of a server is what it says or an error; what is read is written as a line that is safe to print
+// and says the same.
+func FuzzEvent(f *testing.F) {
+	f.Fuzz(func(t *testing.T, line []byte) {
+		l, err := event.Decode(line)
+		if err != nil {
+			return
+		}
+		b, err := l.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		safe(t, b)
+		back, err := event.Decode(b)
+		if err != nil {
+			t.Fatalf("%q: %v", b, err)
+		}
+		if e, ok := l.(event.Event); ok && sameEvent(e, back.(event.Event)) {
+			return
+		}
+		if !reflect.DeepEqual(l, back) {
+			t.Fatalf("%+v came back as %+v", l, back)
+		}
+	})
+}
+
+// FuzzRequest: a request that is taken is a good one, and is written as what it is.
+func FuzzRequest(f *testing.F) {
+	f.Fuzz(func(t *testing.T, line []byte) {
+		var r event.Request
+		if json.Unmarshal(line, &r) != nil {
+			return
+		}
+		if err := r.Check(); err != nil {
+			t.Fatalf("%+v was taken: %v", r, err)
+		}
+		b, err := r.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		safe(t, b)
+		var back event.Request
+		if err := json.Unmarshal(b, &back); err != nil || !reflect.DeepEqual(r, back) {
+			t.Fatalf("%+v came back as %+v, %v", r, back, err)
+		}
+	})
+}
+
+// FuzzReader: whatever arrives, in whatever pieces, a reader says the same, never more often than there are lines,
+// and holds on to the line that follows.
+func FuzzReader(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte, limit uint16) {
+		read := func(from io.Reader) (all []string) {
+			r := event.NewReader(from, int(limit)+20)
+			for {
+				req, err := r.Request()
+				if bad, ok := errors.AsType[*event.LineError](err); ok {
+					all = append(all, bad.Error())
+					continue
+				}
+				if err != nil {
+					if !errors.Is(err, io.EOF) {
+						t.Fatal(err)
+					}
+					return all
+				}
+				all = append(all, string(req.Do)+" "+req.ID)
+			}
+		}
+		data = append(data, "\n"+`{"do":"list","id":"last"}`...)
+		whole := read(bytes.NewReader(data))
+		if pieces := read(iotest.OneByteReader(bytes.NewReader(data))); !reflect.DeepEqual(whole, pieces) {
+			t.Fatalf("whole %q, in pieces %q", whole, pieces)
+		}
+		if len(whole) > bytes.Count(data, []byte{'\n'})+1 {
+			t.Fatalf("%d lines are %q", bytes.Count(data, []byte{'\n'})+1, whole)
+		}
+		if last := whole[len(whole)-1]; int(limit)+20 >= 25 && last != "list last" {
+			t.Fatalf("the last line is %q", last)
+		}
+	})
+}
+
+// An empty corpus would fuzz nothing in the tests.
+func TestCorpora(t *testing.T) {
+	for _, name := range []string{"FuzzEvent", "FuzzRequest", "FuzzReader"} {
+		if list, err := os.ReadDir("testdata/fuzz/" + name); err != nil || len(list) == 0 {
+			t.Errorf("%s has no corpus: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Command is what a Request wants to be done.
+type Command string
+
+// The commands of version 1.
+const (
+	// DoList asks for the roster, or for Conn's entry.
+	DoList Command = "list"
+	// DoWatch asks for all events from now on, after those that tell what is there now.
+	DoWatch Command = "watch"
+	// DoSend says Text, in the conversation's encoding, or Bytes as they are, to Conn.
+	DoSend Command = "send"
+	// DoAll says it to all.
+	DoAll Command = "all"
+	// DoBye says the farewell to Conn.
+	DoBye Command = "bye"
+	// DoKick ends Conn at once; Reason says why.
+	DoKick Command = "kick"
+	// DoBan keeps Address out from now on: an address or a network.
+	DoBan Command = "ban"
+	// DoName gives Conn a name, or takes it away.
+	DoName Command = "name"
+	// DoNote notes something about Conn, or takes the note away.
+	DoNote Command = "note"
+	// DoReload reads the lists of who may come in again.
+	DoReload Command = "reload"
+	// DoFraming and DoEncoding change those of Conn.
+	DoFraming  Command = "framing"
+	DoEncoding Command = "encoding"
+)
+
+// How long the texts of a request may be, in bytes; what is said has the limit of a message.
+const (
+	MaxName    = 64 // ID, Name, Operator, Framing, Encoding too
+	MaxNote    = 1024
+	MaxAddress = 256
+)
+
+// A Request asks a server to do something.
+type Request struct {
+	// ID is in the reply; it may be empty.
+	ID string
+	// Do says what. Fields that it does not use must be zero.
+	Do Command
+	// Conn is the number of the conversation it is about.
+	Conn uint64
+	// Text or Bytes is what is to be said: Bytes where they are not nil.
+	Text  string
+	Bytes []byte
+
+	Name, Note, Reason, Address, Framing, Encoding string
+	// Operator is who asks, for others to see; it may be empty.
+	Operator string
+}
+
+type wireRequest struct {
+	Version  int     `json:"v,omitempty"`
+	ID       string  `json:"id,omitempty"`
+	Do       Command `json:"do"`
+	Conn     uint64  `json:"conn,omitempty"`
+	Text     *string `json:"text,omitempty"`
+	Bytes    *[]byte `json:"bytes,omitempty"`
+	Name     string  `json:"name,omitempty"`
+	Note     string  `json:"note,omitempty"`
+	Reason   string  `json:"reason,omitempty"`
+	Address  string  `json:"address,omitempty"`
+	Framing  string  `json:"framing,omitempty"`
+	Encoding string  `json:"encoding,omitempty"`
+	Operator string  `json:"operator,omitempty"`
+}
+
+// uses says which fields each command needs, and which it may have as well. Words are Text or Bytes.
+var uses = map[Command]struct{ needs, may []string }{
+	DoList:     {may: []string{"conn"}},
+	DoWatch:    {},
+	DoSend:     {needs: []string{"conn", "words"}},
+	DoAll:      {needs: []string{"words"}},
+	DoBye:      {needs: []string{"conn"}},
+	DoKick:     {needs: []string{"conn"}, may: []string{"reason"}},
+	DoBan:      {needs: []string{"address"}, may: []string{"reason"}},
+	DoName:     {needs: []string{"conn"}, may: []string{"name"}},
+	DoNote:     {needs: []string{"conn"}, may: []string{"note"}},
+	DoReload:   {},
+	DoFraming:  {needs: []string{"conn", "framing"}},
+	DoEncoding: {needs: []string{"conn", "encoding"}},
+}
+
+// says reports whether c says something.
+func (c Command) says() bool { return slices.Contains(uses[c].needs, "words") }
+
+// MarshalJSON gives it as one object that is safe to print. It does not check it.
+func (r Request) MarshalJSON() ([]byte, error) {
+	w := wireRequest{
+		Version: Version, ID: r.ID, Do: r.Do, Conn: r.Conn, Name: r.Name, Note: r.Note, Reason: r.Reason,
+		Address: r.Address, Framing: r.Framing, Encoding: r.Encoding, Operator: r.Operator,
+	}
+	if r.Bytes != nil {
+		w.Bytes = &r.Bytes
+	}
+	if r.Text != "" || r.Bytes == nil && r.Do.says() {
+		w.Text = &r.Text
+	}
+	return encode(w)
+}
+
+// UnmarshalJSON takes a request and checks it. Other than in what a server writes, a field that is not known is an
+// error: what was asked for would not be what is done. After an error the ID is there, if it could be read.
+func (r *Request) UnmarshalJSON(b []byte) error {
+	var w wireRequest
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	err := plain(dec.Decode(&w))
+	if what, ok := strings.CutPrefix(fmt.Sprint(err), "json: unknown field "); ok {
+		err = fmt.Errorf("no field is called %s", what)
+	}
+	*r = Request{
+		ID: w.ID, Do: w.Do, Conn: w.Conn, Name: w.Name, Note: w.Note, Reason: w.Reason,
+		Address: w.Address, Framing: w.Framing, Encoding: w.Encoding, Operator: w.Operator,
+	}
+	if len(r.ID) > MaxName {
+		r.ID = "" // it is not repeated; Check would see it too, but an earlier error may come first
+		err = errors.Join(err, tooLong("id", MaxName))
+	}
+	if err != nil {
+		return err
+	}
+	if w.Version != 0 && w.Version != Version {
+		return fmt.Errorf("%w: %d", ErrVersion, w.Version)
+	}
+	if w.Text != nil {
+		r.Text = *w.Text
+	}
+	if w.Bytes != nil {
+		if r.Bytes = *w.Bytes; r.Bytes == nil {
+			r.Bytes = []byte{}
+		}
+	}
+	if r.Do.says() && w.Text == nil && w.Bytes == nil {
+		return fmt.Errorf(`%s needs "text" or "bytes"`, r.Do)
+	}
+	return r.Check()
+}
+
+// Check says what is wrong with a request: no such command, a field that is missing, too many or too long.
+func (r Request) Check() error {
+	use, known := uses[r.Do]
+	switch {
+	case r.Do == "":
+		return errors.New(`no "do"`)
+	case !known:
+		return fmt.Errorf("no command %.64q", string(r.Do))
+	case r.Text != "" && r.Bytes != nil:
+		return errors.New(`both "text" and "bytes"`)
+	}
+	for _, f := range r.fields() {
+		needed := slices.Contains(use.needs, f.name)
+		switch {
+		case needed && !f.set:
+			return fmt.Errorf("%s needs %q", r.Do, f.name)
+		case f.set && !needed && !slices.Contains(use.may, f.name):
+			return fmt.Errorf("%s has no %q", r.Do, f.name)
+		case f.len > f.max:
+			return tooLong(f.name, f.max)
+		}
+	}
+	switch {
+	case len(r.ID) > MaxName:
+		return tooLong("id", MaxName)
+	case len(r.Operator) > MaxName:
+		return tooLong("operator", MaxName)
+	}
+	return nil
+}
+
+func tooLong(field string, limit int) error {
+	return fmt.Errorf("%q is longer than %d bytes", field, limit)
+}
+
+type field struct {
+	name     string
+	set      bool
+	len, max int
+}
+
+// fields are those that depend on the command.
+func (r Request) fields() []field {
+	text := func(name, s string, limit int) field { return field{name, s != "", len(s), limit} }
+	return []field{
+		{name: "conn", set: r.Conn != 0},
+		{name: "words", set: r.Text != "" || r.Bytes != nil || r.Do.says()}, // an empty message is one
+		text("name", r.Name, MaxName),
+		text("note", r.Note, MaxNote),
+		text("reason", r.Reason, MaxNote),
+		text("address", r.Address, MaxAddress),
+		text("framing", r.Framing, MaxName),
+		text("encoding", r.Encoding, MaxName),
+	}
+}
