@@ -125,7 +125,7 @@ func (c *autoCodec) line(b []byte, end, next int) Message {
 	if c.style.Load() != style {
 		c.style.Store(style)
 	}
-	m := lf.join(c.buf, b, end)
+	m := Message{Body: join(lf.body(c.buf, b, end))}
 	c.drop()
 	return m
 }

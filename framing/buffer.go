@@ -5,6 +5,11 @@ package framing
 const minBuffer = 64
 
 // join returns head and tail in a slice of their own, exactly sized.
+//
+// Like extend it is not inlined: the frames of codecs must be small, for they stand on the stack of a
+// conversation, whose 2 KiB would grow and not shrink again.
+//
+//go:noinline
 func join(head, tail []byte) []byte {
 	body := make([]byte, len(head)+len(tail))
 	copy(body[copy(body, head):], tail)
@@ -23,6 +28,8 @@ func exact(buf []byte) []byte {
 // extend appends b to buf. It grows by doubling, so that a byte at a time costs
 // little, but never beyond limit, which buf and b together must not exceed:
 // append alone would round up.
+//
+//go:noinline
 func extend(buf, b []byte, limit int) []byte {
 	need := len(buf) + len(b)
 	if need > cap(buf) {

@@ -117,12 +117,12 @@ func appendEnded(dst, body []byte, end string) ([]byte, error) {
 	return whole, nil
 }
 
-// join is the message that ends before b[end], as cut has said.
-func (d delimited) join(pending, b []byte, end int) Message {
+// body is the message that ends before b[end], as cut has said: head and then tail.
+func (d delimited) body(pending, b []byte, end int) (head, tail []byte) {
 	if end < 0 {
-		return Message{Body: join(pending[:len(pending)-1], nil)}
+		return pending[:len(pending)-1], nil
 	}
-	return Message{Body: join(pending, b[:end])}
+	return pending, b[:end]
 }
 
 type delimitedCodec struct {
@@ -148,7 +148,7 @@ func (c *delimitedCodec) Feed(dst []Message, b []byte) ([]Message, error) {
 		if len(c.buf)+end > c.max {
 			return dst, c.fail()
 		}
-		dst = append(dst, c.kind.join(c.buf, b, end))
+		dst = append(dst, Message{Body: join(c.kind.body(c.buf, b, end))})
 		c.buf, b = nil, b[next:]
 	}
 	return dst, nil
