@@ -29,12 +29,20 @@ var _ duet.Handler = Discard{}
 // ServeConn reads until the peer's end.
 func (d Discard) ServeConn(ctx context.Context, c *duet.Conn) error {
 	if d.Framed {
-		for {
-			if _, err := c.Receive(ctx); err != nil {
-				return ended(c, err)
-			}
+		return discardMessages(ctx, c)
+	}
+	return d.bytes(ctx, c)
+}
+
+func discardMessages(ctx context.Context, c *duet.Conn) error {
+	for {
+		if _, err := c.Receive(ctx); err != nil {
+			return ended(c, err)
 		}
 	}
+}
+
+func (d Discard) bytes(ctx context.Context, c *duet.Conn) error {
 	f, err := take(ctx, c, d.Idle, -1)
 	if err != nil {
 		return err

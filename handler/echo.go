@@ -33,8 +33,13 @@ var _ duet.Handler = Echo{}
 // ServeConn echoes until the peer's end.
 func (e Echo) ServeConn(ctx context.Context, c *duet.Conn) error {
 	if e.Framed {
-		return e.messages(ctx, c)
+		return echoMessages(ctx, c)
 	}
+	return e.bytes(ctx, c)
+}
+
+// bytes is a function of its own, so that what it keeps on the stack is not below a conversation that waits for a message.
+func (e Echo) bytes(ctx context.Context, c *duet.Conn) error {
 	f, err := take(ctx, c, e.Idle, e.Send)
 	if err != nil {
 		return err
@@ -53,7 +58,7 @@ func (e Echo) ServeConn(ctx context.Context, c *duet.Conn) error {
 	return io.EOF
 }
 
-func (e Echo) messages(ctx context.Context, c *duet.Conn) error {
+func echoMessages(ctx context.Context, c *duet.Conn) error {
 	for {
 		m, err := c.Receive(ctx)
 		if err != nil {
