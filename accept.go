@@ -51,10 +51,18 @@ func (s *Server) accept(l net.Listener) error {
 // begin starts the conversation's goroutine. The server waits for it in Shutdown.
 func (s *Server) begin(nc net.Conn) {
 	c, err := s.admit(nc)
-	if err != nil {
-		return
+	switch f := s.set.trace.ConnStart; {
+	case err != nil:
+	case f == nil:
+		go s.converse(c)
+	default:
+		// What watches may go deep, and a stack that has grown stays so for as long as the
+		// conversation waits: it gets a goroutine of its own, and the conversation a fresh one.
+		go func() {
+			f(c)
+			go s.converse(c)
+		}()
 	}
-	go s.converse(c)
 }
 
 func (s *Server) isClosed() bool {

@@ -86,7 +86,7 @@ func (c *Conn) finishSending(last []byte) error {
 		return err
 	}
 	for o.writing && o.err == nil {
-		o.cond.Wait()
+		o.wait()
 	}
 	if o.err != nil {
 		return c.error("send", o.err)

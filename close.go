@@ -125,7 +125,7 @@ func (c *Conn) awaitWriter() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.writing && o.err == nil {
-		o.cond.Wait()
+		o.wait()
 	}
 	if o.err != nil {
 		return c.error("send", o.err)
@@ -209,7 +209,7 @@ func (c *Conn) closeNow(unread bool) {
 		o.err = ErrClosed
 	}
 	for o.writing {
-		o.cond.Wait()
+		o.wait()
 	}
 	o.mu.Unlock()
 

@@ -1,7 +1,6 @@
 package duet
 
 import (
-	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -69,16 +68,12 @@ func orDefault(d, def time.Duration) time.Duration {
 // send, and call every other method, at the same time. A Conn comes from a
 // [Server], which hands it to its [Handler], or from a [Dialer].
 type Conn struct {
-	nc       net.Conn
-	set      *settings
-	srv      *Server // nil for a dialled one
-	id       uint64
-	began    time.Time
-	baseCtx  context.Context // the server's, shared by all; its end is made known by interrupt
-	local    net.Addr
-	remote   net.Addr
-	peerName string // remote as text: RemoteAddr may be gone after a reset
-	wire     wire
+	nc    net.Conn // knows its addresses also after the end
+	set   *settings
+	srv   *Server // nil for a dialled one
+	id    uint64
+	began time.Time
+	wire  wire
 
 	recv recvState
 	out  sendState
@@ -103,10 +98,6 @@ type Conn struct {
 func newConn(nc net.Conn, set *settings) *Conn {
 	c := &Conn{
 		nc: nc, set: set, id: 1, began: time.Now(),
-		local: nc.LocalAddr(), remote: nc.RemoteAddr(),
-	}
-	if c.remote != nil {
-		c.peerName = c.remote.String()
 	}
 	c.wire.init(nc)
 	codec := set.framing.New(set.max)
@@ -119,7 +110,6 @@ func newConn(nc net.Conn, set *settings) *Conn {
 		c.recv.dl.set = c.began.Add(set.idle)
 		_ = nc.SetReadDeadline(c.recv.dl.set)
 	}
-	c.out.cond.L = &c.out.mu
 	return c
 }
 
@@ -128,10 +118,10 @@ func newConn(nc net.Conn, set *settings) *Conn {
 func (c *Conn) ID() uint64 { return c.id }
 
 // RemoteAddr is the peer's address, also after the end. It is nil where the connection never had one.
-func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
 // LocalAddr is this side's address, also after the end.
-func (c *Conn) LocalAddr() net.Addr { return c.local }
+func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 
 // Began is when the conversation began.
 func (c *Conn) Began() time.Time { return c.began }

@@ -93,7 +93,7 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 			return Message{}, err
 		case !ready || !c.arm(c.recv.until):
 			continue
-		case ctx.Done() == nil || ctx == c.baseCtx:
+		case ctx.Done() == nil || c.srv != nil && ctx == c.srv.ctx:
 			// The server's own context needs no watch: the server interrupts its
 			// conversations itself, which saves 1.6 KB in each.
 			c.wire.read()
@@ -165,7 +165,7 @@ func (c *Conn) cannotReceive(ctx context.Context) error {
 
 func (c *Conn) error(op string, err error) error {
 	r, _ := c.End()
-	return &Error{Op: op, Addr: c.peerName, Reason: r, Err: err}
+	return &Error{Op: op, Addr: addrText(c.RemoteAddr()), Reason: r, Err: err}
 }
 
 func stopError(why EndReason) error {
@@ -253,11 +253,7 @@ func (c *Conn) feed(b []byte) {
 	c.traceRead(len(b), nil)
 	if !r.seen {
 		r.seen = true
-		if f := c.set.trace.WrongProtocol; f != nil {
-			if p := sniff(b); p != "" {
-				f(c, p)
-			}
-		}
+		c.traceProtocol(b)
 	}
 	had := len(r.queue)
 	c.decoded(r.codec.Feed(r.queue, b))
@@ -309,6 +305,14 @@ func (c *Conn) adopt() bool {
 	}
 	r.pending = isPending(r.codec)
 	return true
+}
+
+func (c *Conn) traceProtocol(first []byte) {
+	if f := c.set.trace.WrongProtocol; f != nil {
+		if p := sniff(first); p != "" {
+			f(c, p)
+		}
+	}
 }
 
 func (c *Conn) traceRead(n int, err error) {

@@ -15,7 +15,7 @@ import (
 // that writes, so that what one side says leaves in the order in which it was said.
 type sendState struct {
 	mu      sync.Mutex
-	cond    sync.Cond // the queue has become empty, or sending has failed
+	idle    *sync.Cond // on mu: the queue has become empty, or sending has failed; made by who waits for it
 	codec   framing.Codec
 	queue   []*outgoing
 	bytes   int       // what waits in queue
@@ -28,6 +28,21 @@ type sendState struct {
 	lastGap time.Duration // what must lie between it and the next
 
 	saidBye atomic.Bool
+}
+
+// wait waits for wake. mu is held.
+func (o *sendState) wait() {
+	if o.idle == nil {
+		o.idle = sync.NewCond(&o.mu)
+	}
+	o.idle.Wait()
+}
+
+// wake wakes whoever waits for the queue to become empty. mu is held.
+func (o *sendState) wake() {
+	if o.idle != nil {
+		o.idle.Broadcast()
+	}
 }
 
 // An outgoing is one message on its way, encoded.
@@ -161,7 +176,7 @@ func (c *Conn) encode(m *outgoing, body []byte, farewell bool) error {
 		wire, err = o.codec.Append(m.wire[:0], body)
 	}
 	if err != nil {
-		return &Error{Op: "send", Addr: c.peerName, Err: err}
+		return &Error{Op: "send", Addr: addrText(c.RemoteAddr()), Err: err}
 	}
 	m.wire, m.gap = wire, gap
 	if c.set.trace.Sent != nil {
@@ -194,7 +209,7 @@ func (c *Conn) next() {
 		return
 	}
 	o.writing = false
-	o.cond.Broadcast()
+	o.wake()
 }
 
 // writeQueue is the writer: it runs while something is queued. finish waits for it.
@@ -206,7 +221,7 @@ func (c *Conn) writeQueue() {
 		if batch == nil {
 			o.queue = nil
 			o.writing = false
-			o.cond.Broadcast()
+			o.wake()
 			o.mu.Unlock()
 			return
 		}
@@ -363,7 +378,7 @@ func (c *Conn) failSending(err error) {
 		r = EndCut // by the sender, who did not want to wait for the rest
 	}
 	c.setEnd(r, err)
-	o.cond.Broadcast()
+	o.wake()
 	if c.closing.Load() {
 		c.interrupt()
 	}

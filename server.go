@@ -175,6 +175,9 @@ func (s *Server) ServeNetConn(nc net.Conn) error {
 	if err != nil {
 		return err
 	}
+	if f := s.set.trace.ConnStart; f != nil {
+		f(c)
+	}
 	s.converse(c)
 	_, err = c.End()
 	return err
@@ -193,7 +196,7 @@ func (s *Server) admit(nc net.Conn) (*Conn, error) {
 		return nil, s.refuse(nc, err)
 	}
 	c := newConn(nc, s.set)
-	c.srv, c.baseCtx = s, ctx
+	c.srv = s
 	s.mu.Lock()
 	// Both may have changed meanwhile.
 	if err := s.mayEnter(); err != nil {
@@ -234,18 +237,15 @@ func (s *Server) refuse(nc net.Conn, err error) error {
 // the stack, for it stands below every idle conversation.
 func (s *Server) converse(c *Conn) {
 	defer s.forget(c)
-	err := s.open(c)
+	err := s.greet(c)
 	if err == nil {
 		err = guard(s.ctx, c, s.handler())
 	}
 	s.conclude(c, err)
 }
 
-// open begins a conversation. A peer that has spoken and closed before it was greeted is still heard. [C-1]
-func (s *Server) open(c *Conn) error {
-	if f := s.set.trace.ConnStart; f != nil {
-		f(c)
-	}
+// greet sends the greeting. A peer that has spoken and closed before it was greeted is still heard. [C-1]
+func (s *Server) greet(c *Conn) error {
 	if s.set.greeting == "" {
 		return nil
 	}
@@ -275,10 +275,10 @@ func (s *Server) conclude(c *Conn, err error) {
 func (s *Server) logFailure(c *Conn, err error) {
 	var p *PanicError
 	if errors.As(err, &p) {
-		s.log().Error("handler panicked", "conversation", c.id, "peer", c.peerName, "panic", p.Value, "stack", string(p.Stack))
+		s.log().Error("handler panicked", "conversation", c.id, "peer", addrText(c.RemoteAddr()), "panic", p.Value, "stack", string(p.Stack))
 		return
 	}
-	s.log().Error("handler failed", "conversation", c.id, "peer", c.peerName, "error", err)
+	s.log().Error("handler failed", "conversation", c.id, "peer", addrText(c.RemoteAddr()), "error", err)
 }
 
 // discard is the handler of the zero Server.

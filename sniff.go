@@ -17,15 +17,19 @@ func sniff(b []byte) string {
 }
 
 func isHTTPRequest(b []byte) bool {
-	line, _, ok := bytes.Cut(b, []byte("\r\n"))
-	if !ok || !(bytes.HasSuffix(line, []byte(" HTTP/1.1")) || bytes.HasSuffix(line, []byte(" HTTP/1.0"))) {
+	const version = len(" HTTP/1.1")
+	end := bytes.Index(b, []byte("\r\n"))
+	if end < version {
 		return bytes.HasPrefix(b, []byte("PRI * HTTP/2.0"))
 	}
-	method, _, _ := bytes.Cut(line, []byte(" "))
-	for _, m := range []string{"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH"} {
-		if string(method) == m {
-			return true
-		}
+	switch string(b[end-version : end]) {
+	case " HTTP/1.1", " HTTP/1.0":
+	default:
+		return bytes.HasPrefix(b, []byte("PRI * HTTP/2.0"))
+	}
+	switch string(b[:bytes.IndexByte(b, ' ')]) {
+	case "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH":
+		return true
 	}
 	return false
 }

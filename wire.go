@@ -37,18 +37,30 @@ type wire struct {
 	rn     int
 	rerr   error
 
-	writeFn  func(fd uintptr) bool
+	hopeless atomic.Bool // giveUp was called
+}
+
+// A writing is one write. It is not part of the wire, because an idle conversation writes nothing.
+type writing struct {
+	*wire
+	ready    func(fd uintptr) bool // writeReady of this writing
 	out      []byte
-	wn       int
-	werr     error
+	n        int
+	err      error
 	ctx      context.Context
 	patience time.Duration // how long the peer may not read; 0: for ever
 	waited   bool          // await was called
-	mark     int           // wn when patience began
+	mark     int           // n when patience began
 	stop     func() bool
 	expired  chan struct{} // closed when ctx has ended and set the deadline
-	hopeless atomic.Bool   // giveUp was called
 }
+
+// writings holds those that nobody needs now.
+var writings = sync.Pool{New: func() any {
+	w := new(writing)
+	w.ready = w.writeReady
+	return w
+}}
 
 func (w *wire) init(nc net.Conn) {
 	w.nc = nc
@@ -99,36 +111,36 @@ func (w *wire) done() {
 // write hands all of b to the system. Each time the peer makes room, it has
 // patience again to make more; when it does not, os.ErrDeadlineExceeded. When ctx
 // ends first, its error; the count says whether bytes had left before.
-func (w *wire) write(ctx context.Context, b []byte, patience time.Duration) (int, error) {
+func (w *wire) write(ctx context.Context, b []byte, patience time.Duration) (n int, err error) {
+	o := writings.Get().(*writing)
+	o.wire, o.ctx, o.out, o.patience = w, ctx, b, patience
 	if w.rc == nil {
-		return w.writePlain(ctx, b, patience)
+		err = o.plain()
+	} else if err = w.rc.Write(o.ready); err == nil {
+		err = o.err
 	}
-	w.ctx, w.out, w.wn, w.werr, w.patience = ctx, b, 0, nil, patience
-	err := w.rc.Write(w.writeFn)
-	if err == nil {
-		err = w.werr
+	if o.waited {
+		err = o.release(err)
 	}
-	if w.waited {
-		err = w.release(err)
-	}
-	w.ctx, w.out = nil, nil
-	return w.wn, err
+	n = o.n
+	*o = writing{ready: o.ready}
+	writings.Put(o)
+	return n, err
 }
 
-func (w *wire) writePlain(ctx context.Context, b []byte, patience time.Duration) (int, error) {
-	w.ctx, w.wn, w.patience = ctx, 0, patience
-	var err error
-	for w.wn < len(b) && err == nil {
-		if err = w.await(); err != nil {
-			break
+// plain writes to a connection without a descriptor.
+func (w *writing) plain() error {
+	for w.n < len(w.out) {
+		if err := w.await(); err != nil {
+			return err
 		}
-		var n int
-		n, err = w.nc.Write(b[w.wn:min(len(b), w.wn+piece)])
-		w.wn += n
+		n, err := w.nc.Write(w.out[w.n:min(len(w.out), w.n+piece)])
+		w.n += n
+		if err != nil {
+			return err
+		}
 	}
-	err = w.release(err)
-	w.ctx = nil
-	return w.wn, err
+	return nil
 }
 
 // giveUp ends a write that waits, and all that follow. Any goroutine may call it.
@@ -139,10 +151,10 @@ func (w *wire) giveUp() {
 
 // await makes ready for waiting until the peer makes room. The deadline and the
 // watch over ctx are set up only here: a write that need not wait costs neither.
-func (w *wire) await() error {
-	if w.patience > 0 && (!w.waited || w.wn > w.mark) {
+func (w *writing) await() error {
+	if w.patience > 0 && (!w.waited || w.n > w.mark) {
 		_ = w.nc.SetWriteDeadline(time.Now().Add(w.patience))
-		w.mark = w.wn
+		w.mark = w.n
 	}
 	if !w.waited && w.ctx.Done() != nil {
 		w.expired = make(chan struct{})
@@ -160,16 +172,13 @@ func (w *wire) await() error {
 }
 
 // release undoes await and gives the cause of err.
-func (w *wire) release(err error) error {
+func (w *writing) release(err error) error {
 	if w.stop != nil && !w.stop() {
 		<-w.expired
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = w.ctx.Err()
 		}
 	}
-	if w.waited {
-		_ = w.nc.SetWriteDeadline(time.Time{})
-	}
-	w.stop, w.expired, w.waited = nil, nil, false
+	_ = w.nc.SetWriteDeadline(time.Time{})
 	return err
 }

@@ -17,7 +17,7 @@ func (w *wire) initRaw() {
 		return
 	}
 	w.rc = rc
-	w.readFn, w.writeFn = w.readReady, w.writeReady
+	w.readFn = w.readReady
 }
 
 // readReady makes one non-blocking read; false means wait.
@@ -58,20 +58,20 @@ func (w *wire) unread() bool {
 }
 
 // writeReady writes what the socket takes; false means wait for room.
-func (w *wire) writeReady(fd uintptr) bool {
-	for w.wn < len(w.out) {
-		n, err := syscall.Write(int(fd), w.out[w.wn:])
+func (w *writing) writeReady(fd uintptr) bool {
+	for w.n < len(w.out) {
+		n, err := syscall.Write(int(fd), w.out[w.n:])
 		switch {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
-			w.werr = w.await()
-			return w.werr != nil
+			w.err = w.await()
+			return w.err != nil
 		case err != nil:
-			w.werr = err
+			w.err = err
 			return true
 		}
-		w.wn += n
+		w.n += n
 	}
 	return true
 }
