@@ -43,7 +43,7 @@ func TestRequests(t *testing.T) {
 		{line: `{"do":"send","conn":-1,"text":"a"}`, err: `"conn" cannot be number -1`},
 		{line: `{"do":"send","conn":1,"bytes":"??"}`, err: "base64"},
 		{line: `{"do":"all","conn":1,"text":"a"}`, err: `all has no "conn"`},
-		{line: `{"do":"list","text":"a"}`, err: `list has no "words"`},
+		{line: `{"do":"list","text":"a"}`, err: `list has no "text" or "bytes"`},
 		{line: `{"do":"bye"}`, err: `bye needs "conn"`},
 		{line: `{"do":"kick","conn":1,"name":"a"}`, err: `kick has no "name"`},
 		{line: `{"do":"ban"}`, err: `ban needs "address"`},

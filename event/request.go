@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -79,12 +80,15 @@ type wireRequest struct {
 	Operator string  `json:"operator,omitempty"`
 }
 
-// uses says which fields each command needs, and which it may have as well. Words are Text or Bytes.
+// words stands for Text or Bytes.
+const words = "words"
+
+// uses says which fields each command needs, and which it may have as well.
 var uses = map[Command]struct{ needs, may []string }{
 	DoList:     {may: []string{"conn"}},
 	DoWatch:    {},
-	DoSend:     {needs: []string{"conn", "words"}},
-	DoAll:      {needs: []string{"words"}},
+	DoSend:     {needs: []string{"conn", words}},
+	DoAll:      {needs: []string{words}},
 	DoBye:      {needs: []string{"conn"}},
 	DoKick:     {needs: []string{"conn"}, may: []string{"reason"}},
 	DoBan:      {needs: []string{"address"}, may: []string{"reason"}},
@@ -96,7 +100,7 @@ var uses = map[Command]struct{ needs, may []string }{
 }
 
 // says reports whether c says something.
-func (c Command) says() bool { return slices.Contains(uses[c].needs, "words") }
+func (c Command) says() bool { return slices.Contains(uses[c].needs, words) }
 
 // MarshalJSON gives it as one object that is safe to print. It does not check it.
 func (r Request) MarshalJSON() ([]byte, error) {
@@ -146,7 +150,7 @@ func (r *Request) UnmarshalJSON(b []byte) error {
 		}
 	}
 	if r.Do.says() && w.Text == nil && w.Bytes == nil {
-		return fmt.Errorf(`%s needs "text" or "bytes"`, r.Do)
+		return fmt.Errorf("%s needs %s", r.Do, field{name: words})
 	}
 	return r.Check()
 }
@@ -166,9 +170,9 @@ func (r Request) Check() error {
 		needed := slices.Contains(use.needs, f.name)
 		switch {
 		case needed && !f.set:
-			return fmt.Errorf("%s needs %q", r.Do, f.name)
+			return fmt.Errorf("%s needs %s", r.Do, f)
 		case f.set && !needed && !slices.Contains(use.may, f.name):
-			return fmt.Errorf("%s has no %q", r.Do, f.name)
+			return fmt.Errorf("%s has no %s", r.Do, f)
 		case f.len > f.max:
 			return tooLong(f.name, f.max)
 		}
@@ -192,12 +196,19 @@ type field struct {
 	len, max int
 }
 
+func (f field) String() string {
+	if f.name == words {
+		return `"text" or "bytes"`
+	}
+	return strconv.Quote(f.name)
+}
+
 // fields are those that depend on the command.
 func (r Request) fields() []field {
 	text := func(name, s string, limit int) field { return field{name, s != "", len(s), limit} }
 	return []field{
 		{name: "conn", set: r.Conn != 0},
-		{name: "words", set: r.Text != "" || r.Bytes != nil || r.Do.says()}, // an empty message is one
+		{name: words, set: r.Text != "" || r.Bytes != nil || r.Do.says()}, // an empty message is one
 		text("name", r.Name, MaxName),
 		text("note", r.Note, MaxNote),
 		text("reason", r.Reason, MaxNote),
