@@ -176,16 +176,22 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 func (l *listener) Close() error {
-	l.close.Do(func() {
-		if l.file == nil {
-			return
-		}
-		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.file) {
-			err := os.Remove(l.path)
-			_ = l.narrator.call("unlink", l.path, "ok", err)
-		}
-	})
-	return l.rawListener.Close()
+	l.close.Do(l.unlink)
+	on := socketFD(l.rawListener) // -1: closed before
+	err := l.rawListener.Close()
+	if l.narrator != nil && on >= 0 {
+		l.narrator.tell(done("close", fdText(on), "ok", err))
+	}
+	return err
+}
+
+func (l *listener) unlink() {
+	if l.file == nil {
+		return
+	}
+	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.file) {
+		_ = l.narrator.call("unlink", l.path, "ok", os.Remove(l.path))
+	}
 }
 
 // controlFD runs f on the descriptor behind rc.

@@ -12,7 +12,7 @@ import (
 // is known: connect when the connection stands or has failed.
 type Step struct {
 	// Call is the call's name: "socket", "setsockopt", "bind", "listen", "accept" (accept4 on Linux), "connect", "getsockname",
-	// "getpeername", "getsockopt"; for unix sockets and descriptors also "fchmod", "unlink" and "fcntl".
+	// "getpeername", "getsockopt", "close" (of a listener); for unix sockets and descriptors also "fchmod", "unlink" and "fcntl".
 	Call string
 	// Args are its arguments for a person: "AF_INET6, SOCK_STREAM, 0".
 	Args string
