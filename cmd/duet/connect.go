@@ -165,15 +165,15 @@ func (k *connect) pipe(ctx context.Context, c *duet.Conn) error {
 // converse talks with the server at the console, and with --reconnect comes back to it.
 func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) error {
 	ds := &desk.Desk{Encoding: k.enc}
-	talking, stop := context.WithCancel(ctx)
-	defer stop()
-	b, err := k.openBooth(&k.talk, ds, k.explain, false, stop)
+	b, err := k.openBooth(&k.talk, ds, k.explain, false)
 	if err != nil {
 		_ = c.Close()
 		return err
 	}
 	k.say = func(format string, args ...any) { b.Notice(safe(fmt.Sprintf(format, args...))) }
 	link := newLink(k, d, ds)
+	talking, stop := context.WithCancel(ctx)
+	defer stop()
 	go func() {
 		link.run(talking, c)
 		stop()

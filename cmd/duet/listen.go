@@ -260,9 +260,7 @@ func (l *listen) handle(ctx context.Context, ln net.Listener, at string) error {
 // converse runs a server whose operator answers at the console.
 func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error {
 	d := &desk.Desk{Encoding: l.enc}
-	serving, stop := context.WithCancel(ctx)
-	defer stop()
-	b, err := l.openBooth(&l.talk, d, l.explain, true, stop)
+	b, err := l.openBooth(&l.talk, d, l.explain, true)
 	if err != nil {
 		return err
 	}
@@ -270,6 +268,8 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 	s := l.server(d, wrongProtocol(func(format string, args ...any) { b.Notice(safe(fmt.Sprintf(format, args...))) }))
 	s.ErrorLog = logTo(noticeWriter{b.Session})
 
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
 	served := make(chan error, 1)
 	go func() {
 		err := l.serve(serving, s, ln)

@@ -47,9 +47,8 @@ type booth struct {
 	face console.Face
 }
 
-// openBooth opens the console: the editor for a person, plain lines for a script. lost is called where nobody
-// reads those lines any more.
-func (a *app) openBooth(t *talk, d *desk.Desk, x *console.Explainer, server bool, lost func()) (*booth, error) {
+// openBooth opens the console: the editor for a person, plain lines for a script.
+func (a *app) openBooth(t *talk, d *desk.Desk, x *console.Explainer, server bool) (*booth, error) {
 	o := console.Options{
 		Desk: d, Server: server, Farewell: t.farewell, Turns: t.turns, Once: t.once,
 		Color: t.colored(isTerminal(a.stdout)), Stamps: t.stamp, Hex: t.hex, Bell: t.bell, Title: t.title, Quiet: t.quiet, Explainer: x,
@@ -61,7 +60,7 @@ func (a *app) openBooth(t *talk, d *desk.Desk, x *console.Explainer, server bool
 				in = s
 			}
 		}
-		o.Face = console.NewPlain(in, lossWriter{a.stdout, lost})
+		o.Face = console.NewPlain(in, a.stdout)
 		o.HoldInput = true
 		return &booth{console.NewSession(o), o.Face}, nil
 	}
@@ -99,20 +98,6 @@ func (b *booth) close() error {
 		return codeError(exitFailed) // as any filter whose reader has gone
 	}
 	return err
-}
-
-// A lossWriter tells when writing fails.
-type lossWriter struct {
-	w    io.Writer
-	lost func()
-}
-
-func (l lossWriter) Write(p []byte) (int, error) {
-	n, err := l.w.Write(p)
-	if err != nil {
-		l.lost()
-	}
-	return n, err
 }
 
 // output is where pipe mode writes the peer's bytes: as they are, but for a terminal, which gets safe text.

@@ -27,6 +27,7 @@ import (
 //	closeoutput NAME                                  close the reading end of its stdout
 //	signal NAME INT|TERM|HUP|STOP|CONT                send a signal
 //	ends NAME CODE                                    wait for its end; stdout and stderr are for stdout, stderr, cmp
+//	runs NAME                                         it has not ended yet
 //	code CODE PROGRAM ARG...                          run to the end in the foreground
 //	peer NAME VERB ...                                see peer_test.go
 //
@@ -66,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"closeoutput": cmdCloseOutput,
 			"signal":      cmdSignal,
 			"ends":        cmdEnds,
+			"runs":        cmdRuns,
 			"code":        cmdCode,
 			"peer":        cmdPeer,
 		},
@@ -179,6 +181,16 @@ func cmdEnds(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strconv.Itoa(code) != args[1] {
 		ts.Fatalf("%s ended with code %d, want %s", args[0], code, args[1])
+	}
+}
+
+func cmdRuns(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "runs")
+	wants(ts, args, 1, 1, "runs NAME")
+	select {
+	case <-programOf(ts, args[0]).ended:
+		ts.Fatalf("%s has ended", args[0])
+	default:
 	}
 }
 
