@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -71,6 +72,18 @@ func TestRequests(t *testing.T) {
 		var again event.Request
 		if err != nil || json.Unmarshal(b, &again) != nil || !reflect.DeepEqual(again, got) {
 			t.Errorf("%.100s: written as %s, %v", tt.line, b, err)
+		}
+	}
+}
+
+// An ID comes back also where the rest is wrong, but not one that is too long to be repeated.
+func TestIDOfABadRequest(t *testing.T) {
+	for id, want := range map[string]string{"7": "7", strings.Repeat("x", 65): ""} {
+		for _, rest := range []string{`"do":"dance"`, `"do":"list","txt":1`, `"do":"send","conn":"1"`} {
+			_, err := event.NewReader(strings.NewReader(`{`+rest+`,"id":"`+id+`"}`), 0).Request()
+			if bad, ok := errors.AsType[*event.LineError](err); !ok || bad.ID != want {
+				t.Errorf("%s with the ID %q: %v", rest, id, err)
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"duet.example/duet/event"
 )
@@ -101,6 +102,8 @@ func TestReaderLimit(t *testing.T) {
 	// It is told at once, not when the line ends.
 	pr, pw := io.Pipe()
 	defer pw.Close()
+	giveUp := time.AfterFunc(10*time.Second, func() { pw.Close() })
+	defer giveUp.Stop()
 	r := event.NewReader(pr, 100)
 	go pw.Write(bytes.Repeat([]byte("x"), 8192))
 	if _, err := r.Request(); !errors.Is(err, event.ErrLineTooLong) {
