@@ -15,7 +15,8 @@ import (
 // Half-close: after the peer's FIN everything that is still on its way is given back, and
 // then FIN. Endings: `peer-closed`; in framed mode also `farewell`, which the conversation answers by
 // itself and Echo does not repeat; `reset` where the peer was gone before it had everything; `slow-peer`;
-// `idle`. One Echo may serve any number of conversations at the same time.
+// `idle`; `closed` where a message cannot go back as it came, as "x\r" in lines that end with LF. One Echo may
+// serve any number of conversations at the same time.
 type Echo struct {
 	// Framed echoes message by message, with the framing of the conversation. Otherwise bytes are
 	// copied as they come, by the kernel where it can.
@@ -67,7 +68,11 @@ func echoMessages(ctx context.Context, c *duet.Conn) error {
 		if m.Farewell {
 			continue
 		}
-		if err := c.Send(ctx, m.Body); err != nil {
+		switch err := c.Send(ctx, m.Body); {
+		case errors.Is(err, duet.ErrDelimiter):
+			// A peer can bring this about as often as it likes: it is no fault of the handler's to be logged.
+			return failure(c, "echo", duet.EndClosed, err)
+		case err != nil:
 			return ended(c, err)
 		}
 	}

@@ -77,6 +77,17 @@ func TestEchoFramed(t *testing.T) {
 	}
 }
 
+// A line that ends with a CR of its own would lose it: the conversation ends, and that is no failure of the handler's.
+func TestEchoCannotGoBack(t *testing.T) {
+	for _, kind := range kinds {
+		peer, nc := ends(t, kind)
+		s := serve(t, handler.Echo{Framed: true}, nc, kind)
+		say(t, peer, "one\nx\r\r\n")
+		hearAll(t, peer, "one\n")
+		s.want(t, duet.EndClosed, duet.ErrDelimiter)
+	}
+}
+
 func TestEchoReset(t *testing.T) {
 	for _, kind := range []string{"tcp", "memory", "traced"} {
 		t.Run(kind, func(t *testing.T) {
