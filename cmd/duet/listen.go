@@ -234,9 +234,9 @@ func (l *listen) handle(ctx context.Context, ln net.Listener, at string) error {
 		l.bye = ""
 	}
 	framed := l.talk.framing != "auto" || l.words
-	var h duet.Handler = handler.Echo{Framed: framed}
+	var h duet.Handler = handler.Echo{Framed: framed, Idle: l.idleTimeout, Send: l.sendTimeout}
 	if l.discard {
-		h = handler.Discard{Framed: framed}
+		h = handler.Discard{Framed: framed, Idle: l.idleTimeout}
 	}
 	var mu sync.Mutex
 	say := func(format string, args ...any) {
