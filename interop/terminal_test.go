@@ -77,8 +77,17 @@ func (p *person) port() string {
 // ends waits until the program in the terminal has ended, with code.
 func (p *person) ends(code string) {
 	p.t.Helper()
-	p.Until("the end", func() bool { return p.Ask("#{pane_dead}") == "1" && p.Ask("#{pane_dead_status}") != "" })
-	if got := p.Ask("#{pane_dead_status}"); got != code {
+	var got string
+	p.Until("the end", func() bool {
+		if p.Ask("#{pane_dead}") != "1" {
+			return false
+		}
+		if got = p.Ask("#{pane_dead_status}"); got == "" {
+			kill(p.t, "CHLD", p.Ask("#{pid}")) // tmux 3.3 at times overlooks that its child has ended
+		}
+		return got != ""
+	})
+	if got != code {
 		p.t.Errorf("it ended with %s, want %s\n%s", got, code, p.History())
 	}
 }
