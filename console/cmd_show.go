@@ -49,7 +49,7 @@ func whoLine(e desk.Entry, chosen bool) string {
 	return line
 }
 
-func (s *Session) cmdFraming(_ context.Context, rest string) (bool, Outcome) {
+func (s *Session) cmdFraming(ctx context.Context, rest string) (bool, Outcome) {
 	rest = strings.TrimSpace(rest)
 	n := s.chosen()
 	if n == 0 {
@@ -68,7 +68,7 @@ func (s *Session) cmdFraming(_ context.Context, rest string) (bool, Outcome) {
 	}
 	f, err := framing.Parse(rest)
 	if err == nil {
-		err = s.desk.SetFraming(n, f)
+		err = s.desk.SetFraming(ctx, n, rest)
 	}
 	if err != nil {
 		s.Notice(err.Error())
@@ -78,7 +78,7 @@ func (s *Session) cmdFraming(_ context.Context, rest string) (bool, Outcome) {
 	return false, Stopped
 }
 
-func (s *Session) cmdEncoding(_ context.Context, rest string) (bool, Outcome) {
+func (s *Session) cmdEncoding(ctx context.Context, rest string) (bool, Outcome) {
 	rest = strings.TrimSpace(rest)
 	n := s.chosen()
 	if n == 0 {
@@ -93,7 +93,7 @@ func (s *Session) cmdEncoding(_ context.Context, rest string) (bool, Outcome) {
 	}
 	enc, err := charset.Lookup(rest)
 	if err == nil {
-		err = s.desk.SetEncoding(n, enc)
+		err = s.desk.SetEncoding(ctx, n, rest)
 	}
 	if err != nil {
 		s.Notice(err.Error())

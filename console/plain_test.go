@@ -108,7 +108,7 @@ func TestPlainOutputLost(t *testing.T) {
 		in, w := io.Pipe()
 		defer w.Close()
 		p := console.NewPlain(in, brokenWriter{})
-		s := console.NewSession(console.Options{Desk: &desk.Desk{}, Face: p, HoldInput: true})
+		s := console.NewSession(console.Options{Table: (&desk.Desk{}).Operator(""), Face: p, HoldInput: true})
 		out := make(chan console.Outcome, 1)
 		go func() { out <- s.Run(context.Background()) }()
 		synctest.Wait()
@@ -196,7 +196,7 @@ func TestPlainScript(t *testing.T) {
 		var out buffer
 		p := console.NewPlain(strings.NewReader("one\n/hex 7477 6f\n\nbye\nafter\n"), &out)
 		d := &desk.Desk{}
-		s := console.NewSession(console.Options{Desk: d, Face: p, HoldInput: true, Farewell: "bye"})
+		s := console.NewSession(console.Options{Table: d.Operator(""), Face: p, HoldInput: true, Farewell: "bye"})
 		ctx, cancel := context.WithCancel(t.Context())
 		outcome := make(chan console.Outcome, 1)
 		go func() { outcome <- s.Run(ctx) }()

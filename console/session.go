@@ -9,10 +9,12 @@ import (
 	"duet.example/duet/desk"
 )
 
-// Options of a [Session]. Desk and Face must be given; the zero value of all else will do.
+// Options of a [Session]. Table and Face must be given; the zero value of all else will do.
 type Options struct {
-	Desk *desk.Desk
-	Face Face
+	Table desk.Table
+	Face  Face
+	// Operator is the name under which Table tells the others what is said here: so that it is not shown twice.
+	Operator string
 	// Server: the peers are clients, shown as 【Client】; otherwise the peer is a server, 【Server】.
 	Server bool
 	// Farewell is the word that ends a conversation when it is typed; empty: none does.
@@ -64,9 +66,9 @@ const (
 // once Run has returned, or Close was called, it is given up after a few seconds, so that ending is bounded.
 type Session struct {
 	o     Options
-	desk  *desk.Desk
+	desk  desk.Table
 	face  Face
-	watch *desk.Watch
+	watch desk.Watcher
 	style style
 
 	leaving  chan struct{} // closed when Run has returned or is to
@@ -109,8 +111,8 @@ type Session struct {
 // NewSession begins to watch and print; Close ends that.
 func NewSession(o Options) *Session {
 	s := &Session{
-		o: o, desk: o.Desk, face: o.Face, style: newStyle(o.Terminal, o.Color),
-		watch:   o.Desk.Watch(),
+		o: o, desk: o.Table, face: o.Face, style: newStyle(o.Terminal, o.Color),
+		watch:   o.Table.Watch(),
 		leaving: make(chan struct{}), enough: make(chan struct{}), over: make(chan struct{}), failed: make(chan struct{}),
 		live: make(map[uint64]string), myTurn: make(map[uint64]bool),
 		hex: o.Hex, changed: make(chan struct{}),

@@ -139,11 +139,14 @@ type booth struct {
 // open begins a session and runs it. The farewell is bye.
 func open(t *testing.T, o console.Options) *booth {
 	t.Helper()
-	b := &booth{t: t, desk: o.Desk, face: &fakeFace{inputs: make(chan console.Input)}, out: make(chan console.Outcome, 1)}
-	if b.desk == nil {
-		b.desk = &desk.Desk{}
-	}
-	o.Desk, o.Face, o.Farewell = b.desk, b.face, "bye"
+	return openAt(t, &desk.Desk{}, o)
+}
+
+// openAt is open at a desk of one's own.
+func openAt(t *testing.T, d *desk.Desk, o console.Options) *booth {
+	t.Helper()
+	b := &booth{t: t, desk: d, face: &fakeFace{inputs: make(chan console.Input)}, out: make(chan console.Outcome, 1)}
+	o.Table, o.Operator, o.Face, o.Farewell = d.Operator("console"), "console", b.face, "bye"
 	b.Session = console.NewSession(o)
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	b.wg.Go(func() { b.out <- b.Run(b.ctx) })

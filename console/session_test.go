@@ -77,7 +77,7 @@ func TestTyped(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				b := open(t, console.Options{Server: true, Desk: &desk.Desk{Encoding: tt.enc}})
+				b := openAt(t, &desk.Desk{Encoding: tt.enc}, console.Options{Server: true})
 				p := b.connect(with(tt.framing))
 				b.face.take()
 				b.types(tt.typed)

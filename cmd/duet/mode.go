@@ -50,7 +50,7 @@ type booth struct {
 // openBooth opens the console: the editor for a person, plain lines for a script.
 func (a *app) openBooth(t *talk, d *desk.Desk, x *console.Explainer, server bool) (*booth, error) {
 	o := console.Options{
-		Desk: d, Server: server, Farewell: t.farewell, Turns: t.turns, Once: t.once,
+		Table: d.Operator("console"), Operator: "console", Server: server, Farewell: t.farewell, Turns: t.turns, Once: t.once,
 		Color: t.colored(isTerminal(a.stdout)), Stamps: t.stamp, Hex: t.hex, Bell: t.bell, Title: t.title, Quiet: t.quiet, Explainer: x,
 	}
 	if t.console || !a.person() || os.Getenv("TERM") == "dumb" {
