@@ -74,6 +74,7 @@ func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
 	e := d.event(s, Left)
 	e.Reason, e.Err = reason, cause
 	left := d.entry(s)
+	e.Stats = left.Stats
 	left.Ended, left.Reason, left.Err = e.Time, reason, cause
 	tell(ctx, d.unseat(s, left), e)
 	return err

@@ -52,6 +52,8 @@ type Event struct {
 	// Reason and Err tell how a conversation that Left ended, Err why a peer was Refused.
 	Reason duet.EndReason
 	Err    error
+	// Stats are the counts of a conversation that Left.
+	Stats duet.Stats
 }
 
 // size is how many bytes of what was said the event holds. Text is often Body itself, but counts: it need not be.

@@ -17,12 +17,18 @@ const (
 	watchBytes  = 4 << 20
 )
 
-// ErrStopped is what Next returns after Stop.
-var ErrStopped = errors.New("watch stopped")
+// Errors of Next.
+var (
+	// ErrStopped is what it returns after Stop.
+	ErrStopped = errors.New("watch stopped")
+	// ErrSlow says that a watch that nobody waits for was ended: more happened than it took.
+	ErrSlow = errors.New("did not take the events in time")
+)
 
 // A Watch is one who watches a desk: Next gives what happens, in order, until Stop.
 type Watch struct {
 	desk *Desk
+	far  bool          // nobody waits for it: it is ended when its queue is full
 	more chan struct{} // holds one: something is there
 	gone chan struct{}
 	once sync.Once
@@ -31,6 +37,7 @@ type Watch struct {
 	queue   []Event
 	bytes   int
 	told    uint64
+	slow    bool      // ended because its queue was full
 	missed  int       // events left out since the last that was queued
 	waiting []*waiter // in the order in which they came, so that one who says much does not keep others out
 }
@@ -39,6 +46,19 @@ type Watch struct {
 type waiter struct {
 	e      Event
 	queued chan struct{} // closed when it has got it
+}
+
+// farEvents is how many times more may wait for one who watches from afar, for whom nobody waits.
+const farEvents = 16
+
+// watchFar is Watch for one at the other end of a socket: when it does not take the
+// events in time, Next returns ErrSlow, and nobody has waited.
+func (d *Desk) watchFar() *Watch {
+	w := d.Watch()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.far = true
+	return w
 }
 
 // Watch begins to watch: first an Arrived for each live conversation, then what
@@ -69,6 +89,11 @@ func (w *Watch) Next(ctx context.Context) (Event, error) {
 		select {
 		case <-w.more:
 		case <-w.gone:
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.slow {
+				return Event{}, ErrSlow
+			}
 			return Event{}, ErrStopped
 		case <-ctx.Done():
 			return Event{}, ctx.Err()
@@ -139,7 +164,11 @@ func (w *Watch) offer(e Event) *waiter {
 	default:
 	}
 	switch {
-	case e.Kind == Left, // one for each conversation, and its last: there is always room
+	case w.far && !w.room(farEvents):
+		w.slow = true
+		go w.Stop() // the caller may hold what Stop wants
+		return nil
+	case w.far, e.Kind == Left, // one for each conversation, and its last: there is always room
 		e.Kind == Answered && w.room(2),
 		len(w.waiting) == 0 && w.room(1):
 		w.append(e)
@@ -199,7 +228,7 @@ func tell(ctx context.Context, watchers []*Watch, e Event) {
 func (d *Desk) tellNow(e Event) {
 	for _, w := range d.watching() {
 		w.mu.Lock()
-		if len(w.waiting) == 0 && w.room(2) {
+		if len(w.waiting) == 0 && (w.room(2) || w.far && w.room(farEvents)) {
 			w.append(e)
 		} else {
 			w.missed++

@@ -1,0 +1,256 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"duet.example/duet/event"
+)
+
+// Limits of a control socket.
+const (
+	// maxControls is how many may be connected to it at the same time.
+	maxControls = 64
+	// controlWrite is how long one that does not read is waited for; then it is dropped.
+	controlWrite = 5 * time.Second
+)
+
+// A Control is the desk as others reach it: programs, and consoles in other processes. It speaks the lines
+// of package event (docs/events.md) over any listener; who may connect is the listener's affair (a unix socket of mode 0600).
+type Control struct {
+	Desk *Desk
+	// Version is the program's, for the first line.
+	Version string
+	// MaxMessage is the longest message, in bytes, for the limit of a line. Zero is the default one.
+	MaxMessage int
+}
+
+// Serve serves those who connect to l until ctx ends; then it closes l, ends them, and waits for that. Its error is l's, nil when ctx ended.
+func (k *Control) Serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	places := make(chan struct{}, maxControls)
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if !waitABit(ctx, err) {
+				return err
+			}
+			continue
+		}
+		select {
+		case places <- struct{}{}:
+			all.Go(func() {
+				defer func() { <-places }()
+				k.serve(ctx, nc)
+			})
+		default:
+			_ = nc.Close()
+		}
+	}
+}
+
+// waitABit waits after a failed accept that may pass; false where it will not.
+func waitABit(ctx context.Context, err error) bool {
+	if errors.Is(err, net.ErrClosed) {
+		return false
+	}
+	t := time.NewTimer(100 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return true
+}
+
+// serve serves one who is connected.
+func (k *Control) serve(ctx context.Context, nc net.Conn) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
+	defer stop()
+	defer func() { _ = nc.Close() }()
+	k.Lines(ctx, nc, deadlineWriter{nc}, false)
+}
+
+// A deadlineWriter gives each write controlWrite to be taken.
+type deadlineWriter struct{ nc net.Conn }
+
+func (w deadlineWriter) Write(p []byte) (int, error) {
+	_ = w.nc.SetWriteDeadline(time.Now().Add(controlWrite))
+	return w.nc.Write(p)
+}
+
+// Lines does what the requests from r ask, and writes replies and, with watch or once it is asked for, events to w.
+// It returns at the end of r, or when writing fails; where it watches, only when writing fails or ctx ends.
+// A line that is no request gets a reply that says so, and nothing else happens. Reading ends with ctx where r has SetReadDeadline or Cancel.
+func (k *Control) Lines(ctx context.Context, r io.Reader, w io.Writer, watch bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := &controlled{control: k, out: event.NewWriter(w), operator: "control", cancel: cancel}
+	defer c.watching.Wait()
+	stop := context.AfterFunc(ctx, func() { interrupt(r) })
+	defer stop()
+	if c.out.WriteLine(event.Hello{Program: "duet", Version: k.Version, Time: time.Now()}) != nil {
+		cancel()
+		return
+	}
+	if watch {
+		c.watch(ctx)
+	}
+	in := event.NewReader(r, event.MaxLine(k.MaxMessage))
+	for ctx.Err() == nil {
+		req, err := in.Request()
+		var bad *event.LineError
+		switch {
+		case errors.As(err, &bad):
+			if c.out.WriteLine(event.Reply{ID: bad.ID, Error: bad.Error()}) != nil {
+				cancel()
+				return
+			}
+			continue
+		case err != nil:
+			if watch {
+				<-ctx.Done() // the end of what is asked is not the end of what is told
+			}
+			cancel()
+			return
+		}
+		for _, reply := range c.do(ctx, req) {
+			if c.out.WriteLine(reply) != nil {
+				cancel()
+				return
+			}
+		}
+	}
+}
+
+// interrupt ends a read that waits, where the reader can be told: a connection, or one with Cancel.
+func interrupt(r io.Reader) {
+	switch r := r.(type) {
+	case interface{ SetReadDeadline(time.Time) error }:
+		_ = r.SetReadDeadline(time.Unix(1, 0))
+	case interface{ Cancel() }:
+		r.Cancel()
+	}
+}
+
+// A controlled is one at the other end.
+type controlled struct {
+	control  *Control
+	out      *event.Writer
+	operator string
+	cancel   context.CancelFunc
+	watches  bool
+	watching sync.WaitGroup
+}
+
+// watch writes events from now on. One who does not take them is dropped.
+func (c *controlled) watch(ctx context.Context) {
+	if c.watches {
+		return
+	}
+	c.watches = true
+	w := c.control.Desk.watchFar()
+	c.watching.Go(func() {
+		defer w.Stop()
+		for {
+			e, err := w.Next(ctx)
+			if err == nil {
+				err = c.out.WriteLine(e.Wire())
+			}
+			if err != nil {
+				c.cancel()
+				return
+			}
+		}
+	})
+}
+
+// do does what one request asks.
+func (c *controlled) do(ctx context.Context, r event.Request) []event.Reply {
+	if r.Operator != "" {
+		c.operator = r.Operator
+	}
+	o := c.control.Desk.Operator(c.operator)
+	n := 0
+	var err error
+	switch r.Do {
+	case event.DoList:
+		return c.list(o, r)
+	case event.DoWatch:
+		// The reply comes before the first event.
+		if err := c.out.WriteLine(event.Reply{ID: r.ID, OK: true}); err != nil {
+			return nil
+		}
+		c.watch(ctx)
+		return nil
+	case event.DoSend:
+		err = send(ctx, o, r.Conn, r)
+	case event.DoAll:
+		for _, to := range o.Numbers() {
+			if err := send(ctx, o, to, r); err == nil {
+				n++
+			}
+		}
+	case event.DoBye:
+		err = o.Bye(ctx, r.Conn)
+	case event.DoKick:
+		err = o.Kick(ctx, r.Conn, r.Reason)
+	case event.DoBan:
+		err = o.Ban(ctx, r.Address)
+	case event.DoName:
+		err = o.Name(ctx, r.Conn, r.Name)
+	case event.DoNote:
+		err = o.Note(ctx, r.Conn, r.Note)
+	case event.DoReload:
+		err = o.Reload(ctx)
+	case event.DoFraming:
+		err = o.SetFraming(ctx, r.Conn, r.Framing)
+	case event.DoEncoding:
+		err = o.SetEncoding(ctx, r.Conn, r.Encoding)
+	}
+	reply := event.Reply{ID: r.ID, OK: err == nil, Count: n}
+	if err != nil {
+		reply.Error = err.Error()
+	}
+	return []event.Reply{reply}
+}
+
+func send(ctx context.Context, o *Operator, n uint64, r event.Request) error {
+	if r.Bytes != nil {
+		return o.SayBytes(ctx, n, r.Bytes)
+	}
+	return o.Say(ctx, n, r.Text)
+}
+
+// list answers with the roster: those that are live, and the last that have ended; or with one entry.
+func (c *controlled) list(o *Operator, r event.Request) []event.Reply {
+	var all []event.Entry
+	if r.Conn != 0 {
+		e, err := o.Entry(r.Conn)
+		if err != nil {
+			return []event.Reply{{ID: r.ID, Error: err.Error()}}
+		}
+		return event.RosterReplies(r.ID, []event.Entry{e.wire()})
+	}
+	for _, e := range o.Left() {
+		all = append(all, e.wire())
+	}
+	for _, e := range o.Roster() {
+		all = append(all, e.wire())
+	}
+	return event.RosterReplies(r.ID, all)
+}

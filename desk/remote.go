@@ -1,0 +1,360 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"duet.example/duet/event"
+)
+
+// ErrNotADesk says that what answers at a control socket does not speak as a desk does.
+var ErrNotADesk = errors.New("no duet desk answers there")
+
+// A RemoteError is what a desk at the other end of a control socket said about a request. errors.Is finds in
+// it the errors of this package and of duet that it names.
+type RemoteError struct{ Text string }
+
+func (e *RemoteError) Error() string { return e.Text }
+
+// Is reports whether the text names target.
+func (e *RemoteError) Is(target error) bool {
+	return e.Text == target.Error() || strings.HasSuffix(e.Text, ": "+target.Error())
+}
+
+// A Remote is a [Table] at the other end of a control socket.
+type Remote struct {
+	dial     func(ctx context.Context) (net.Conn, error)
+	operator string
+	version  string
+
+	calling sync.Mutex // one request at a time
+	nc      net.Conn
+	in      *event.Reader
+	out     *event.Writer
+	last    uint64 // the last request's ID
+	broken  error
+}
+
+var _ Table = (*Remote)(nil)
+
+// Attach sits down at the desk that dial reaches, once for requests and once more for each Watch. operator is the
+// name that the others see. Close gets up again, which ends nothing else.
+func Attach(ctx context.Context, dial func(ctx context.Context) (net.Conn, error), operator string) (*Remote, error) {
+	r := &Remote{dial: dial, operator: operator}
+	var err error
+	r.nc, r.in, r.out, err = r.connect(ctx)
+	return r, err
+}
+
+// connect connects and hears who answers.
+func (r *Remote) connect(ctx context.Context) (net.Conn, *event.Reader, *event.Writer, error) {
+	nc, err := r.dial(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	in := event.NewReader(nc, 0)
+	_ = nc.SetDeadline(time.Now().Add(controlWrite))
+	line, err := in.Next()
+	hello, ok := line.(event.Hello)
+	if err != nil || !ok {
+		_ = nc.Close()
+		return nil, nil, nil, errors.Join(ErrNotADesk, err)
+	}
+	_ = nc.SetDeadline(time.Time{})
+	r.version = hello.Version
+	return nc, in, event.NewWriter(nc), nil
+}
+
+// Version is that of the program at the other end.
+func (r *Remote) Version() string { return r.version }
+
+// Close ends this operator's own connection.
+func (r *Remote) Close() error { return r.nc.Close() }
+
+// call makes one request and gives its replies as one.
+func (r *Remote) call(ctx context.Context, req event.Request) (event.Reply, error) {
+	r.calling.Lock()
+	defer r.calling.Unlock()
+	if r.broken != nil {
+		return event.Reply{}, r.broken
+	}
+	r.last++
+	req.ID, req.Operator = strconv.FormatUint(r.last, 10), r.operator
+	stop := context.AfterFunc(ctx, func() { _ = r.nc.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	all, err := r.exchange(req)
+	if err != nil {
+		// Half a line may have gone, or a reply may still come: nothing can be asked here any more.
+		r.broken = fmt.Errorf("the desk is gone: %w", err)
+		_ = r.nc.Close()
+		return event.Reply{}, r.broken
+	}
+	if !all.OK {
+		return all, &RemoteError{Text: all.Error}
+	}
+	return all, nil
+}
+
+func (r *Remote) exchange(req event.Request) (event.Reply, error) {
+	if err := r.out.WriteLine(req); err != nil {
+		return event.Reply{}, err
+	}
+	var all event.Reply
+	for {
+		line, err := r.in.Next()
+		if err != nil {
+			return event.Reply{}, err
+		}
+		reply, ok := line.(event.Reply)
+		if !ok || reply.ID != req.ID {
+			continue
+		}
+		roster := append(all.Roster, reply.Roster...)
+		all = reply
+		all.Roster = roster
+		if !reply.More {
+			return all, nil
+		}
+	}
+}
+
+func (r *Remote) do(ctx context.Context, req event.Request) error {
+	if err := req.Check(); err != nil {
+		return err
+	}
+	_, err := r.call(ctx, req)
+	return err
+}
+
+// roster asks for the roster, or for one entry of it.
+func (r *Remote) roster(n uint64) ([]Entry, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), controlWrite)
+	defer cancel()
+	reply, err := r.call(ctx, event.Request{Do: event.DoList, Conn: n})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Entry, len(reply.Roster))
+	for i, e := range reply.Roster {
+		all[i] = entryFromWire(e)
+	}
+	return all, nil
+}
+
+func (r *Remote) some(live bool) []Entry {
+	all, err := r.roster(0)
+	if err != nil {
+		return nil // the watch tells that the desk is gone
+	}
+	var some []Entry
+	for _, e := range all {
+		if e.Live() == live {
+			some = append(some, e)
+		}
+	}
+	return some
+}
+
+// Roster gives the live conversations; none where the desk is gone.
+func (r *Remote) Roster() []Entry { return r.some(true) }
+
+// Left gives the last that ended; none where the desk is gone.
+func (r *Remote) Left() []Entry { return r.some(false) }
+
+// Numbers are those of the live conversations; none where the desk is gone.
+func (r *Remote) Numbers() []uint64 {
+	var all []uint64
+	for _, e := range r.Roster() {
+		all = append(all, e.Number)
+	}
+	return all
+}
+
+// Entry gives one live conversation.
+func (r *Remote) Entry(n uint64) (Entry, error) {
+	all, err := r.roster(n)
+	switch {
+	case err != nil:
+		return Entry{}, err
+	case len(all) != 1:
+		return Entry{}, fmt.Errorf("%d: %w", n, ErrNobody)
+	}
+	return all[0], nil
+}
+
+// Say sends text to conversation n.
+func (r *Remote) Say(ctx context.Context, n uint64, text string) error {
+	return r.do(ctx, event.Request{Do: event.DoSend, Conn: n, Text: text})
+}
+
+// SayBytes sends bytes as they are.
+func (r *Remote) SayBytes(ctx context.Context, n uint64, body []byte) error {
+	if body == nil {
+		body = []byte{}
+	}
+	return r.do(ctx, event.Request{Do: event.DoSend, Conn: n, Bytes: body})
+}
+
+// Deliver is SayBytes: the other end's queue bounds it.
+func (r *Remote) Deliver(ctx context.Context, n uint64, body []byte) error {
+	return r.SayBytes(ctx, n, body)
+}
+
+// DeliverAll delivers bodies one after another, and stops at the first error.
+func (r *Remote) DeliverAll(ctx context.Context, n uint64, bodies iter.Seq2[[]byte, error]) (messages, bytes int, err error) {
+	for body, err := range bodies {
+		if err == nil {
+			err = r.Deliver(ctx, n, body)
+		}
+		if err != nil {
+			return messages, bytes, err
+		}
+		messages++
+		bytes += len(body)
+	}
+	return messages, bytes, nil
+}
+
+// Bye says the farewell to conversation n.
+func (r *Remote) Bye(ctx context.Context, n uint64) error {
+	return r.do(ctx, event.Request{Do: event.DoBye, Conn: n})
+}
+
+// SetFraming changes how messages of conversation n are cut and sent.
+func (r *Remote) SetFraming(ctx context.Context, n uint64, name string) error {
+	return r.do(ctx, event.Request{Do: event.DoFraming, Conn: n, Framing: name})
+}
+
+// SetEncoding changes what the text of conversation n is in.
+func (r *Remote) SetEncoding(ctx context.Context, n uint64, name string) error {
+	return r.do(ctx, event.Request{Do: event.DoEncoding, Conn: n, Encoding: name})
+}
+
+// Name gives conversation n a name.
+func (r *Remote) Name(ctx context.Context, n uint64, name string) error {
+	return r.do(ctx, event.Request{Do: event.DoName, Conn: n, Name: name})
+}
+
+// Note notes something about conversation n.
+func (r *Remote) Note(ctx context.Context, n uint64, note string) error {
+	return r.do(ctx, event.Request{Do: event.DoNote, Conn: n, Note: note})
+}
+
+// Kick ends conversation n as `kicked`.
+func (r *Remote) Kick(ctx context.Context, n uint64, reason string) error {
+	return r.do(ctx, event.Request{Do: event.DoKick, Conn: n, Reason: reason})
+}
+
+// Ban keeps an address or a network out.
+func (r *Remote) Ban(ctx context.Context, rule string) error {
+	return r.do(ctx, event.Request{Do: event.DoBan, Address: rule})
+}
+
+// Reload reads the lists of addresses again.
+func (r *Remote) Reload(ctx context.Context) error {
+	return r.do(ctx, event.Request{Do: event.DoReload})
+}
+
+// farQueue is how many events of a far desk may wait here.
+const farQueue = 256
+
+// Watch watches over a connection of its own. Where that cannot be made, Next tells why.
+func (r *Remote) Watch() Watcher {
+	w := &remoteWatch{events: make(chan Event, farQueue), gone: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(context.Background(), controlWrite)
+	defer cancel()
+	nc, in, out, err := r.connect(ctx)
+	if err == nil {
+		w.nc = nc
+		err = out.WriteLine(event.Request{Do: event.DoWatch, Operator: r.operator})
+	}
+	if err != nil {
+		w.err = err
+		close(w.events)
+		return w
+	}
+	w.reading.Go(func() { w.read(in) })
+	return w
+}
+
+// A remoteWatch reads events.
+type remoteWatch struct {
+	nc      net.Conn
+	events  chan Event
+	gone    chan struct{}
+	once    sync.Once
+	reading sync.WaitGroup
+	told    atomic.Uint64
+	err     error // why events is closed; written before
+}
+
+func (w *remoteWatch) read(in *event.Reader) {
+	defer close(w.events)
+	for {
+		line, err := in.Next()
+		var bad *event.LineError
+		if err != nil && !errors.As(err, &bad) {
+			w.err = fmt.Errorf("the desk is gone: %w", err)
+			return
+		}
+		we, ok := line.(event.Event)
+		if !ok {
+			continue
+		}
+		e, ok := fromWire(we)
+		if !ok {
+			continue
+		}
+		select {
+		case w.events <- e:
+			w.told.Add(1)
+		case <-w.gone:
+			w.err = ErrStopped
+			return
+		}
+	}
+}
+
+// Next waits for the next event. What is queued comes also after ctx has ended.
+func (w *remoteWatch) Next(ctx context.Context) (Event, error) {
+	select {
+	case e, ok := <-w.events:
+		return w.result(e, ok)
+	default:
+	}
+	select {
+	case e, ok := <-w.events:
+		return w.result(e, ok)
+	case <-w.gone:
+		return Event{}, ErrStopped
+	case <-ctx.Done():
+		return Event{}, ctx.Err()
+	}
+}
+
+func (w *remoteWatch) result(e Event, ok bool) (Event, error) {
+	if !ok {
+		return Event{}, w.err
+	}
+	return e, nil
+}
+
+// Told is how many events have come so far.
+func (w *remoteWatch) Told() uint64 { return w.told.Load() }
+
+// Stop ends the watch.
+func (w *remoteWatch) Stop() {
+	w.once.Do(func() { close(w.gone) })
+	if w.nc != nil {
+		_ = w.nc.Close()
+	}
+	w.reading.Wait()
+}
