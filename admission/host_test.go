@@ -169,8 +169,8 @@ func TestRefusedBySomebodyElse(t *testing.T) {
 			s.Close()
 			return admit(ctx, peer)
 		}
-		for range 3 { // the first after Admit said yes, the others before it is asked
-			if err := serve(&s); !errors.Is(err, duet.ErrServerClosed) {
+		for range 3 { // in or out, it leaves nothing behind
+			if err := serve(&s); errors.Is(err, admission.ErrTooMany) {
 				t.Errorf("closed, and %v", err)
 			}
 		}
@@ -185,7 +185,7 @@ func TestRefusedBySomebodyElse(t *testing.T) {
 			meet := make(chan struct{})
 			s.Admit = func(ctx context.Context, peer net.Addr) error {
 				err := admit(ctx, peer)
-				<-meet // so that all have been let in before the first takes a seat
+				<-meet // so that all who can be let in are before the first conversation begins
 				return err
 			}
 			var wg sync.WaitGroup
@@ -194,7 +194,6 @@ func TestRefusedBySomebodyElse(t *testing.T) {
 				clients = append(clients, visit(&s, &wg, peer, nil))
 			}
 			synctest.Wait()
-			held(t, g, 1, 1, 0, 0)
 			close(meet)
 			synctest.Wait()
 			held(t, g, 1, 0, 0, 0)
@@ -204,6 +203,28 @@ func TestRefusedBySomebodyElse(t *testing.T) {
 			wg.Wait()
 			held(t, g, 0, 0, 0, 0)
 		})
+	})
+	t.Run("after Admit", func(t *testing.T) {
+		g := &admission.Gate{MaxPerHost: 3}
+		trace := g.Trace()
+		full := errors.New("full")
+		for range 3 { // of one port too, as a peer of two listeners may be
+			if err := g.Admit(t.Context(), peer); err != nil {
+				t.Fatal(err)
+			}
+		}
+		held(t, g, 1, 1, 0, 0)
+		if err := g.Admit(t.Context(), peer); !errors.Is(err, admission.ErrTooMany) {
+			t.Errorf("a fourth: %v", err)
+		}
+		for range 3 {
+			trace.Refused(peer, full)
+			if err := g.Admit(t.Context(), peer); err != nil {
+				t.Errorf("in the place that was given back: %v", err)
+			}
+			trace.Refused(peer, full)
+		}
+		held(t, g, 0, 0, 0, 0)
 	})
 	t.Run("who was not let in gives nothing back", func(t *testing.T) {
 		g := &admission.Gate{MaxPerHost: 1}
