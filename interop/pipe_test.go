@@ -3,6 +3,7 @@
 package interop_test
 
 import (
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -158,16 +159,20 @@ func twoDuets(flags ...string) piper {
 	return piper{name: "duet", connect: append(append([]string{duetPath, "connect"}, flags...), "127.0.0.1", "PORT")}
 }
 
-// Between two duets: 1 GiB one way, half-close, and 1 GiB the other way.
+// Between two duets: 256 MiB one way, half-close, and 256 MiB the other way; 1 GiB with DUET_LONG.
 func TestPipe_DuetAfterHalfClose(t *testing.T) {
+	n := int64(256 * mib)
+	if os.Getenv("DUET_LONG") != "" {
+		n = 1024 * mib
+	}
 	flags := []string{"--half-open", "30s"}
 	t.Run("server finishes first", func(t *testing.T) {
 		d, p, port := meet(t, twoDuets(flags...), true, flags...)
-		oneThenOther(t, d, p, port, 1024*mib)
+		oneThenOther(t, d, p, port, n)
 	})
 	t.Run("client finishes first", func(t *testing.T) {
 		d, p, port := meet(t, twoDuets(flags...), true, flags...)
-		oneThenOther(t, p, d, port, 1024*mib)
+		oneThenOther(t, p, d, port, n)
 	})
 }
 

@@ -33,6 +33,8 @@ type program struct {
 	err  *output       // its stderr
 	done chan struct{} // closed when it has ended and all its output is here
 	code int           // valid after done
+
+	copied <-chan struct{} // closed when its terminal has been read to the end; nil: it has pipes
 }
 
 // run starts a program with pipes on all its streams.
@@ -87,6 +89,9 @@ func (p *program) start() {
 			p.code = exit.ExitCode()
 		default:
 			p.code = -1
+		}
+		if p.copied != nil {
+			<-p.copied
 		}
 		p.out.finish()
 		p.err.finish()

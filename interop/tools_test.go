@@ -87,15 +87,13 @@ func inTerminal(t *testing.T, name string, args ...string) *program {
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = slave, slave, slave
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Pdeathsig: syscall.SIGKILL}
 	p.in = master
-	read := make(chan struct{})
+	copied := make(chan struct{})
+	p.copied = copied
 	go func() {
-		defer close(read)
+		defer close(copied)
 		_, _ = io.Copy(p.out, master) // ends with EIO when nobody has the terminal any more
 	}()
-	t.Cleanup(func() { // after the program's end
-		<-read
-		_ = master.Close()
-	})
+	t.Cleanup(func() { _ = master.Close() }) // after the program's end
 	p.start()
 	_ = slave.Close()
 	return p
