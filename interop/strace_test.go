@@ -97,7 +97,7 @@ var (
 func observed(trace, port string) map[string][]string {
 	saw := map[string][]string{}
 	open := map[string]*seenSocket{} // by descriptor
-	begun := map[string]string{} // by thread
+	begun := map[string]string{}     // by thread
 	for line := range strings.Lines(trace) {
 		line = strings.TrimRight(line, "\n")
 		if m := unfinished.FindStringSubmatch(line); m != nil {
