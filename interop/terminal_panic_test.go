@@ -76,7 +76,7 @@ func panicking(where string) int {
 		return 1
 	}
 	d := &desk.Desk{}
-	s := console.NewSession(console.Options{Desk: d, Face: fragile{face, where}, Server: true, Terminal: true})
+	s := console.NewSession(console.Options{Table: d.Operator("console"), Operator: "console", Face: fragile{face, where}, Server: true, Terminal: true})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 1
