@@ -25,6 +25,8 @@ type Control struct {
 	Desk *Desk
 	// Version is the program's, for the first line.
 	Version string
+	// Address is where the server listens, for those who begin to watch. Empty: they are not told.
+	Address string
 	// MaxMessage is the longest message, in bytes, for the limit of a line. Zero is the default one.
 	MaxMessage int
 }
@@ -163,6 +165,12 @@ func (c *controlled) watch(ctx context.Context) {
 		return
 	}
 	c.watches = true
+	if at := c.control.Address; at != "" {
+		if c.out.WriteLine(event.Event{Type: event.Listening, Time: time.Now(), Address: at}) != nil {
+			c.cancel()
+			return
+		}
+	}
 	w := c.control.Desk.watchFar()
 	c.watching.Go(func() {
 		defer w.Stop()

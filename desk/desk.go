@@ -75,6 +75,11 @@ func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
 	e.Reason, e.Err = reason, cause
 	left := d.entry(s)
 	e.Stats = left.Stats
+	if reason == duet.EndKicked {
+		d.mu.Lock()
+		e.Operator = s.endedBy
+		d.mu.Unlock()
+	}
 	left.Ended, left.Reason, left.Err = e.Time, reason, cause
 	tell(ctx, d.unseat(s, left), e)
 	return err
@@ -129,6 +134,11 @@ func (d *Desk) Trace() *duet.Trace {
 		}
 	}
 	return t
+}
+
+// Notice tells those who watch something that operators should know. It waits for nobody.
+func (d *Desk) Notice(text string) {
+	d.tellNow(Event{Kind: Notice, Time: time.Now(), Note: text})
 }
 
 func (d *Desk) of(c *duet.Conn) *seat {

@@ -25,7 +25,11 @@ const (
 	Noted
 	// Refused: a peer was not let in; there is no conversation.
 	Refused
-	// Left: the conversation ended.
+	// Banned: an operator keeps Note out from now on, an address or a network.
+	Banned
+	// Notice: Note is something that operators should know.
+	Notice
+	// Left: the conversation ended; Operator is who ended it, if one did.
 	Left
 	// Missed: events that nobody could wait for were left out; Note says how many.
 	Missed
@@ -42,7 +46,7 @@ type Event struct {
 	Peer, Name string
 	// Operator is who said or did it; empty where it was the handler.
 	Operator string
-	// Note is what was Noted.
+	// Note is what was Noted or Banned, or a Notice.
 	Note string
 	// Body is what was said, as it came or went; Text the same in UTF-8, where what could not be decoded stays as it came. Both are the
 	// peer's (Said, Saying): untrusted, and not to be changed.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -140,7 +141,7 @@ func (o *Operator) Kick(_ context.Context, n uint64, reason string) error {
 	if err != nil {
 		return err
 	}
-	kick(s.conn, reason)
+	o.kick(s, reason)
 	return nil
 }
 
@@ -157,6 +158,7 @@ func (o *Operator) Ban(_ context.Context, rule string) error {
 	if err != nil {
 		return err
 	}
+	d.tellNow(Event{Kind: Banned, Time: time.Now(), Operator: o.name, Note: rule})
 	d.mu.Lock()
 	var in []*seat
 	for _, s := range d.seats {
@@ -166,9 +168,16 @@ func (o *Operator) Ban(_ context.Context, rule string) error {
 	}
 	d.mu.Unlock()
 	for _, s := range in {
-		kick(s.conn, "")
+		o.kick(s, "")
 	}
 	return nil
+}
+
+func (o *Operator) kick(s *seat, reason string) {
+	o.desk.mu.Lock()
+	s.endedBy = o.name
+	o.desk.mu.Unlock()
+	kick(s.conn, reason)
 }
 
 // Reload reads the Gate's lists again.

@@ -27,6 +27,7 @@ type seat struct {
 	encoding *charset.Encoding
 	name     string
 	note     string
+	endedBy  string // the operator who kicked it
 	lastText []byte
 	lastTime time.Time
 	unread   int       // messages since an operator spoke last

@@ -7,7 +7,7 @@ import (
 // eventTypes are the types of events in the schema.
 var eventTypes = map[Kind]event.Type{
 	Arrived: event.Arrived, Said: event.Said, Saying: event.Saying, Answered: event.Answered,
-	Named: event.Named, Noted: event.Noted, Refused: event.Refused, Left: event.Left, Missed: event.Notice,
+	Named: event.Named, Noted: event.Noted, Refused: event.Refused, Banned: event.Banned, Notice: event.Notice, Left: event.Left,
 }
 
 // Wire gives e in the schema of package event.
@@ -20,8 +20,11 @@ func (e Event) Wire() event.Event {
 	if e.Kind == Left {
 		w.Reason = e.Reason.String()
 	}
-	if e.Kind == Missed {
-		w.Note = e.Note + " events were left out"
+	switch e.Kind {
+	case Missed:
+		w.Type, w.Note = event.Notice, e.Note+" events were left out"
+	case Banned:
+		w.Address, w.Note = e.Note, ""
 	}
 	if e.Err != nil {
 		w.Error = e.Err.Error()
@@ -40,6 +43,9 @@ func fromWire(w event.Event) (Event, bool) {
 		if t == w.Type {
 			e.Kind = k
 		}
+	}
+	if e.Kind == Banned {
+		e.Note = w.Address
 	}
 	if w.Reason != "" {
 		_ = e.Reason.UnmarshalText([]byte(w.Reason)) // one of a later version stays unnamed
