@@ -124,8 +124,10 @@ func (s *Session) cmdSend(ctx context.Context, rest string) (bool, Outcome) {
 	if e.Framing == framing.Raw.String() || e.Framing == framing.Length.String() {
 		bodies = wholeFile(f)
 	}
+	sent := s.fileBegins(n)
 	s.sending.Go(func() {
 		defer s.recovered()
+		defer sent()
 		defer func() { _ = f.Close() }()
 		messages, size, err := s.desk.DeliverAll(s.fileCtx, n, bodies)
 		words := fmt.Sprintf("%s: %s, %s", path, count(messages, "message", "messages"), count(size, "byte", "bytes"))
@@ -136,6 +138,42 @@ func (s *Session) cmdSend(ctx context.Context, rest string) (bool, Outcome) {
 		s.tellf("sent %s", words)
 	})
 	return false, Stopped
+}
+
+// fileBegins notes that a file is on its way to conversation n; what it returns, that it is no more, nor those before it.
+func (s *Session) fileBegins(n uint64) func() {
+	done := make(chan struct{})
+	s.mu.Lock()
+	before := s.files[n]
+	s.files[n] = done
+	s.mu.Unlock()
+	return func() {
+		if before != nil {
+			<-before
+		}
+		s.mu.Lock()
+		if s.files[n] == done {
+			delete(s.files, n)
+		}
+		s.mu.Unlock()
+		close(done)
+	}
+}
+
+// afterFiles has f done when the files on their way to conversation n have left; false where there are none.
+func (s *Session) afterFiles(n uint64, f func()) bool {
+	s.mu.Lock()
+	last := s.files[n]
+	s.mu.Unlock()
+	if last == nil {
+		return false
+	}
+	s.sending.Go(func() {
+		defer s.recovered()
+		<-last
+		f()
+	})
+	return true
 }
 
 // openRegular opens a file, but nothing that could make one wait, as a pipe does, or never ends, as some devices.

@@ -295,11 +295,18 @@ func (s *Session) returnTurn(n uint64) {
 	s.refresh()
 }
 
-// bye says the farewell to n.
+// bye says the farewell to n, behind the files that are on their way there.
 func (s *Session) bye(ctx context.Context, n uint64, typed string) {
-	if err := s.desk.Bye(ctx, n); err != nil {
-		s.refuse(typed, sayProblem(err))
+	say := func() {
+		if err := s.desk.Bye(ctx, n); err != nil {
+			s.refuse(typed, sayProblem(err))
+		}
 	}
+	if s.afterFiles(n, func() { say() }) {
+		s.tellf("the farewell follows when the file is sent")
+		return
+	}
+	say()
 }
 
 // refuse says why something was not sent, and puts what was typed back on the line.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,6 +31,13 @@ func (s *Session) noticef(format string, args ...any) { s.Notice(fmt.Sprintf(for
 // tellf prints a word of advice, unless the operator wants to hear less.
 func (s *Session) tellf(format string, args ...any) {
 	if !s.o.Quiet {
+		s.noticef(format, args...)
+	}
+}
+
+// passingf prints an arrival or an ending. A script that wants to hear less hears none.
+func (s *Session) passingf(format string, args ...any) {
+	if !s.o.Quiet || s.o.Terminal {
 		s.noticef(format, args...)
 	}
 }
@@ -135,7 +143,7 @@ func (s *Session) arrived(e desk.Event) {
 		if several {
 			line += fmt.Sprintf(" (client %d)", e.Number)
 		}
-		s.Notice(line)
+		s.passingf("%s", line)
 		if several {
 			s.tellf("/use %d to answer it, /who to see all", e.Number)
 		}
@@ -185,7 +193,7 @@ func (s *Session) left(e desk.Event) {
 	if s.o.Server && (remain > 0 || !was) {
 		who = fmt.Sprintf("The conversation with client %d (%s)", e.Number, AddressWords(e.Peer))
 	}
-	s.Notice(who + " has ended: " + EndWords(e.Reason, e.Err))
+	s.passingf("%s has ended: %s", who, EndWords(e.Reason, e.Err))
 	if was && remain > 0 {
 		s.tellf("nobody is being answered: /use N chooses (%s)", s.numbers())
 	}
@@ -199,6 +207,11 @@ func EndWords(r duet.EndReason, err error) string {
 	}
 	if err == nil {
 		return r.String()
+	}
+	for _, same := range []error{duet.ErrIdle, duet.ErrTooLong, duet.ErrSlowPeer, duet.ErrCut} {
+		if errors.Is(err, same) {
+			return r.String()
+		}
 	}
 	return r.String() + " (" + safe(rootCause(err)) + ")"
 }

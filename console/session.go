@@ -36,7 +36,8 @@ type Options struct {
 	Hex bool
 	// Bell rings when a message arrives; Title tells it in the window's title.
 	Bell, Title bool
-	// Quiet leaves out what duet itself has to say but for arrivals, endings and what was not sent.
+	// Quiet leaves out what duet itself has to say but for answers to commands and what was not sent; at a terminal, arrivals
+	// and endings too are told.
 	Quiet bool
 	// Explainer narrates; /explain turns it on and off. nil: there is none.
 	Explainer *Explainer
@@ -80,7 +81,7 @@ type Session struct {
 	printed  atomic.Int64       // and those that have ended
 	fileCtx  context.Context
 	stopFile context.CancelFunc
-	sending  sync.WaitGroup // files on their way; they end with fileCtx
+	sending  sync.WaitGroup // files on their way, and farewells behind them; they end with fileCtx
 	finish   context.Context
 	finished context.CancelFunc
 	last     atomic.Uint64  // events to print once finish has ended
@@ -100,9 +101,10 @@ type Session struct {
 	myTurn   map[uint64]bool
 	hex      bool
 	heard    int
-	asked    bool          // Ctrl-D asked whether to quit
-	changed  chan struct{} // replaced, and the old one closed, when live, target, myTurn or events change
-	events   uint64        // that were printed
+	asked    bool                     // Ctrl-D asked whether to quit
+	changed  chan struct{}            // replaced, and the old one closed, when live, target, myTurn or events change
+	events   uint64                   // that were printed
+	files    map[uint64]chan struct{} // by conversation, the last file on its way to it; closed when it is no more
 	save     *saver
 	stamper  stamper
 	partials []partial
@@ -114,7 +116,7 @@ func NewSession(o Options) *Session {
 		o: o, desk: o.Table, face: o.Face, style: newStyle(o.Terminal, o.Color),
 		watch:   o.Table.Watch(),
 		leaving: make(chan struct{}), enough: make(chan struct{}), over: make(chan struct{}), failed: make(chan struct{}),
-		live: make(map[uint64]string), myTurn: make(map[uint64]bool),
+		live: make(map[uint64]string), myTurn: make(map[uint64]bool), files: make(map[uint64]chan struct{}),
 		hex: o.Hex, changed: make(chan struct{}),
 		stamper: stamper{kind: o.Stamps, start: time.Now()},
 	}
