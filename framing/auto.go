@@ -106,7 +106,9 @@ func (c *autoCodec) Feed(dst []Message, b []byte) ([]Message, error) {
 			c.buf = extend(c.buf, b, c.max+1)
 			return dst, nil
 		default:
-			dst = append(dst, c.line(b, end, next))
+			c.ended(next - end)
+			dst = append(dst, Message{Body: join(lf.body(c.buf, b, end))})
+			c.drop()
 			b = b[next:]
 		}
 	}
@@ -116,18 +118,15 @@ func (c *autoCodec) Feed(dst []Message, b []byte) ([]Message, error) {
 	return dst, nil
 }
 
-// line takes out the line that cut has found, and learns its end.
-func (c *autoCodec) line(b []byte, end, next int) Message {
+// ended learns from a line end of size bytes.
+func (c *autoCodec) ended(size int) {
 	style := sendLF
-	if next-end == 2 {
+	if size == 2 {
 		style = sendCRLF
 	}
 	if c.style.Load() != style {
 		c.style.Store(style)
 	}
-	m := Message{Body: join(lf.body(c.buf, b, end))}
-	c.drop()
-	return m
 }
 
 func (c *autoCodec) learn(peer uint8, style uint32) {
@@ -196,7 +195,8 @@ func (c *autoCodec) endBurst(dst []Message, quiet time.Duration) []Message {
 		c.peer = linePeer
 		for b := c.Rest(); len(b) > 0; {
 			end, next := lf.cut(nil, b)
-			dst = append(dst, c.line(b, end, next))
+			c.ended(next - end)
+			dst = append(dst, Message{Body: join(lf.body(nil, b, end))})
 			b = b[next:]
 		}
 	default:
