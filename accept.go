@@ -19,6 +19,11 @@ const logEvery = 10 * time.Second
 
 // accept is the accept loop of one listener.
 func (s *Server) accept(l net.Listener) error {
+	sp := &spare{l: l}
+	defer sp.close()
+	if len(s.busy) > 0 {
+		sp.open()
+	}
 	var pause time.Duration
 	var logged time.Time
 	for {
@@ -28,8 +33,8 @@ func (s *Server) accept(l net.Listener) error {
 			s.begin(nc)
 			continue
 		}
-		if s.isClosed() {
-			return ErrServerClosed
+		if err := s.over(l); err != nil {
+			return err
 		}
 		if !passes(err) {
 			return &Error{Op: "accept", Addr: addrText(l.Addr()), Err: err}
@@ -42,6 +47,10 @@ func (s *Server) accept(l net.Listener) error {
 			logged = now
 			s.log().Warn("cannot accept for now", "address", addrText(l.Addr()), "error", err)
 		}
+		if len(s.busy) > 0 && exhausted(err) && s.tellWaiting(sp, err) {
+			pause = 0
+			continue
+		}
 		if !sleep(s.ctx, pause) {
 			return ErrServerClosed
 		}
@@ -53,6 +62,9 @@ func (s *Server) begin(nc net.Conn) {
 	c, err := s.admit(nc)
 	switch f := s.set.trace.ConnStart; {
 	case err != nil:
+		if tell := s.refuse(nc, err); tell != nil {
+			go tell(busyTime)
+		}
 	case f == nil:
 		go s.converse(c)
 	default:
@@ -65,10 +77,42 @@ func (s *Server) begin(nc net.Conn) {
 	}
 }
 
-func (s *Server) isClosed() bool {
+// over is what Serve returns where the server is closed; nil while it is not.
+func (s *Server) over(l net.Listener) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.closed
+	switch {
+	case s.nobody:
+		return &Error{Op: "accept", Addr: addrText(l.Addr()), Reason: EndTimeout, Err: ErrNobodyCame}
+	case s.closed:
+		return ErrServerClosed
+	}
+	return nil
+}
+
+// awaitSomebody closes the server when nobody has come for AcceptTimeout. What it returns stops that.
+func (s *Server) awaitSomebody() (stop func()) {
+	if s.AcceptTimeout <= 0 {
+		return func() {}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var t *time.Timer
+	t = time.AfterFunc(s.AcceptTimeout, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch {
+		case s.lastID > 0 || s.closed:
+		case s.coming > 0:
+			t.Reset(acceptPauseMin) // somebody is at the door
+		default:
+			s.nobody, s.closed = true, true
+			for l := range s.listeners {
+				_ = l.Close()
+			}
+		}
+	})
+	return func() { t.Stop() }
 }
 
 // passes reports whether an error of accept(2) is one that passes: no descriptors or

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -30,6 +31,16 @@ func (c *Conn) stop(why EndReason) {
 // peer gets the farewell, where there is one.
 func (c *Conn) Kick() { c.stop(EndKicked) }
 
+// KickWith is Kick, and tells the peer why, in one message before the farewell (not after Raw); line ends in it become
+// blanks. End and the handler's Receive give an error with the words, which is ErrKicked for errors.Is. [C-17]
+func (c *Conn) KickWith(words string) {
+	words = strings.TrimSpace(strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\x00", " ").Replace(words))
+	if words != "" && c.Stopped() == EndNone {
+		c.rarely().kicked.CompareAndSwap(nil, &words)
+	}
+	c.Kick()
+}
+
 // finish is the one way in which a conversation is closed. A Close with unread input
 // makes the system send a reset, which destroys what was written and not yet read (RFC
 // 1122, 4.2.2.13); so: send what is queued, half-close, read to the peer's end, close.
@@ -39,7 +50,7 @@ func (c *Conn) finish(r EndReason, cause error) error {
 		return nil
 	}
 	if why := EndReason(c.stopped.Load()); why != EndNone {
-		c.setEnd(why, nil) // whatever the handler made of it
+		c.setEnd(why, c.stopCause(why)) // whatever the handler made of it
 	}
 	c.setEnd(r, cause)
 	reason, _ := c.End()
@@ -106,6 +117,9 @@ func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if r == EndKicked {
+		c.queueWords()
+	}
 	if last != nil || o.writing || o.shut || o.err != nil {
 		_ = c.queueLast(last)
 		return o.writing
@@ -117,6 +131,19 @@ func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 	o.mu.Lock()
 	o.writing = false
 	return false
+}
+
+// queueWords queues what KickWith is to say. o.mu is held.
+func (c *Conn) queueWords() {
+	x := c.seldom.Load()
+	if x == nil || x.kicked.Load() == nil || c.out.shut || c.out.err != nil {
+		return
+	}
+	m := &outgoing{}
+	if c.encode(m, []byte(*x.kicked.Load()), false) == nil {
+		c.push(m)
+		c.startWriter()
+	}
 }
 
 // awaitWriter waits for what is queued. Each write in it has the send timeout, so the wait is bounded.
@@ -231,5 +258,6 @@ func (c *Conn) cutOff() {
 	c.setEnd(EndShutdown, nil)
 	c.stop(EndShutdown)
 	c.wire.giveUp()
+	c.interrupt() // who reads slowly on purpose
 	_ = c.nc.Close()
 }

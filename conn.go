@@ -33,6 +33,7 @@ type settings struct {
 	linger   time.Duration // how long the peer's end is waited for
 	queue    int
 	trace    Trace
+	throttle func(c *Conn, n int) (time.Duration, error)
 }
 
 func (s settings) withDefaults() *settings {
@@ -83,6 +84,8 @@ type Conn struct {
 	endErr error
 	done   chan struct{} // made by the first Done
 	ended  bool
+
+	seldom atomic.Pointer[seldom] // nil for most
 
 	stopped   atomic.Uint32 // EndReason that somebody else wants it to end with
 	rawWanted atomic.Bool   // Raw was called: nobody may receive or send any more

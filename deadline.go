@@ -24,6 +24,7 @@ func (c *Conn) interrupt() {
 	d.mu.Lock()
 	d.wake, d.set = true, longAgo
 	_ = c.nc.SetReadDeadline(longAgo)
+	c.wakeHeld()
 	d.mu.Unlock()
 }
 

@@ -79,6 +79,10 @@ func (r *EndReason) UnmarshalText(b []byte) error {
 var (
 	// ErrServerClosed is what Serve returns after Shutdown or Close.
 	ErrServerClosed = errors.New("server closed")
+	// ErrFull: the server has as many conversations as it may have, or the process as many descriptors.
+	ErrFull = errors.New("server is full")
+	// ErrNobodyCame: nobody came in for Server.AcceptTimeout.
+	ErrNobodyCame = errors.New("nobody came")
 	// ErrClosed: this side has closed the conversation, or has finished sending.
 	ErrClosed = net.ErrClosed
 	// ErrSlowPeer: the peer does not read; what waits for it has reached its bound.

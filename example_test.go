@@ -80,6 +80,9 @@ func ExampleServer() {
 	defer nc.Close()
 	io.WriteString(nc, "UPPER quiet\nLOWER loud\nbye\n")
 	answer, err := io.ReadAll(nc)
+	if err != nil {
+		fmt.Println(err)
+	}
 	fmt.Print(string(answer))
 	// Output:
 	// Can I help you?

@@ -41,6 +41,9 @@ func (c *Conn) Raw() (net.Conn, error) {
 		_ = c.nc.SetWriteDeadline(longAgo)
 	}
 	t := &c.set.trace
+	if c.set.throttle != nil {
+		return &heldConn{rawConn: rawConn{Conn: c.nc, c: c, ahead: rest}}, nil
+	}
 	if len(rest) == 0 && t.Read == nil && t.Wrote == nil && t.HalfClosed == nil {
 		return c.nc, nil // the system can copy it by itself
 	}
@@ -88,10 +91,8 @@ func (r *rawConn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, err := r.Conn.Read(p)
-	if errors.Is(err, io.EOF) {
-		r.c.rawEOF.Store(true)
-	}
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
+	again := errors.Is(err, io.EOF) && r.c.rawEOF.Swap(true)
+	if !again && !errors.Is(err, os.ErrDeadlineExceeded) {
 		r.c.traceRead(n, err)
 	}
 	return n, err

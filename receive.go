@@ -3,6 +3,7 @@ package duet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net"
@@ -54,7 +55,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for {
 			m, err := c.Receive(ctx)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if !yield(m, err) || err != nil {
@@ -87,7 +88,7 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 		if err = c.cannotReceive(ctx); err != nil {
 			return Message{}, err
 		}
-		ready, err := c.prepare()
+		ready, err := c.prepare(ctx)
 		switch {
 		case err != nil:
 			return Message{}, err
@@ -151,14 +152,14 @@ func (c *Conn) cannotReceive(ctx context.Context) error {
 		return c.error("receive", ErrClosed)
 	}
 	if r := c.recv.err; r != nil {
-		if r == io.EOF {
+		if errors.Is(r, io.EOF) {
 			return io.EOF
 		}
 		return c.error("receive", r)
 	}
 	if why := EndReason(c.stopped.Load()); why != EndNone {
-		c.setEnd(why, nil)
-		return c.error("receive", stopError(why))
+		c.setEnd(why, c.stopCause(why))
+		return c.error("receive", c.stopError(why))
 	}
 	return ctx.Err()
 }
@@ -168,7 +169,20 @@ func (c *Conn) error(op string, err error) error {
 	return &Error{Op: op, Addr: addrText(c.RemoteAddr()), Reason: r, Err: err}
 }
 
-func stopError(why EndReason) error {
+// stopCause is what there is to say about a stop, beyond its reason.
+func (c *Conn) stopCause(why EndReason) error {
+	if x := c.seldom.Load(); x != nil && why == EndKicked {
+		if words := x.kicked.Load(); words != nil {
+			return fmt.Errorf("%w: %s", ErrKicked, *words)
+		}
+	}
+	return nil
+}
+
+func (c *Conn) stopError(why EndReason) error {
+	if err := c.stopCause(why); err != nil {
+		return err
+	}
 	switch why {
 	case EndShutdown:
 		return ErrServerClosed
@@ -183,8 +197,8 @@ func stopError(why EndReason) error {
 }
 
 // prepare makes ready for a wait, for bytes or for time to pass; false: look again first.
-func (c *Conn) prepare() (ready bool, err error) {
-	if c.adopt() {
+func (c *Conn) prepare(ctx context.Context) (ready bool, err error) {
+	if c.adopt() || c.set.throttle != nil && c.hold(ctx) {
 		return false, nil
 	}
 	until, what := c.nextDeadline()
@@ -214,6 +228,9 @@ func (c *Conn) arrived(b []byte, err error) error {
 	if len(b) > 0 {
 		c.feed(b)
 		c.wire.done()
+		if c.set.throttle != nil && r.err == nil {
+			r.err = c.throttle(len(b))
+		}
 		if r.err != nil {
 			return nil
 		}
@@ -224,7 +241,7 @@ func (c *Conn) arrived(b []byte, err error) error {
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil
-	case err == io.EOF || errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF):
 		c.traceRead(0, io.EOF)
 		c.peerFinished()
 		return nil
@@ -283,7 +300,7 @@ func (c *Conn) peerFinished() {
 	r.err, r.fin = io.EOF, true
 	c.decoded(r.codec.End(r.queue))
 	r.pending = false
-	if r.err == io.EOF {
+	if errors.Is(r.err, io.EOF) {
 		c.setEnd(EndPeerClosed, nil)
 	}
 }

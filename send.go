@@ -357,6 +357,9 @@ func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
 func (c *Conn) sendFailed(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = ErrSlowPeer
+		if c.Stopped() == EndClosed {
+			err = ErrClosed // Abort gave it up
+		}
 	}
 	if c.closing.Load() && errors.Is(err, ErrClosed) {
 		return c.error("send", ErrClosed)

@@ -1,9 +1,9 @@
 package duet
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"log/slog"
 	"net"
@@ -48,10 +48,23 @@ type Server struct {
 	Greeting string
 	// Farewell is the word that ends a conversation, `bye` for example. Empty: none does.
 	Farewell string
-	// MaxConns is how many conversations there may be; one more is closed as `refused`. Zero: no limit.
+	// MaxConns is how many conversations there may be; one more is refused with ErrFull. Zero: as many as four fifths of
+	// the descriptors that the process may have open (RLIMIT_NOFILE when it begins to serve; no limit where the system has none). Below zero: no limit.
 	MaxConns int
-	// Admit says whether a peer may come in; an error refuses it. It must be quick. nil admits everybody.
+	// Busy is said to a peer that is not let in (MaxConns, Admit, no descriptors), before its connection
+	// is closed in good order, within a second. When many come at once, some are just closed. Empty: nothing is
+	// said, and when descriptors have run out, peers wait until there are some. [C-16]
+	Busy string
+	// Admit says whether a peer may come in; an error refuses it. It is asked last: who was admitted has a
+	// conversation, with ConnStart and ConnEnd. It must be quick, for others wait to be accepted. nil admits everybody.
 	Admit func(ctx context.Context, peer net.Addr) error
+	// AcceptTimeout ends the server, as Shutdown does, when nobody has come in for so long since it began to serve; Serve then returns an
+	// [*Error] with ErrNobodyCame and EndTimeout. Once there was a conversation it counts no more. Zero: never.
+	AcceptTimeout time.Duration
+	// Throttle is told that n bytes were read from c, and says for how long nothing more is to be read from it; the peer's own
+	// sending then waits, as TCP has it, and it is not idle. An error ends the conversation as `refused`, after what was
+	// read. What Raw gives is throttled as well, so that the system does not copy it by itself. It must be quick. nil: nobody is slowed down.
+	Throttle func(c *Conn, n int) (time.Duration, error)
 	// IdleTimeout ends a conversation in which the peer has said nothing for so long. Zero: never.
 	IdleTimeout time.Duration
 	// SendTimeout ends a conversation whose peer takes nothing of what is sent for so
@@ -74,8 +87,14 @@ type Server struct {
 	cancel    context.CancelFunc
 	conns     map[uint64]*Conn
 	lastID    uint64
+	coming    int    // places taken for conversations that have not begun
+	limit     int    // of conversations; 0: none
+	busy      []byte // Busy for the wire
+	telling   int    // peers that are told Busy
+	mayBeTold int    // at the same time
+	nobody    bool   // AcceptTimeout has passed, so it is closed
 	listeners map[net.Listener]struct{}
-	serving   int           // conversations and Serve calls
+	serving   int           // conversations, connections that are let in or refused, and Serve calls
 	idle      chan struct{} // closed when serving is zero again; made by Shutdown
 	closed    bool
 	cut       atomic.Bool
@@ -117,6 +136,7 @@ func (s *Server) Serve(l net.Listener) error {
 		return ErrServerClosed
 	}
 	defer s.leave(l)
+	defer s.awaitSomebody()()
 	return s.accept(l)
 }
 
@@ -159,8 +179,18 @@ func (s *Server) init() {
 	}
 	s.set = settings{
 		framing: s.Framing, max: s.MaxMessage, farewell: s.Farewell, greeting: s.Greeting,
-		idle: s.IdleTimeout, send: s.SendTimeout, linger: s.CloseTimeout, queue: s.QueueSize,
+		idle: s.IdleTimeout, send: s.SendTimeout, linger: s.CloseTimeout, queue: s.QueueSize, throttle: s.Throttle,
 	}.withDefaults()
+	s.limit, s.mayBeTold = s.MaxConns, maxTelling
+	if n := capacity(); n > 0 {
+		s.limit, s.mayBeTold = cmp.Or(s.MaxConns, n), min(maxTelling, max(n/16, 1))
+	}
+	if s.Busy != "" {
+		var err error
+		if s.busy, err = s.set.framing.New(s.set.max).Append(nil, []byte(s.Busy)); err != nil {
+			s.log().Error("busy peers are told nothing", "busy", s.Busy, "error", err)
+		}
+	}
 	if s.Trace != nil {
 		s.set.trace = *s.Trace
 	}
@@ -173,7 +203,10 @@ func (s *Server) init() {
 func (s *Server) ServeNetConn(nc net.Conn) error {
 	c, err := s.admit(nc)
 	if err != nil {
-		return err
+		if tell := s.refuse(nc, err); tell != nil {
+			tell(busyTime)
+		}
+		return refusal(nc, err)
 	}
 	if f := s.set.trace.ConnStart; f != nil {
 		f(c)
@@ -181,56 +214,6 @@ func (s *Server) ServeNetConn(nc net.Conn) error {
 	s.converse(c)
 	_, err = c.End()
 	return err
-}
-
-// admit makes a conversation of a connection, or refuses and closes it.
-func (s *Server) admit(nc net.Conn) (*Conn, error) {
-	s.mu.Lock()
-	s.init()
-	ctx, err := s.ctx, s.mayEnter()
-	s.mu.Unlock()
-	if err == nil && s.Admit != nil {
-		err = s.Admit(ctx, nc.RemoteAddr())
-	}
-	if err != nil {
-		return nil, s.refuse(nc, err)
-	}
-	c := newConn(nc, s.set)
-	c.srv = s
-	s.mu.Lock()
-	// Both may have changed meanwhile.
-	if err := s.mayEnter(); err != nil {
-		s.mu.Unlock()
-		return nil, s.refuse(nc, err)
-	}
-	s.lastID++
-	c.id = s.lastID
-	s.conns[c.id] = c
-	s.serving++
-	s.mu.Unlock()
-	return c, nil
-}
-
-// mayEnter says why there is no room for one more conversation. s.mu is held.
-func (s *Server) mayEnter() error {
-	switch {
-	case s.closed:
-		return ErrServerClosed
-	case s.MaxConns > 0 && len(s.conns) >= s.MaxConns:
-		return fmt.Errorf("already %d conversations", s.MaxConns)
-	}
-	return nil
-}
-
-func (s *Server) refuse(nc net.Conn, err error) error {
-	if s.set.trace.Refused != nil {
-		s.set.trace.Refused(nc.RemoteAddr(), err)
-	}
-	_ = nc.Close()
-	if errors.Is(err, ErrServerClosed) {
-		return err
-	}
-	return &Error{Op: "accept", Addr: addrText(nc.RemoteAddr()), Reason: EndRefused, Err: err}
 }
 
 // converse holds one conversation, from the greeting to the closed connection. It keeps little on
@@ -246,7 +229,7 @@ func (s *Server) converse(c *Conn) {
 
 // greet sends the greeting. A peer that has spoken and closed before it was greeted is still heard. [C-1]
 func (s *Server) greet(c *Conn) error {
-	if s.set.greeting == "" {
+	if s.set.greeting == "" || c.Stopped() != EndNone {
 		return nil
 	}
 	if err := c.Send(s.ctx, []byte(s.set.greeting)); err != nil && ReasonOf(err) != EndReset {

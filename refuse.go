@@ -1,0 +1,128 @@
+package duet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// A peer that is not let in is told so: for busyTime at the most, and maxTelling at a time, or one for sixteen
+// conversations where descriptors are few; who comes beyond that is just closed.
+const (
+	busyTime   = time.Second
+	maxTelling = 64
+)
+
+// admit makes a conversation of a connection. An error says why not; refuse must follow. The server's own place is
+// taken before Admit is asked, so that who was admitted has a conversation, from ConnStart to ConnEnd.
+func (s *Server) admit(nc net.Conn) (*Conn, error) {
+	if err := s.reserve(); err != nil {
+		return nil, err
+	}
+	if s.Admit != nil {
+		if err := s.Admit(s.ctx, nc.RemoteAddr()); err != nil {
+			s.mu.Lock()
+			s.coming--
+			s.mu.Unlock()
+			return nil, err
+		}
+	}
+	return s.enroll(nc), nil
+}
+
+// reserve takes a place for a conversation, unless it says why there is none. Either way Shutdown waits for one more.
+func (s *Server) reserve() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	s.serving++
+	switch {
+	case s.closed:
+		return ErrServerClosed
+	case s.limit > 0 && len(s.conns)+s.coming >= s.limit:
+		return fmt.Errorf("%w: already %d conversations", ErrFull, s.limit)
+	}
+	s.coming++
+	return nil
+}
+
+// enroll makes a conversation of the place that reserve took. Where the server was closed meanwhile, it ends at once.
+func (s *Server) enroll(nc net.Conn) *Conn {
+	c := newConn(nc, s.set)
+	c.srv = s
+	s.mu.Lock()
+	s.coming--
+	s.lastID++
+	c.id = s.lastID
+	s.conns[c.id] = c
+	closed := s.closed
+	s.mu.Unlock()
+	switch {
+	case s.cut.Load():
+		c.cutOff()
+	case closed:
+		c.stop(EndShutdown)
+	}
+	return c
+}
+
+// refuse does not let a connection in. It closes it, or returns what tells the peer first and may wait for it.
+func (s *Server) refuse(nc net.Conn, why error) (tell func(limit time.Duration)) {
+	if f := s.set.trace.Refused; f != nil {
+		f(nc.RemoteAddr(), why)
+	}
+	if !s.mayTell() {
+		_ = nc.Close()
+		s.mu.Lock()
+		s.left()
+		s.mu.Unlock()
+		return nil
+	}
+	return func(limit time.Duration) {
+		sayBusy(s.ctx, nc, s.busy, limit)
+		s.mu.Lock()
+		s.telling--
+		s.left()
+		s.mu.Unlock()
+	}
+}
+
+// mayTell takes a place among those who are told at the same time.
+func (s *Server) mayTell() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.busy) == 0 || s.closed || s.telling >= s.mayBeTold {
+		return false
+	}
+	s.telling++
+	return true
+}
+
+// sayBusy says words and closes in good order: half-close, read to the peer's end, close, all within limit. [C-16]
+func sayBusy(ctx context.Context, nc net.Conn, words []byte, limit time.Duration) {
+	defer func() { _ = nc.Close() }()
+	_ = nc.SetDeadline(time.Now().Add(limit))
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(longAgo) })
+	defer stop()
+	if _, err := nc.Write(words); err != nil {
+		return
+	}
+	if hc, ok := nc.(interface{ CloseWrite() error }); ok && hc.CloseWrite() != nil {
+		return
+	}
+	var b [512]byte
+	_, _ = io.CopyBuffer(io.Discard, onlyReader{io.LimitReader(nc, drainLimit)}, b[:])
+}
+
+// onlyReader keeps io.CopyBuffer from using anything but the buffer.
+type onlyReader struct{ io.Reader }
+
+func refusal(nc net.Conn, err error) error {
+	if errors.Is(err, ErrServerClosed) {
+		return err
+	}
+	return &Error{Op: "accept", Addr: addrText(nc.RemoteAddr()), Reason: EndRefused, Err: err}
+}

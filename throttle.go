@@ -1,0 +1,181 @@
+package duet
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// A seldom is what few conversations need, so that the others do not pay for it.
+type seldom struct {
+	kicked atomic.Pointer[string] // KickWith's words
+
+	until time.Time     // nothing is read before; its owner is who reads
+	woken chan struct{} // under recv.dl.mu: somebody waits for until
+}
+
+// rarely gives the conversation's seldom, and makes it if need be.
+func (c *Conn) rarely() *seldom {
+	if x := c.seldom.Load(); x != nil {
+		return x
+	}
+	c.seldom.CompareAndSwap(nil, new(seldom))
+	return c.seldom.Load()
+}
+
+// throttle asks Server.Throttle about n bytes that were read. The error ends the conversation.
+func (c *Conn) throttle(n int) error {
+	d, err := c.set.throttle(c, n)
+	if err != nil {
+		var de *Error
+		if errors.As(err, &de) {
+			err = de.Err // it says again what c.error will
+		}
+		c.setEnd(EndRefused, err)
+		return err
+	}
+	if d > 0 {
+		c.rarely().until = time.Now().Add(d)
+	}
+	return nil
+}
+
+// hold waits while nothing may be read from the peer; true where it did, or somebody wants the receiver to look up. It ends with the peer's
+// time to end after our farewell. The peer is not idle meanwhile.
+func (c *Conn) hold(ctx context.Context) bool {
+	x := c.seldom.Load()
+	if x == nil || x.until.IsZero() {
+		return false
+	}
+	until, now := x.until, time.Now()
+	if !now.Before(until) {
+		x.until = time.Time{}
+		c.recv.idle = now
+		return false
+	}
+	if fin, _ := c.sent(); c.out.saidBye.Load() && !fin.IsZero() {
+		end := fin.Add(c.set.linger)
+		if !now.Before(end) {
+			return false
+		}
+		if end.Before(until) {
+			until = end
+		}
+	}
+	c.waitUntil(ctx, x, until)
+	return true
+}
+
+// waitUntil waits for a time, without reading, until somebody interrupts or ctx ends.
+func (c *Conn) waitUntil(ctx context.Context, x *seldom, until time.Time) {
+	d := &c.recv.dl
+	d.mu.Lock()
+	if d.wake {
+		d.wake = false
+		d.mu.Unlock()
+		return
+	}
+	woken := make(chan struct{}, 1)
+	x.woken = woken
+	d.mu.Unlock()
+	t := time.NewTimer(time.Until(until))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-woken:
+	case <-ctx.Done():
+	}
+	d.mu.Lock()
+	x.woken, d.wake = nil, false
+	d.mu.Unlock()
+}
+
+// wakeHeld has waitUntil return. recv.dl.mu is held.
+func (c *Conn) wakeHeld() {
+	if x := c.seldom.Load(); x != nil && x.woken != nil {
+		select {
+		case x.woken <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// A heldConn is what Raw gives where there is a Throttle: it reads no faster than that allows. One goroutine reads.
+type heldConn struct {
+	rawConn
+	refused  error
+	deadline time.Time // for reading, under c.recv.dl.mu
+	closed   bool      // likewise
+}
+
+// Read waits as Throttle wants it, not beyond the deadline, and reads.
+func (h *heldConn) Read(p []byte) (int, error) {
+	if h.refused != nil {
+		return 0, h.c.error("receive", h.refused)
+	}
+	if len(h.ahead) > 0 {
+		return h.rawConn.Read(p) // they have been asked for
+	}
+	if err := h.hold(); err != nil {
+		return 0, err
+	}
+	n, err := h.rawConn.Read(p)
+	if n > 0 {
+		h.refused = h.c.throttle(n)
+	}
+	return n, err
+}
+
+// hold waits until the next Read may read, or will fail.
+func (h *heldConn) hold() error {
+	x := h.c.seldom.Load()
+	if x == nil {
+		return nil
+	}
+	d := &h.c.recv.dl
+	for {
+		d.mu.Lock()
+		deadline, over := h.deadline, h.closed
+		d.mu.Unlock()
+		now, until := time.Now(), x.until
+		switch {
+		case over || h.c.Stopped() != EndNone || h.c.closing.Load() || !now.Before(until):
+			return nil
+		case deadline.IsZero():
+		case !now.Before(deadline):
+			return os.ErrDeadlineExceeded
+		case deadline.Before(until):
+			until = deadline
+		}
+		h.c.waitUntil(context.Background(), x, until)
+	}
+}
+
+// lookUp has a Read that is held look at what set has changed.
+func (h *heldConn) lookUp(set func()) {
+	d := &h.c.recv.dl
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	set()
+	h.c.wakeHeld()
+}
+
+func (h *heldConn) SetReadDeadline(t time.Time) error {
+	h.lookUp(func() { h.deadline = t })
+	return h.rawConn.SetReadDeadline(t)
+}
+
+func (h *heldConn) SetDeadline(t time.Time) error {
+	h.lookUp(func() { h.deadline = t })
+	return h.rawConn.SetDeadline(t)
+}
+
+func (h *heldConn) Close() error {
+	h.lookUp(func() { h.closed = true })
+	return h.rawConn.Close()
+}
+
+var _ net.Conn = (*heldConn)(nil)

@@ -1,0 +1,321 @@
+package duet_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"duet.example/duet"
+	"duet.example/duet/duettest"
+)
+
+// throttled serves one connection in memory, in fake time, until its peer has closed.
+func throttled(t *testing.T, s *duet.Server, handle func(ctx context.Context, c *duet.Conn) error, peer func(p *peer)) (end ending) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		x, y := duettest.PipeSize(1 << 10)
+		s.Handler = duet.HandlerFunc(handle)
+		s.Trace = &duet.Trace{ConnEnd: func(c *duet.Conn, r duet.EndReason, err error) { end = ending{c.ID(), r, err} }}
+		done := make(chan struct{})
+		go func() { defer close(done); s.ServeNetConn(x) }()
+		p := newPeer(t, y)
+		y.SetDeadline(time.Time{})
+		peer(p)
+		p.Close()
+		<-done
+	})
+	return end
+}
+
+// each waits for so long after every read.
+func each(d time.Duration) func(*duet.Conn, int) (time.Duration, error) {
+	return func(_ *duet.Conn, n int) (time.Duration, error) {
+		if n <= 0 {
+			return 0, errors.New("nothing was read")
+		}
+		return d, nil
+	}
+}
+
+func TestThrottle(t *testing.T) {
+	overTime := func(t *testing.T, handle func(ctx context.Context, c *duet.Conn) error) {
+		// The pipe holds 1 KiB: three reads, a minute apart.
+		end := throttled(t, &duet.Server{Throttle: each(time.Minute), IdleTimeout: 30 * time.Second}, handle, func(p *peer) {
+			began := time.Now()
+			p.say(string(make([]byte, 3<<10-1)) + "\n")
+			if d := time.Since(began); d != time.Minute {
+				t.Errorf("3 KiB were taken after %v", d)
+			}
+			p.want("x\n")
+			if d := time.Since(began); d != 2*time.Minute {
+				t.Errorf("answered after %v", d)
+			}
+			p.fin()
+			p.wantEOF()
+		})
+		if end.reason != duet.EndPeerClosed && end.reason != duet.EndClosed {
+			t.Errorf("ended as %v (%v)", end.reason, end.err)
+		}
+	}
+	t.Run("messages", func(t *testing.T) {
+		overTime(t, func(ctx context.Context, c *duet.Conn) error {
+			for _, err := range c.Messages(ctx) {
+				if err != nil {
+					return err
+				}
+				c.Send(ctx, []byte("x"))
+			}
+			return nil
+		})
+	})
+	t.Run("raw", func(t *testing.T) {
+		overTime(t, func(_ context.Context, c *duet.Conn) error {
+			nc, err := c.Raw()
+			if err != nil {
+				return err
+			}
+			if _, err := io.ReadFull(nc, make([]byte, 3<<10)); err != nil {
+				return err
+			}
+			io.WriteString(nc, "x\n")
+			_, err = io.Copy(io.Discard, nc)
+			return err
+		})
+	})
+}
+
+// What is held back by Throttle is let go by everything that ends a wait.
+func TestThrottle_Interrupted(t *testing.T) {
+	var s *duet.Server
+	for name, test := range map[string]struct {
+		interrupt func(c *duet.Conn, cancel func())
+		want      error // of Receive
+		raw       error // of Read
+		end       duet.EndReason
+	}{
+		"ctx":        {func(_ *duet.Conn, cancel func()) { cancel() }, context.Canceled, nil, duet.EndClosed},
+		"Kick":       {func(c *duet.Conn, _ func()) { c.Kick() }, duet.ErrKicked, os.ErrDeadlineExceeded, duet.EndKicked},
+		"Shutdown":   {func(*duet.Conn, func()) { go s.Shutdown(context.Background()) }, duet.ErrServerClosed, os.ErrDeadlineExceeded, duet.EndShutdown},
+		"Close":      {func(*duet.Conn, func()) { s.Close() }, duet.ErrServerClosed, net.ErrClosed, duet.EndShutdown},
+		"Conn.Close": {func(c *duet.Conn, _ func()) { go c.Close() }, duet.ErrClosed, nil, duet.EndClosed},
+		"Abort":      {func(c *duet.Conn, _ func()) { c.Abort() }, duet.ErrClosed, net.ErrClosed, duet.EndClosed},
+		"Raw":        {func(c *duet.Conn, _ func()) { go c.Raw() }, duet.ErrRaw, nil, duet.EndClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s = &duet.Server{Throttle: each(time.Hour), CloseTimeout: -1}
+			end := throttled(t, s, func(_ context.Context, c *duet.Conn) error {
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				if _, err := c.Receive(ctx); err != nil {
+					return err
+				}
+				began := time.Now()
+				go func() {
+					time.Sleep(time.Minute)
+					test.interrupt(c, cancel)
+				}()
+				_, err := c.Receive(ctx)
+				wantErr(t, "Receive", err, test.want)
+				if d := time.Since(began); d != time.Minute {
+					t.Errorf("came back after %v", d)
+				}
+				return nil
+			}, func(p *peer) {
+				p.say("one\n")
+				time.Sleep(time.Second)
+				p.say("two\n")
+				p.wantEOF()
+			})
+			if end.reason != test.end {
+				t.Errorf("ended as %v (%v)", end.reason, end.err)
+			}
+			if test.raw == nil {
+				return
+			}
+			s = &duet.Server{Throttle: each(time.Hour), CloseTimeout: -1}
+			throttled(t, s, func(_ context.Context, c *duet.Conn) error {
+				nc, err := c.Raw()
+				if err != nil {
+					return err
+				}
+				io.ReadFull(nc, make([]byte, 1))
+				began := time.Now()
+				go func() {
+					time.Sleep(time.Minute)
+					test.interrupt(c, nil)
+				}()
+				_, err = nc.Read(make([]byte, 1))
+				wantErr(t, "Read", err, test.raw)
+				if d := time.Since(began); d != time.Minute {
+					t.Errorf("Read came back after %v", d)
+				}
+				return nil
+			}, func(p *peer) {
+				p.say("12")
+				p.wantEOF()
+			})
+		})
+	}
+}
+
+// A raw handler's own deadlines, and its own Close, hold while it is held back.
+func TestThrottle_RawDeadlines(t *testing.T) {
+	throttled(t, &duet.Server{Throttle: each(time.Hour)}, func(_ context.Context, c *duet.Conn) error {
+		nc, err := c.Raw()
+		if err != nil {
+			return err
+		}
+		one := make([]byte, 1)
+		io.ReadFull(nc, one)
+		for name, set := range map[string]func(time.Time) error{"SetDeadline": nc.SetDeadline, "SetReadDeadline": nc.SetReadDeadline} {
+			for _, early := range []bool{true, false} {
+				began := time.Now()
+				if early {
+					set(began.Add(time.Second))
+				} else {
+					time.AfterFunc(time.Second, func() { set(time.Now()) })
+				}
+				_, err = nc.Read(one)
+				wantErr(t, name, err, os.ErrDeadlineExceeded)
+				if d := time.Since(began); d != time.Second {
+					t.Errorf("%s: Read came back after %v", name, d)
+				}
+				set(time.Time{})
+			}
+		}
+		began := time.Now()
+		time.AfterFunc(time.Second, func() { nc.Close() })
+		_, err = nc.Read(one)
+		wantErr(t, "Close", err, net.ErrClosed)
+		if d := time.Since(began); d != time.Second {
+			t.Errorf("Read came back after %v", d)
+		}
+		return nil
+	}, func(p *peer) {
+		p.say("12")
+		p.wantEOF()
+	})
+}
+
+// Throttle's error ends the conversation as refused, after what was read.
+func TestThrottle_Refuses(t *testing.T) {
+	tooFast := errors.New("too fast")
+	for name, err := range map[string]error{
+		"plain":  tooFast,
+		"*Error": &duet.Error{Op: "receive", Addr: "a:1", Reason: duet.EndRefused, Err: tooFast},
+	} {
+		t.Run(name, func(t *testing.T) {
+			throttle := func(_ *duet.Conn, n int) (time.Duration, error) { return 0, err }
+			check := func(t *testing.T, what string, err error) {
+				t.Helper()
+				wantErr(t, what, err, tooFast)
+				var de *duet.Error
+				if !errors.As(err, &de) || de.Reason != duet.EndRefused || de.Err != tooFast {
+					t.Errorf("%s: %#v", what, err)
+				}
+			}
+			end := throttled(t, &duet.Server{Throttle: throttle}, func(ctx context.Context, c *duet.Conn) error {
+				wantReceive(t, c, "one")
+				wantReceive(t, c, "two")
+				_, err := c.Receive(ctx)
+				check(t, "Receive", err)
+				return err
+			}, func(p *peer) {
+				p.say("one\ntwo\nthr")
+				p.wantEOF()
+			})
+			if end.reason != duet.EndRefused || end.err != tooFast {
+				t.Errorf("ended as %v (%v)", end.reason, end.err)
+			}
+			end = throttled(t, &duet.Server{Throttle: throttle}, func(ctx context.Context, c *duet.Conn) error {
+				nc, err := c.Raw()
+				if err != nil {
+					return err
+				}
+				b, err := io.ReadAll(nc)
+				if string(b) != "one" {
+					t.Errorf("read %q", b)
+				}
+				check(t, "Read", err)
+				return err
+			}, func(p *peer) {
+				p.say("one")
+				p.wantEOF()
+			})
+			if end.reason != duet.EndRefused || end.err != tooFast {
+				t.Errorf("raw: ended as %v (%v)", end.reason, end.err)
+			}
+		})
+	}
+}
+
+// Idle time begins when the peer is listened to again; and our farewell's time ends a wait.
+func TestThrottle_IdleAndFarewell(t *testing.T) {
+	throttled(t, &duet.Server{Throttle: each(time.Hour), IdleTimeout: time.Minute}, func(ctx context.Context, c *duet.Conn) error {
+		wantReceive(t, c, "one")
+		began := time.Now()
+		_, err := c.Receive(ctx)
+		wantErr(t, "Receive", err, duet.ErrIdle)
+		if d := time.Since(began); !about(d, time.Hour+time.Minute) {
+			t.Errorf("idle after %v", d)
+		}
+		return err
+	}, func(p *peer) {
+		p.say("one\n")
+		p.wantEOF()
+	})
+	throttled(t, &duet.Server{Throttle: each(time.Hour), Farewell: "bye"}, func(ctx context.Context, c *duet.Conn) error {
+		wantReceive(t, c, "one")
+		began := time.Now()
+		time.AfterFunc(time.Second, func() { c.SayBye() })
+		_, err := c.Receive(ctx)
+		wantErr(t, "Receive", err, io.EOF)
+		if d := time.Since(began); d != time.Second+duet.DefaultCloseTimeout {
+			t.Errorf("the end came after %v", d)
+		}
+		return err
+	}, func(p *peer) {
+		p.say("one\n")
+		p.want("bye\n")
+		p.wantEOF()
+	})
+}
+
+// With Throttle, the system does not copy what Raw gives by itself; over a socket nothing is read meanwhile.
+func TestThrottle_Sockets(t *testing.T) {
+	for _, n := range networks[1:] {
+		t.Run(n.name, func(t *testing.T) {
+			read := make(chan int, 1000)
+			st := start(t, n, &duet.Server{
+				CloseTimeout: -1,
+				Throttle: func(_ *duet.Conn, n int) (time.Duration, error) {
+					read <- n
+					return time.Hour, nil
+				},
+				Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
+					nc, err := c.Raw()
+					if err != nil {
+						return err
+					}
+					_, err = io.Copy(nc, nc)
+					return err
+				}),
+			})
+			p := st.peer(t)
+			p.say("x")
+			p.want("x")
+			p.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+			if _, err := p.Write(make([]byte, 64<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("64 MiB to one who does not read: %v", err)
+			}
+			if len(read) != 1 {
+				t.Errorf("%d reads", len(read))
+			}
+		})
+	}
+}
