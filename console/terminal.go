@@ -56,6 +56,7 @@ type Input struct {
 // An InputKind says what the user did.
 type InputKind int
 
+// What the user did.
 const (
 	Submit     InputKind = iota // sent a message, or gave a command
 	EndOfInput                  // Ctrl-D on an empty line, or the end of the file

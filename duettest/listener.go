@@ -98,7 +98,7 @@ func (l *Listener) refuse() {
 	for {
 		select {
 		case c := <-l.waiting:
-			c.Reset()
+			_ = c.Reset()
 		default:
 			return
 		}

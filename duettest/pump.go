@@ -261,7 +261,7 @@ func (p *pump) hold() {
 // closeWrite half-closes c, or closes it if it knows no half-close: the peer must see an end.
 func closeWrite(c net.Conn) {
 	if h, ok := c.(interface{ CloseWrite() error }); ok {
-		h.CloseWrite() // fails if the peer has reset, which read finds out too
+		_ = h.CloseWrite() // fails if the peer has reset, which read finds out too
 		return
 	}
 	c.Close()
@@ -271,10 +271,10 @@ func closeWrite(c net.Conn) {
 func reset(c net.Conn) {
 	switch c := c.(type) {
 	case interface{ Reset() error }:
-		c.Reset()
+		_ = c.Reset()
 		return
 	case interface{ SetLinger(sec int) error }:
-		c.SetLinger(0)
+		_ = c.SetLinger(0)
 	}
 	c.Close()
 }

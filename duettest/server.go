@@ -106,7 +106,11 @@ func serve(tb testing.TB, s *duet.Server, run func() error) <-chan error {
 	ended := make(chan error, 1)
 	go func() { ended <- run() }()
 	tb.Cleanup(func() {
-		if shutdown(s) != nil && shutdown(s) != nil {
+		err := shutdown(s)
+		if err != nil {
+			err = shutdown(s) // the first has ended the handlers' context
+		}
+		if err != nil {
 			tb.Errorf("duettest: a handler has not returned %v after its context has ended", handlersTime)
 			return // ended may never come
 		}

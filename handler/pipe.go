@@ -87,7 +87,7 @@ func (p *Pipe) ServeConn(ctx context.Context, c *duet.Conn) error {
 	cut := <-up
 	why := f.cause(nil)
 	switch {
-	case why != nil && why != errSilent:
+	case why != nil && !errors.Is(why, errSilent):
 		if duet.ReasonOf(why) == duet.EndHandlerFailed {
 			reset(f.raw)
 		}
@@ -95,7 +95,7 @@ func (p *Pipe) ServeConn(ctx context.Context, c *duet.Conn) error {
 	case cut != nil:
 		return cut
 	}
-	if err := f.lost(why == errSilent); err != nil {
+	if err := f.lost(errors.Is(why, errSilent)); err != nil {
 		return err
 	}
 	return io.EOF
