@@ -3,7 +3,6 @@ package duet
 import (
 	"errors"
 	"math"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -59,7 +58,7 @@ func (c *Conn) finish(r EndReason, cause error) error {
 	defer c.recv.mu.Unlock()
 
 	if !mayLinger(reason) {
-		abort(c.nc)
+		c.resetOnClose()
 		c.closeNow(true)
 		return nil
 	}
@@ -70,7 +69,7 @@ func (c *Conn) finish(r EndReason, cause error) error {
 	err := c.awaitWriter()
 	if err != nil {
 		// Half a message may have left: an ending that looks like a good one would make a whole of it.
-		abort(c.nc)
+		c.resetOnClose()
 		unread = true
 	}
 	c.closeNow(unread)
@@ -217,10 +216,15 @@ func (c *Conn) sent() (fin time.Time, failed bool) {
 // wantsAbort: the server is cut off, there is no time for the peer.
 func (c *Conn) wantsAbort() bool { return c.srv != nil && c.srv.cut.Load() }
 
-// abort makes the close a reset: what is queued in the system for a peer that does not read is given up at once.
-func abort(nc net.Conn) {
-	if l, ok := nc.(interface{ SetLinger(sec int) error }); ok {
-		_ = l.SetLinger(0)
+// resetOnClose makes the close a reset: what is queued in the system for a peer that does not read is given up at once.
+func (c *Conn) resetOnClose() {
+	l, ok := c.nc.(interface{ SetLinger(sec int) error })
+	if !ok {
+		return
+	}
+	err := l.SetLinger(0)
+	if f := c.set.trace.Reset; f != nil {
+		f(c, err)
 	}
 }
 

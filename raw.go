@@ -104,6 +104,19 @@ func (r *rawConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// SetLinger lets a handler end with a reset, where the connection can.
+func (r *rawConn) SetLinger(sec int) error {
+	l, ok := r.Conn.(interface{ SetLinger(sec int) error })
+	if !ok {
+		return nil
+	}
+	err := l.SetLinger(sec)
+	if f := r.c.set.trace.Reset; f != nil && sec == 0 {
+		f(r.c, err)
+	}
+	return err
+}
+
 // CloseWrite half-closes, where the connection can.
 func (r *rawConn) CloseWrite() error {
 	return r.c.halfClose()

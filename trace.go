@@ -22,6 +22,9 @@ type Trace struct {
 	Wrote func(c *Conn, n int, err error)
 	// HalfClosed: this side finished sending (FIN).
 	HalfClosed func(c *Conn, err error)
+	// Reset: the close that follows is to be a reset (SO_LINGER of zero seconds), because an orderly
+	// end is impossible or would be taken for a good one.
+	Reset func(c *Conn, err error)
 	// Closed: the descriptor was closed. With unread, bytes of the peer were not
 	// read, so the system sends a reset.
 	Closed func(c *Conn, unread bool, err error)
@@ -58,6 +61,7 @@ func joinTwo(a, b *Trace) *Trace {
 		Read:          join3(a.Read, b.Read),
 		Wrote:         join3(a.Wrote, b.Wrote),
 		HalfClosed:    join2(a.HalfClosed, b.HalfClosed),
+		Reset:         join2(a.Reset, b.Reset),
 		Closed:        join3(a.Closed, b.Closed),
 		Received:      join2(a.Received, b.Received),
 		Sent:          join2(a.Sent, b.Sent),

@@ -106,6 +106,13 @@ func (x *Explainer) Trace() *duet.Trace {
 			}
 			x.say("shutdown(%s, SHUT_WR) → ok: we send FIN, nothing more to say", name(c))
 		},
+		Reset: func(c *duet.Conn, err error) {
+			if err != nil {
+				x.say("setsockopt(%s, SO_LINGER, 0 seconds) → %s", name(c), rootCause(err))
+				return
+			}
+			x.say("setsockopt(%s, SO_LINGER, 0 seconds) → ok: the close will not wait and sends RST", name(c))
+		},
 		Closed: func(c *duet.Conn, unread bool, _ error) {
 			if unread {
 				x.say("close(%s): not everything was read, so the system may send RST  (inferred)", name(c))
