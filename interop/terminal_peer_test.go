@@ -138,7 +138,7 @@ func TestTerminal_Burst(t *testing.T) {
 func TestTerminal_Views(t *testing.T) {
 	t.Parallel()
 	s, cli := serverFor(t, func(port string) *person {
-		return sit(t, 80, 24, []string{"TZ=UTC"}, "connect", "--bell", "--title", "--timestamps", port)
+		return sit(t, 80, 24, []string{"TZ=UTC"}, "connect", "--bell", "--title", "--timestamps", "clock", port)
 	})
 	cli.line(">>> ", "", 4)
 	if got := cli.Ask("#{window_bell_flag}"); got != "0" {

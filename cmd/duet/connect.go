@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,10 +50,10 @@ end of stdin the answer is still read to its end.`,
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.DurationVar(&k.connectTimeout, "connect-timeout", 0, "give up connecting after so long (10s)")
+	f.DurationVar(&k.connectTimeout, "connect-timeout", 0, "give up connecting after the duration `D` (10s if not given)")
 	f.BoolVar(&k.retry, "retry", false, "wait until the server is there")
 	f.BoolVar(&k.reconnect, "reconnect", false, "come back after a cut, too")
-	f.DurationVar(&k.retryFor, "retry-for", 0, "give up waiting after so long")
+	f.DurationVar(&k.retryFor, "retry-for", 0, "give up waiting after `D`; implies --retry")
 	f.BoolVarP(&k.zero, "zero", "z", false, "only see whether something answers")
 	k.register(f)
 	return c
@@ -131,11 +130,11 @@ func (k *connect) dialer(pipe bool) *duet.Dialer {
 // dial connects, or takes the socket that was passed; with --retry, it waits for the server.
 func (k *connect) dial(ctx context.Context, d *duet.Dialer) (*duet.Conn, error) {
 	if k.fd >= 0 {
-		nc, err := d.Transport.File(k.fd)
+		nc, err := d.Transport.File(int(k.fd))
 		if err != nil {
 			return nil, err
 		}
-		closePassed(k.fd)
+		closePassed(int(k.fd))
 		return d.Conn(nc), nil
 	}
 	if !k.retry && !k.reconnect {
@@ -170,7 +169,7 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		_ = c.Close()
 		return err
 	}
-	k.say = func(format string, args ...any) { b.Notice(safe(fmt.Sprintf(format, args...))) }
+	k.say = b.tell(&k.talk)
 	link := newLink(k, d, ds)
 	talking, stop := context.WithCancel(ctx)
 	defer stop()
@@ -186,7 +185,7 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		link.goodbye()
 	}
 	b.onInterrupt(link.cut)
-	<-link.ended
+	awaitEnd(link.ended, k.say)
 	cerr := b.close()
 	switch {
 	case out == console.Interrupted:
@@ -195,6 +194,8 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		return nil
 	case out == console.FaceLost && cerr != nil:
 		return cerr
+	case link.err != nil && b.editor:
+		return shownError{link.err}
 	case link.err != nil:
 		return link.err
 	}

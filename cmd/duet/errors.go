@@ -125,10 +125,11 @@ func endError(e *duet.Error) (text, hint string, code int) {
 	if e.Addr != "" {
 		with += " with " + e.Addr
 	}
-	text = with + " ended: " + e.Reason.String()
-	if c := cause(e); c != "" && c != e.Reason.String() {
-		text += " (" + c + ")"
+	why := e.Err
+	if cause(e) == e.Reason.String() {
+		why = nil // it only says the same
 	}
+	text = with + " ended: " + endWords(e.Reason, why)
 	switch e.Reason {
 	case duet.EndTooLong:
 		hint = "--max-message allows longer ones"

@@ -20,7 +20,7 @@ import (
 // talk holds the flags that listen and connect share.
 type talk struct {
 	ipv4, ipv6  bool
-	fd          int
+	fd          descriptor
 	framing     string
 	eol         string
 	encoding    string
@@ -53,25 +53,25 @@ func (t *talk) register(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.BoolVarP(&t.ipv4, "ipv4", "4", false, "use IPv4 only")
 	f.BoolVarP(&t.ipv6, "ipv6", "6", false, "use IPv6 only")
-	f.IntVar(&t.fd, "fd", -1, "use the socket that was opened elsewhere as descriptor `N`")
-	f.StringVar(&t.framing, "framing", "auto", "how messages are cut: "+strings.Join(framing.Names(), ", "))
-	f.StringVar(&t.eol, "eol", "", "what is sent after each message, apart from the framing: lf, crlf, cr, nul, none, 0xNN")
-	f.StringVar(&t.encoding, "encoding", "utf-8", "what the peer's text is in: utf-8, gb18030, shift_jis, latin1, …")
-	f.Var(&t.maxMessage, "max-message", "longest message, in bytes (k and M are known)")
+	t.fd = -1
+	f.Var(&t.fd, "fd", "use the socket that was opened elsewhere as descriptor `N`")
+	f.StringVar(&t.framing, "framing", "auto", "how messages are cut, a `NAME` of: "+strings.Join(framing.Names(), ", "))
+	f.StringVar(&t.eol, "eol", "", "the `END` that is sent after each message, apart from the framing: lf, crlf, cr, nul, none, 0xNN")
+	f.StringVar(&t.encoding, "encoding", "utf-8", "the `NAME` of what the peer's text is in: utf-8, gb18030, shift_jis, latin1, …")
+	f.Var(&t.maxMessage, "max-message", "longest message, in bytes (k and M are known; 1M if not given)")
 	f.StringVar(&t.farewell, "farewell", "bye", "the `WORD` that ends a conversation; '' for none")
-	f.DurationVar(&t.timeout, "timeout", 0, "bound connecting, receiving and sending; the next ones override it")
-	f.DurationVar(&t.idleTimeout, "idle-timeout", 0, "end a conversation in which nothing was received for so long")
-	f.DurationVar(&t.sendTimeout, "send-timeout", 0, "end a conversation whose peer takes nothing for so long (10s)")
-	f.Var(&t.halfOpen, "half-open", "pipe: how long a silent stdin goes on after the peer has finished; forever")
+	f.DurationVar(&t.timeout, "timeout", 0, "bound connecting, receiving and sending by the duration `D`; those for one of these override it")
+	f.DurationVar(&t.idleTimeout, "idle-timeout", 0, "end a conversation in which nothing was received for `D`")
+	f.DurationVar(&t.sendTimeout, "send-timeout", 0, "end a conversation whose peer takes nothing for `D` (10s if not given; in a pipe, never)")
+	f.Var(&t.halfOpen, "half-open", "pipe: how long a silent stdin goes on after the peer has finished; or forever (1s if not given)")
 	f.BoolVar(&t.turns, "turns", false, "take turns: the prompt opens after the peer has spoken")
 	f.BoolVar(&t.console, "console", false, "without a terminal: a line in is a message, a message is a line out")
 	f.IntVar(&t.once, "once", 0, "end after `N` messages from the peer")
-	f.StringVar(&t.timestamps, "timestamps", "none", "times before lines: "+strings.Join(console.StampNames, ", "))
-	f.Lookup("timestamps").NoOptDefVal = "clock"
+	f.StringVar(&t.timestamps, "timestamps", "none", "the `KIND` of times before lines: "+strings.Join(console.StampNames, ", "))
 	f.BoolVar(&t.hex, "hex", false, "show messages as a hex dump")
 	f.BoolVar(&t.bell, "bell", false, "ring when a message arrives")
 	f.BoolVar(&t.title, "title", false, "show the last message in the window's title")
-	f.StringVar(&t.color, "color", "auto", "colours: auto, always, never")
+	f.StringVar(&t.color, "color", "auto", "`WHEN` there are colours: auto, always, never")
 	f.BoolVar(&t.noHistory, "no-history", false, "keep no history of what was typed")
 	f.BoolVar(&t.explain, "explain", false, "narrate each step of the network")
 	f.BoolVarP(&t.verbose, "verbose", "v", false, "say more")
@@ -204,6 +204,26 @@ func flagError(err error) error {
 		return fmt.Errorf("--%s is on or off: it takes no %q", f.Name, bad.GetValue())
 	}
 	return fmt.Errorf("--%s %q: %w", f.Name, bad.GetValue(), bad.Unwrap())
+}
+
+// A descriptor is a number of an open file; below zero is none.
+type descriptor int
+
+func (d *descriptor) String() string {
+	if *d < 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*d))
+}
+func (d *descriptor) Type() string { return "int" }
+
+func (d *descriptor) Set(text string) error {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err == nil && n < 0 {
+		err = strconv.ErrRange
+	}
+	*d = descriptor(n)
+	return err
 }
 
 // A size is a number of bytes on the command line.

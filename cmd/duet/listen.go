@@ -63,7 +63,7 @@ terminal, one conversation is a pipe between it and stdin and stdout.`,
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.IntVar(&l.backlog, "backlog", transport.DefaultBacklog, "how many connections may wait to be accepted; below zero counts as zero")
+	f.IntVar(&l.backlog, "backlog", transport.DefaultBacklog, "how many (`N`) connections may wait to be accepted; below zero counts as zero")
 	f.StringVar(&l.greeting, "greeting", "Can I help you?", "the `TEXT` that each client gets first; '' for none")
 	f.BoolVar(&l.echo, "echo", false, "say everything back; bytes, or messages with --framing")
 	f.BoolVar(&l.discard, "discard", false, "read everything and throw it away")
@@ -132,11 +132,11 @@ func (l *listen) open(ctx context.Context, args []string) (net.Listener, string,
 	}
 	switch {
 	case l.fd >= 0:
-		ln, err := lc.File(l.fd)
+		ln, err := lc.File(int(l.fd))
 		if err != nil {
 			return nil, "", err
 		}
-		closePassed(l.fd)
+		closePassed(int(l.fd))
 		return ln, words(ln.Addr()), nil
 	case l.systemd:
 		ln, err := lc.Systemd()
@@ -189,7 +189,8 @@ func (l *listen) announce(w io.Writer, ln net.Listener, at string) {
 		fmt.Fprintln(w, "  reachable at "+safe(addr))
 	}
 	if tcp.IP.IsUnspecified() {
-		fmt.Fprintf(w, "  anybody who reaches this machine can connect; 127.0.0.1:%d is for this machine only\n", tcp.Port)
+		fmt.Fprintln(w, "  anybody who reaches this machine can connect;")
+		fmt.Fprintf(w, "  127.0.0.1:%d is for this machine only\n", tcp.Port)
 	}
 	fmt.Fprintln(w, "  not encrypted, peers unknown")
 }
@@ -265,8 +266,11 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 		return err
 	}
 	l.announce(noticeWriter{b.Session}, ln, at)
-	s := l.server(d, wrongProtocol(func(format string, args ...any) { b.Notice(safe(fmt.Sprintf(format, args...))) }))
-	s.ErrorLog = logTo(noticeWriter{b.Session})
+	say := b.tell(&l.talk)
+	s := l.server(d, wrongProtocol(say))
+	if !l.quiet || b.editor {
+		s.ErrorLog = logTo(noticeWriter{b.Session})
+	}
 
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
@@ -279,7 +283,7 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 	out := b.Run(serving)
 	stop()
 	b.onInterrupt(func() { _ = s.Close() })
-	err = <-served
+	err = awaitEnd(served, say)
 	if cerr := b.close(); err == nil {
 		err = cerr
 	}

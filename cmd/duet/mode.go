@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -36,15 +37,45 @@ func (t *talk) notice(w io.Writer, format string, args ...any) {
 	}
 }
 
-// explainer narrates to stderr until a console takes it over.
+// explainer narrates where the rest is shown: on stdout where there is or will be a console, otherwise on stderr.
 func (a *app) explainer(t *talk) *console.Explainer {
-	return console.NewExplainer(t.explain, func(line string) { fmt.Fprintln(a.stderr, line) })
+	out := a.stderr
+	if a.wantsConsole(t) {
+		out = a.stdout
+	}
+	return console.NewExplainer(t.explain, func(line string) { fmt.Fprintln(out, line) })
 }
 
 // A booth is a session with its face.
 type booth struct {
 	*console.Session
-	face console.Face
+	face   console.Face
+	editor bool // a person sits there
+}
+
+// tell gives what prints lines of duet's own at the console, unless less is wanted.
+func (b *booth) tell(t *talk) func(format string, args ...any) {
+	return func(format string, args ...any) {
+		if !t.quiet {
+			b.Notice(safe(fmt.Sprintf(format, args...)))
+		}
+	}
+}
+
+// goodbyePatience is how long ending takes before one who waits is told how to have it at once.
+const goodbyePatience = 300 * time.Millisecond
+
+// awaitEnd waits for what ended gives. Where that takes its time, for peers that do not close, it says so.
+func awaitEnd[T any](ended <-chan T, say func(format string, args ...any)) T {
+	late := time.NewTimer(goodbyePatience)
+	defer late.Stop()
+	select {
+	case v := <-ended:
+		return v
+	case <-late.C:
+		say("saying goodbye; Ctrl-C again ends at once")
+		return <-ended
+	}
 }
 
 // openBooth opens the console: the editor for a person, plain lines for a script.
@@ -62,7 +93,7 @@ func (a *app) openBooth(t *talk, d *desk.Desk, x *console.Explainer, server bool
 		}
 		o.Face = console.NewPlain(in, a.stdout)
 		o.HoldInput = true
-		return &booth{console.NewSession(o), o.Face}, nil
+		return &booth{console.NewSession(o), o.Face, false}, nil
 	}
 	var history *console.History
 	if !t.noHistory {
@@ -81,7 +112,7 @@ func (a *app) openBooth(t *talk, d *desk.Desk, x *console.Explainer, server bool
 	}
 	o.Face, o.Terminal = face, true
 	s = console.NewSession(o)
-	return &booth{s, face}, nil
+	return &booth{s, face, true}, nil
 }
 
 // close ends the session, with all that has happened shown, and gives the terminal back. The error is that of showing.

@@ -29,6 +29,7 @@ import (
 //	peer NAME tls ADDR            connect and begin a TLS handshake
 //	peer NAME send TEXT           with the escapes of Go
 //	peer NAME gets TEXT           read until TEXT was read, which must be what comes next
+//	peer NAME file FILE           the same with what FILE holds
 //	peer NAME eof [TEXT]          TEXT, or nothing, is all that still comes before FIN
 //	peer NAME cut                 the connection ends by a reset
 //	peer NAME flood               send until nobody takes it any more
@@ -96,6 +97,8 @@ func (p *peer) do(ts *testscript.TestScript, verb, arg string) error {
 		return err
 	case "gets":
 		return p.gets(unescape(ts, arg))
+	case "file":
+		return p.gets([]byte(ts.ReadFile(arg)))
 	case "eof":
 		return p.eof(unescape(ts, arg))
 	case "cut":

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -49,7 +50,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := a.command()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var sig signalError
@@ -75,6 +75,11 @@ type codeError int
 
 func (e codeError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// A shownError has been shown at the console: only what to do about it is left to say.
+type shownError struct{ error }
+
+func (e shownError) Unwrap() error { return e.error }
+
 // report tells a person what went wrong, and what to do, and gives the exit code.
 func (a *app) report(err error) int {
 	var ce codeError
@@ -82,7 +87,10 @@ func (a *app) report(err error) int {
 		return int(ce)
 	}
 	text, hint, code := explainError(err)
-	a.errorf("%s", text)
+	var shown shownError
+	if !errors.As(err, &shown) {
+		a.errorf("%s", text)
+	}
 	if hint != "" {
 		fmt.Fprintf(a.stderr, "duet: hint: %s\n", safe(hint))
 	}
@@ -130,14 +138,65 @@ server. Without a terminal, duet passes bytes exactly, as a pipe.`,
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(a.listenCommand(), a.connectCommand())
 	completions(root)
+	root.SetHelpCommand(helpCommand())
+	root.SetOut(a.stdout) // which it keeps
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Args, c.RunE = noArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 	return root
 }
 
+// noArgs takes no word where a command could stand.
 func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef("no command %q: there are listen and connect", args[0])
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	return noCommand(c, args[0])
+}
+
+// noCommand is the error about a word that is no command below c.
+func noCommand(c *cobra.Command, word string) error {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return usagef("no command %q: there are %s", word, strings.Join(names, ", "))
+}
+
+// helpCommand prints the help of other commands.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if err != nil {
+				return usageError{err}
+			}
+			if len(rest) > 0 {
+				return noCommand(about, rest[0])
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			if len(args) == 0 {
+				for _, sub := range c.Root().Commands() {
+					if sub.IsAvailableCommand() {
+						names = append(names, sub.Name())
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
 }
 
 const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
@@ -155,7 +214,7 @@ Commands:{{range .Commands}}{{if (or .IsAvailableCommand (eq .Name "help"))}}
   {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
 
 Flags:
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}
+{{.LocalFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}{{end}}
 
 ` + exitHelp + `
 `
