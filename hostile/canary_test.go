@@ -1,0 +1,201 @@
+//go:build linux
+
+package hostile_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A canary is a pair that keeps talking while all around it mean harm. It has a ledger of its own: what it
+// said, what must come back for it, and when it did.
+type canary struct {
+	t      *testing.T
+	conn   net.Conn
+	answer func(seq int) string
+	slots  chan struct{} // as many as may be on their way
+	hush   sync.Mutex    // held while it pauses
+	quit   context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu    sync.Mutex
+	sent  []time.Time // by sequence number
+	came  int
+	phase string
+	took  map[string][]time.Duration // by phase
+	err   error
+}
+
+// How the canary talks: so many words may be on their way, and one begins so often.
+const (
+	canaryWindow = 64
+	canaryEvery  = 5 * time.Millisecond
+)
+
+// word is what a canary says; it is long enough, and odd enough, for pieces of it to be missed.
+func word(seq int) string { return fmt.Sprintf("canary %d 唱着歌 %0*d", seq, 1+seq%100, seq) }
+
+// reply is what an operator answers to it.
+func reply(seq int) string { return fmt.Sprintf("heard %d 听见了", seq) }
+
+// hatch begins to talk. Each word must be answered by what answer says, in order.
+func hatch(t *testing.T, s *server, op *operator, answer func(seq int) string, greeting string) *canary {
+	t.Helper()
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if op != nil {
+		op.follow(conn)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &canary{
+		t: t, conn: conn, answer: answer, slots: make(chan struct{}, canaryWindow), quit: cancel, took: map[string][]time.Duration{},
+	}
+	c.wg.Go(func() { c.speak(ctx) })
+	c.wg.Go(func() { c.listen(greeting) })
+	t.Cleanup(func() {
+		cancel()
+		_ = conn.Close()
+		c.wg.Wait()
+	})
+	return c
+}
+
+func (c *canary) speak(ctx context.Context) {
+	tick := time.NewTicker(canaryEvery)
+	defer tick.Stop()
+	for seq := 0; ; seq++ {
+		select {
+		case c.slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		c.hush.Lock()
+		c.mu.Lock()
+		c.sent = append(c.sent, time.Now())
+		c.mu.Unlock()
+		_, err := io.WriteString(c.conn, word(seq)+"\n")
+		c.hush.Unlock()
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *canary) listen(greeting string) {
+	r := bufio.NewReader(c.conn)
+	if greeting != "" {
+		if line, err := r.ReadString('\n'); err != nil || line != greeting+"\n" {
+			c.fail(fmt.Errorf("greeted with %q, %w", line, err))
+			return
+		}
+	}
+	for seq := 0; ; seq++ {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		if want := c.answer(seq) + "\n"; line != want {
+			c.fail(fmt.Errorf("word %d was answered by %q, want %q", seq, line, want))
+			return
+		}
+		c.mu.Lock()
+		c.took[c.phase] = append(c.took[c.phase], time.Since(c.sent[seq]))
+		c.came++
+		c.mu.Unlock()
+		<-c.slots
+	}
+}
+
+func (c *canary) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// enters: what comes back from now on counts as another phase.
+func (c *canary) enters(phase string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.phase = phase
+}
+
+// pauses keeps it quiet until it goesOn.
+func (c *canary) pauses() { c.hush.Lock() }
+
+func (c *canary) goesOn() { c.hush.Unlock() }
+
+// wantAlive: nothing has gone wrong so far.
+func (c *canary) wantAlive() {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		c.t.Fatalf("the canary: %v (%d words said, %d answered)", c.err, len(c.sent), c.came)
+	}
+}
+
+// wantAll ends the talk, not the conversation: all that was said has been answered, in order.
+func (c *canary) wantAll() (words int) {
+	c.t.Helper()
+	c.quit()
+	all := eventually(c.t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.came == len(c.sent) || c.err != nil
+	})
+	c.wantAlive()
+	c.mu.Lock()
+	words = c.came
+	if !all {
+		c.t.Errorf("the canary said %d words, and %d were answered", len(c.sent), c.came)
+	}
+	c.mu.Unlock()
+	return words
+}
+
+// leaves closes the conversation.
+func (c *canary) leaves() {
+	_ = c.conn.Close()
+	c.wg.Wait()
+}
+
+// A pace is how long the canary waited for answers in a phase.
+type pace struct {
+	Words         int
+	P50, P99, Max time.Duration
+}
+
+func (p pace) String() string {
+	return fmt.Sprintf("p50 %v, p99 %v, max %v (%d words)", p.P50, p.P99, p.Max, p.Words)
+}
+
+func (c *canary) pace(phase string) pace {
+	c.mu.Lock()
+	took := slices.Sorted(slices.Values(c.took[phase]))
+	c.mu.Unlock()
+	if len(took) == 0 {
+		return pace{}
+	}
+	at := func(percent int) time.Duration {
+		return took[min(len(took)-1, len(took)*percent/100)].Round(time.Microsecond)
+	}
+	return pace{len(took), at(50), at(99), at(100)}
+}

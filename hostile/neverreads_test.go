@@ -1,0 +1,109 @@
+//go:build linux
+
+package hostile_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// One peer of several never reads while the operator says 100,000 lines to all: the others get them all, in order and without delay,
+// and the silent one ends as slow-peer, as the operator is told.
+func TestNeverReads(t *testing.T) {
+	const (
+		lines   = 100_000
+		readers = 4
+		// longest is far more than the lines need, and less than the --send-timeout of a peer that does not
+		// read: nobody waited for that.
+		longest = 25 * time.Second
+	)
+	say := func(i int) string { return fmt.Sprintf("line %d %s", i, strings.Repeat("说 ", 25)) }
+	var told atomic.Bool
+	s := startDuet(t, 1000, func(line []byte) {
+		if bytes.HasPrefix(line, departure) && bytes.Contains(line, []byte("has ended: slow-peer")) {
+			told.Store(true)
+		}
+	}, "listen", "--console", "--send-timeout", "60s", ":0")
+
+	silent := connect(t, s)
+	_ = silent.(*net.TCPConn).SetReadBuffer(4 << 10) // the system is not to read for it
+	introduce(t, silent)
+	began := make(chan struct{})
+	var wg sync.WaitGroup
+	failed := make(chan error, readers)
+	took := make([]time.Duration, readers)
+	for i := range readers {
+		c := connect(t, s)
+		introduce(t, c)
+		wg.Go(func() {
+			<-began
+			start := time.Now()
+			if err := hearLines(c, lines, say); err != nil {
+				failed <- fmt.Errorf("reader %d: %w", i, err)
+			}
+			took[i] = time.Since(start)
+		})
+	}
+	if !eventually(t, func() bool { in, _ := s.account(); return in == readers+1 }) {
+		t.Fatal("not all have come in")
+	}
+	close(began)
+	w := bufio.NewWriter(s.in)
+	for i := range lines {
+		fmt.Fprintf(w, "/all %s\n", say(i))
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	close(failed)
+	for err := range failed {
+		t.Error(err)
+	}
+	for i, d := range took {
+		t.Logf("reader %d had its %d lines (%.1f MB) after %v", i, lines, float64(lines*len(say(0)))/1e6, d.Round(time.Millisecond))
+		if d > longest {
+			t.Errorf("reader %d waited %v for its lines, more than %v", i, d, longest)
+		}
+	}
+	if !eventually(t, told.Load) {
+		t.Errorf("the operator is not told of the slow peer: %v", s.reasons())
+	}
+	if n := s.reasons()["slow-peer"]; n > 1 {
+		t.Errorf("%d ended as slow-peer", n)
+	}
+	s.wantWell()
+}
+
+// introduce has a peer say a line, so that the server knows what ends its lines, and takes the greeting.
+func introduce(t *testing.T, c net.Conn) {
+	t.Helper()
+	const greeting = "Can I help you?\n"
+	got := make([]byte, len(greeting))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != greeting {
+		t.Fatalf("greeted with %q, %v", got, err)
+	}
+	if _, err := io.WriteString(c, "hello\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func hearLines(c net.Conn, n int, want func(int) string) error {
+	_ = c.SetReadDeadline(time.Now().Add(2 * patience))
+	r := bufio.NewReaderSize(c, 64<<10)
+	for i := range n {
+		line, err := r.ReadString('\n')
+		if err != nil || line != want(i)+"\n" {
+			return fmt.Errorf("got %q as line %d, %w", line, i, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,251 @@
+//go:build linux
+
+package hostile_test
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"testing"
+	"time"
+
+	"duet.example/duet/hostile"
+)
+
+const (
+	// stormDescriptors are fewer than a crowd wants, and more than all others of a storm do.
+	stormDescriptors = 300
+	// worstP99 is what a canary must never have to wait. A machine that is busy makes it wait long by itself.
+	worstP99 = time.Second
+	// idleTime is how long the canary is alone before the storm.
+	idleTime = time.Second
+	// moreMemory is what a server may have grown by, in KiB, between the end of a first storm and that of
+	// the whole one: a collector that runs when the heap has doubled leaves as much as that at one time, and not at another, of
+	// the buffers of 64 conversations with messages of 64 KiB. A leak of 100 bytes in each session of the long form is more.
+	moreMemory = 24 << 10
+)
+
+// A figure is what one server did under a storm.
+type figure struct {
+	Server         string
+	Sessions       int
+	Seconds, Rate  float64
+	Idle, Storm    pace
+	MemoryKiB      [3]int // idle, after the first storm, after the whole
+	Threads        int
+	Goroutines     [2]int // of a server that nobody came to, and after the storm; 0: not counted
+	SocketsBack    bool
+	DescriptorsNow [2]int // before and after
+}
+
+// A stage is a server with what is particular about it.
+type stage struct {
+	name     string
+	start    func(t *testing.T, descriptors int, hear func([]byte)) *server
+	answer   func(seq int) string
+	greeting string
+	ends     []string // how some of the conversations must have ended: each is a guard that held
+	operator bool     // a person answers the canary through stdin
+}
+
+func listen(args ...string) func(*testing.T, int, func([]byte)) *server {
+	args = append([]string{"listen", ":0", "--max-message", strconv.Itoa(hostile.MaxMessage), "--send-timeout", "1s", "-v"}, args...)
+	return func(t *testing.T, descriptors int, hear func([]byte)) *server {
+		return startDuet(t, descriptors, hear, args...)
+	}
+}
+
+// begin starts the stage's server, with an operator where it wants one.
+func (st stage) begin(t *testing.T, descriptors int) (*server, *operator) {
+	if !st.operator {
+		return st.start(t, descriptors, nil), nil
+	}
+	op := &operator{typing: make(chan string, 10*canaryWindow), arrived: map[string]int{}}
+	s := st.start(t, descriptors, op.hear)
+	op.begin(s)
+	return s, op
+}
+
+func (st stage) hatch(t *testing.T, s *server, op *operator) *canary {
+	return hatch(t, s, op, st.answer, st.greeting)
+}
+
+var stages = []stage{
+	{"console", listen("--console"), reply, "Can I help you?", []string{"farewell", "peer-closed", "reset"}, true},
+	{"echo", listen("--echo"), word, "", []string{"peer-closed", "reset", "slow-peer"}, false},
+	{"echo of lines", listen("--echo", "--framing", "lf"), word, "", []string{"peer-closed", "reset", "slow-peer", "too-long"}, false},
+}
+
+var plain = stage{
+	"plain Go echo",
+	func(t *testing.T, descriptors int, _ func([]byte)) *server { return startPlain(t, descriptors) },
+	word, "", nil, false,
+}
+
+// While hostile peers come and go, a pair keeps talking and loses nothing; afterwards all is as it was.
+func TestCanary(t *testing.T) {
+	each := max(sessions(t)/len(stages), len(hostile.Kinds()))
+	var figures []figure
+	for _, st := range stages {
+		t.Run(st.name, func(t *testing.T) {
+			f := st.underStorm(t, each)
+			f.Goroutines[0] = st.goroutinesIdle(t)
+			if f.Goroutines[1] > f.Goroutines[0] {
+				t.Errorf("%d goroutines after the storm, %d in one that nobody came to", f.Goroutines[1], f.Goroutines[0])
+			}
+			if f.Storm.P99 > worstP99 {
+				t.Errorf("under the storm the canary waited %v (p99), more than %v", f.Storm.P99, worstP99)
+			}
+			figures = append(figures, f)
+		})
+	}
+	t.Run(plain.name, func(t *testing.T) {
+		figures = append(figures, plain.underStorm(t, min(each, 30_000)))
+	})
+	for _, f := range figures {
+		t.Logf("%-14s %7d sessions in %5.1f s (%.0f/s)\n  canary idle:  %v\n  canary storm: %v\n  RSS KiB idle, first, all: %v, threads %d, goroutines idle, after: %v, descriptors before, after: %v",
+			f.Server, f.Sessions, f.Seconds, f.Rate, f.Idle, f.Storm, f.MemoryKiB, f.Threads, f.Goroutines, f.DescriptorsNow)
+	}
+	text, err := json.Marshal(figures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("figures: %s", text)
+}
+
+// underStorm has a canary talk alone, then during a first storm, then during n sessions in all.
+func (st stage) underStorm(t *testing.T, n int) figure {
+	s, op := st.begin(t, stormDescriptors)
+	pid := s.cmd.Process.Pid
+	f := figure{Server: st.name, Sessions: n}
+	// What a first conversation leaves behind is no leak.
+	first := st.hatch(t, s, op)
+	first.talks(10)
+	first.wantAll()
+	c := st.hatch(t, s, op)
+	first.leaves() // not before: the console numbers nobody who is alone
+	c.talks(50)
+	c.enters("idle")
+	c.lasts(idleTime)
+	f.Idle = c.pace("idle")
+	sockets, all := descriptors(t, pid)
+	f.MemoryKiB[0] = status(t, pid, "VmRSS")
+
+	began := time.Now()
+	for i, part := range []int{n / 5, n - n/5} {
+		c.enters("storm")
+		tally := hostile.Storm{
+			Port: s.port, Sessions: part, Seed: uint64(1 + i),
+			Progress: func(ended int) {
+				t.Logf("%s: %d of %d sessions, %.0f s; canary: %v", st.name, ended+i*(n/5), n, time.Since(began).Seconds(), c.pace("storm"))
+			},
+		}.Run(t.Context())
+		f.Seconds += tally.Took.Seconds()
+		c.enters("calm")
+		c.wantAlive()
+		s.wantWell()
+		wantTally(t, tally, part)
+		f.SocketsBack = eventually(t, func() bool {
+			now, _ := descriptors(t, pid)
+			return now == sockets
+		})
+		if now, _ := descriptors(t, pid); !f.SocketsBack {
+			t.Errorf("%d sockets are open after the storm, %d before", now, sockets)
+		}
+		f.MemoryKiB[1+i] = settled(t, pid)
+		if i == 1 {
+			t.Logf("%s: outcomes of the last %d sessions:\n%v", st.name, part, tally)
+		}
+	}
+	f.Rate = float64(n) / f.Seconds
+	f.Storm = c.pace("storm")
+	f.Threads = status(t, pid, "Threads")
+	_, now := descriptors(t, pid)
+	f.DescriptorsNow = [2]int{all, now}
+	if grown := f.MemoryKiB[2] - f.MemoryKiB[1]; grown > moreMemory {
+		t.Errorf("the server has grown by %d KiB since the first storm", grown)
+	}
+	c.wantAll()
+	c.leaves()
+	if op != nil {
+		op.wantAll(t, c)
+	}
+	if st.ends != nil {
+		s.wantAccount(st.ends...)
+	}
+	s.wantWell()
+	if st.name != plain.name {
+		f.Goroutines[1] = s.goroutines()
+	}
+	return f
+}
+
+// talks lets the canary begin: until some words have been answered.
+func (c *canary) talks(words int) {
+	c.t.Helper()
+	if !eventually(c.t, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.came > words || c.err != nil }) {
+		c.t.Error("the conversation goes nowhere")
+	}
+	c.wantAlive()
+}
+
+// lasts lets the canary talk alone.
+func (c *canary) lasts(d time.Duration) {
+	ctx, cancel := context.WithTimeout(c.t.Context(), d)
+	defer cancel()
+	<-ctx.Done()
+	c.wantAlive()
+}
+
+// settled is the least memory that the process has while it comes to rest.
+func settled(t *testing.T, pid int) int {
+	t.Helper()
+	least := status(t, pid, "VmRSS")
+	for until := time.Now().Add(time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		least = min(least, status(t, pid, "VmRSS"))
+	}
+	return least
+}
+
+// wantTally: all sessions took place, and the storm did what it is made for.
+func wantTally(t *testing.T, tally *hostile.Tally, n int) {
+	t.Helper()
+	if got := tally.Of("", ""); got != n {
+		t.Errorf("%d sessions took place, want %d", got, n)
+	}
+	if n := tally.Of("", hostile.Failed); n > 0 {
+		t.Errorf("%d sessions failed by themselves:\n%v", n, tally)
+	}
+}
+
+// wantAccount: whoever came has left, with a reason; each of ends is one of them.
+func (s *server) wantAccount(ends ...string) {
+	s.t.Helper()
+	if !eventually(s.t, func() bool { in, out := s.account(); return in == out }) {
+		in, out := s.account()
+		s.t.Errorf("%s said that %d came and %d left", s.name, in, out)
+	}
+	in, _ := s.account()
+	s.t.Logf("%s: %d conversations, which ended: %v", s.name, in, s.reasons())
+	for why, n := range s.reasons() {
+		if why == "" || why == "handler-failed" {
+			s.t.Errorf("%s: %d conversations ended as %q", s.name, n, why)
+		}
+	}
+	for _, why := range ends {
+		if s.reasons()[why] == 0 {
+			s.t.Errorf("%s: no conversation ended as %q", s.name, why)
+		}
+	}
+}
+
+// goroutinesIdle is how many a server has that had one conversation and no storm.
+func (st stage) goroutinesIdle(t *testing.T) int {
+	s, op := st.begin(t, stormDescriptors)
+	first := st.hatch(t, s, op)
+	first.talks(10)
+	first.wantAll()
+	first.leaves()
+	s.wantAccount()
+	return s.goroutines()
+}
