@@ -54,6 +54,7 @@ var floors = map[string]int{
 
 	"cmd/duet": 5,
 
+	"hostile": 6, // tests only
 	"interop": 6, // tests only
 }
 
