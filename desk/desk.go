@@ -53,15 +53,26 @@ var _ duet.Handler = (*Desk)(nil)
 //
 // When ctx ends, nobody who watches is waited for any more, and this side closes the conversation.
 func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
+	s := d.arrive(ctx, c)
+	if d.Next != nil {
+		return d.leave(ctx, s, d.Next.ServeConn(ctx, c))
+	}
+	return d.leave(ctx, s, d.listen(ctx, s))
+}
+
+// arrive and leave are functions of their own because of what they keep on the stack: it would stand
+// below the whole conversation, whose stack grows with it.
+//
+//go:noinline
+func (d *Desk) arrive(ctx context.Context, c *duet.Conn) *seat {
 	s, watchers := d.seat(ctx, c)
 	tell(ctx, watchers, d.event(s, Arrived))
-	var err error
-	if d.Next != nil {
-		err = d.Next.ServeConn(ctx, c)
-	} else {
-		err = d.listen(ctx, s)
-	}
-	reason, cause := c.End()
+	return s
+}
+
+// leave tells how the conversation ended that the handler has left with err.
+func (d *Desk) leave(ctx context.Context, s *seat, err error) error {
+	reason, cause := s.conn.End()
 	switch {
 	case reason == duet.EndNone && ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		err, reason = nil, duet.EndClosed
