@@ -177,7 +177,7 @@ func (o *Operator) kick(s *seat, reason string) {
 	o.desk.mu.Lock()
 	s.endedBy = o.name
 	o.desk.mu.Unlock()
-	kick(s.conn, reason)
+	s.conn.KickWith(reason)
 }
 
 // Reload reads the Gate's lists again.
@@ -196,5 +196,3 @@ func addrOf(c *duet.Conn) (netip.Addr, bool) {
 	a, ok := netip.AddrFromSlice(tcp.IP)
 	return a.Unmap(), ok
 }
-
-func kick(c *duet.Conn, _ string) { c.Kick() }
