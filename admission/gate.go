@@ -56,8 +56,8 @@ type Gate struct {
 	talking     map[*duet.Conn]*talker // while there is a Rate
 }
 
-// Guard puts the gate before a server: it sets Admit, behind what is there, and joins Trace. It must
-// be called before the server serves.
+// Guard puts the gate before a server: it sets Admit, behind what is there, joins Trace, and sets Throttle where there
+// is a rate. It must be called before the server serves.
 func (g *Gate) Guard(s *duet.Server) {
 	before := s.Admit
 	s.Admit = func(ctx context.Context, peer net.Addr) error {
@@ -69,6 +69,9 @@ func (g *Gate) Guard(s *duet.Server) {
 		return g.Admit(ctx, peer)
 	}
 	s.Trace = duet.JoinTraces(g.Trace(), s.Trace)
+	if g.Rate > 0 {
+		s.Throttle = g.Delay
+	}
 }
 
 // Reload reads the files again. Where one cannot be read, or holds a rule that is none (*RuleError), everything stays as it
