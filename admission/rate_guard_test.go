@@ -16,7 +16,11 @@ func TestGuardThrottles(t *testing.T) {
 	h := duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 		began := time.Now()
 		for n := 0; n < 3; n++ {
-			if _, err := c.Receive(ctx); err != nil {
+			m, err := c.Receive(ctx)
+			if err == nil {
+				err = c.Send(ctx, m.Body[:1])
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -31,10 +35,13 @@ func TestGuardThrottles(t *testing.T) {
 		if err := c.Send(t.Context(), body); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := c.Receive(t.Context()); err != nil { // so that each is a read of its own
+			t.Fatal(err)
+		}
 	}
 	select {
 	case took := <-got:
-		// The first is within the burst; the two that follow are worth 400 ms.
+		// The first is within the burst; the second is worth 200 ms before the third is read.
 		if took < 150*time.Millisecond {
 			t.Errorf("three messages in %v: not slowed down", took)
 		}
