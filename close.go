@@ -262,6 +262,5 @@ func (c *Conn) cutOff() {
 	c.setEnd(EndShutdown, nil)
 	c.stop(EndShutdown)
 	c.wire.giveUp()
-	c.interrupt() // who reads slowly on purpose
 	_ = c.nc.Close()
 }

@@ -66,6 +66,5 @@ func (c *Conn) Abort() error {
 	c.setEnd(EndClosed, nil)
 	c.stop(EndClosed)
 	c.wire.giveUp()
-	c.interrupt() // who reads slowly on purpose
 	return c.nc.Close()
 }
