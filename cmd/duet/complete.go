@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,13 +21,21 @@ var flagValues = map[string][]string{
 	"half-open":  {"forever"},
 }
 
+// pathFlags take the path of a file.
+var pathFlags = []string{"control", "allow-file", "deny-file"}
+
 // completions says what the shell completes after the commands below root. Files
-// are offered for nothing but unix addresses: no flag takes one.
+// are offered for paths only, and for unix addresses.
 func completions(root *cobra.Command) {
 	for _, c := range root.Commands() {
-		c.ValidArgsFunction = completeAddress
+		if c.ValidArgsFunction == nil {
+			c.ValidArgsFunction = completeAddress
+		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			complete := cobra.NoFileCompletions
+			if slices.Contains(pathFlags, f.Name) {
+				complete = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
+			}
 			if values, ok := flagValues[f.Name]; ok {
 				complete = cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
 			}
@@ -34,6 +43,14 @@ func completions(root *cobra.Command) {
 			_ = c.RegisterFlagCompletionFunc(f.Name, complete)
 		})
 	}
+}
+
+// completePath completes the path of a control socket, which comes first.
+func completePath(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeAddress leaves addresses to the person, but for the path of a unix socket.

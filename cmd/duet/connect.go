@@ -83,7 +83,7 @@ func (k *connect) run(ctx context.Context, args []string) error {
 	if err := k.checkFamily(k.addr); err != nil {
 		return err
 	}
-	pipe := !k.zero && !k.wantsConsole(&k.talk)
+	pipe := !k.zero && !k.json && !k.wantsConsole(&k.talk)
 	if pipe && k.reconnect {
 		return usagef("--reconnect wants a console: what a pipe had sent before a cut cannot be known to have arrived")
 	}
@@ -99,6 +99,8 @@ func (k *connect) run(ctx context.Context, args []string) error {
 		return c.Close()
 	case pipe:
 		return k.pipe(ctx, c)
+	case k.json:
+		return k.tell(ctx, d, c)
 	}
 	return k.converse(ctx, d, c)
 }
@@ -164,7 +166,7 @@ func (k *connect) pipe(ctx context.Context, c *duet.Conn) error {
 // converse talks with the server at the console, and with --reconnect comes back to it.
 func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) error {
 	ds := &desk.Desk{Encoding: k.enc}
-	b, err := k.openBooth(&k.talk, ds, k.explain, false)
+	b, err := k.openBooth(&k.talk, ds.Operator(operatorHere), operatorHere, k.explain, false)
 	if err != nil {
 		_ = c.Close()
 		return err
@@ -200,4 +202,28 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		return link.err
 	}
 	return cerr
+}
+
+// tell prints what happens as lines for programs, which answer through stdin.
+func (k *connect) tell(ctx context.Context, d *duet.Dialer, c *duet.Conn) error {
+	ds := &desk.Desk{Encoding: k.enc}
+	x := k.openLines(ctx, &desk.Control{Desk: ds, Version: version(), MaxMessage: int(k.maxMessage)})
+	link := newLink(k, d, ds)
+	talking, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		link.run(talking, c)
+		stop()
+	}()
+	k.setCut(link.cut)
+	select {
+	case <-talking.Done():
+	case <-x.ended:
+	}
+	link.goodbye()
+	awaitEnd(link.ended, k.say)
+	if err := x.close(); err != nil {
+		return err
+	}
+	return link.err
 }

@@ -24,6 +24,7 @@ func explainError(err error) (text, hint string, code int) {
 	var se *transport.SchemeError
 	var fe *transport.DescriptorError
 	var sd *transport.ActivationError
+	var away *noDeskError
 	switch {
 	case errors.Is(err, console.ErrTerminalLost): // as SIGHUP, which may come later or not at all
 		return console.ErrTerminalLost.Error(), "", exitSignal + 1
@@ -37,6 +38,10 @@ func explainError(err error) (text, hint string, code int) {
 		return descriptorText(fe), "listen takes a listening socket, connect a connected one", exitUsage
 	case errors.As(err, &sd):
 		return sd.Error(), "systemd passes a socket to the service of a .socket unit; without one, give an address", exitUsage
+	case errors.As(err, &away):
+		return away.Error(), "is the server running, with --control, and may you open its socket?", exitConnect
+	case errors.Is(err, duet.ErrNobodyCame):
+		return "nobody has connected in time", "--accept-timeout waits longer", exitTimeout
 	case errors.As(err, &de) && de.Op == "listen":
 		return listenError(de)
 	case errors.As(err, &de) && de.Op == "dial":

@@ -39,6 +39,7 @@ type talk struct {
 	color       string
 	noHistory   bool
 	explain     bool
+	json        bool
 	verbose     bool
 	quiet       bool
 
@@ -65,16 +66,22 @@ func (t *talk) register(f *pflag.FlagSet) {
 	f.DurationVar(&t.sendTimeout, "send-timeout", 0, "end a conversation whose peer takes nothing for `D` (10s if not given; in a pipe, never)")
 	f.Var(&t.halfOpen, "half-open", "pipe: how long a silent stdin goes on after the peer has finished; or forever (1s if not given)")
 	f.BoolVar(&t.turns, "turns", false, "take turns: the prompt opens after the peer has spoken")
-	f.BoolVar(&t.console, "console", false, "without a terminal: a line in is a message, a message is a line out")
 	f.IntVar(&t.once, "once", 0, "end after `N` messages from the peer")
+	f.BoolVar(&t.json, "json", false, "print what happens as JSON lines, and take requests on stdin, instead of a console")
+	f.BoolVar(&t.explain, "explain", false, "narrate each step of the network")
+	f.BoolVarP(&t.verbose, "verbose", "v", false, "say more")
+	t.registerFace(f)
+}
+
+// registerFace has the flags of a console, also of one that is attached to a desk elsewhere.
+func (t *talk) registerFace(f *pflag.FlagSet) {
+	f.BoolVar(&t.console, "console", false, "without a terminal: a line in is a message, a message is a line out")
 	f.StringVar(&t.timestamps, "timestamps", "none", "the `KIND` of times before lines: "+strings.Join(console.StampNames, ", "))
 	f.BoolVar(&t.hex, "hex", false, "show messages as a hex dump")
 	f.BoolVar(&t.bell, "bell", false, "ring when a message arrives")
 	f.BoolVar(&t.title, "title", false, "show the last message in the window's title")
 	f.StringVar(&t.color, "color", "auto", "`WHEN` there are colours: auto, always, never")
 	f.BoolVar(&t.noHistory, "no-history", false, "keep no history of what was typed")
-	f.BoolVar(&t.explain, "explain", false, "narrate each step of the network")
-	f.BoolVarP(&t.verbose, "verbose", "v", false, "say more")
 	f.BoolVarP(&t.quiet, "quiet", "q", false, "say less")
 }
 
@@ -97,16 +104,16 @@ func (t *talk) resolve() error {
 	if t.enc, err = charset.Lookup(t.encoding); err != nil {
 		return usageError{err}
 	}
-	if t.stamp, err = console.ParseStamps(t.timestamps); err != nil {
-		return usageError{err}
+	if err := t.resolveFace(); err != nil {
+		return err
 	}
 	switch {
+	case t.json && (t.console || t.once > 0):
+		return usagef("--json excludes --console and --once")
 	case t.ipv4 && t.ipv6:
 		return usagef("-4 and -6 exclude each other; without either, both are used")
 	case t.once < 0:
 		return usagef("--once wants a number above zero")
-	case t.color != "auto" && t.color != "always" && t.color != "never":
-		return usagef("--color is auto, always or never")
 	case t.timeout < 0 || t.idleTimeout < 0 || t.sendTimeout < 0:
 		return usagef("a timeout is not below zero")
 	}
@@ -118,6 +125,17 @@ func (t *talk) resolve() error {
 	}
 	if t.sendTimeout == 0 {
 		t.sendTimeout = t.timeout
+	}
+	return nil
+}
+
+// resolveFace checks the flags of a console.
+func (t *talk) resolveFace() (err error) {
+	if t.stamp, err = console.ParseStamps(t.timestamps); err != nil {
+		return usageError{err}
+	}
+	if t.color != "auto" && t.color != "always" && t.color != "never" {
+		return usagef("--color is auto, always or never")
 	}
 	return nil
 }

@@ -27,8 +27,16 @@ func isTerminal(stream any) bool {
 // person reports whether a person is at the terminal: then the console is the editor.
 func (a *app) person() bool { return isTerminal(a.stdin) && isTerminal(a.stdout) }
 
-// wantsConsole: where there is a terminal, or where a script asks for lines.
-func (a *app) wantsConsole(t *talk) bool { return t.console || t.once > 0 || a.person() }
+// wantsConsole: where there is a terminal, or where a script asks for lines; where it asks for events, not.
+func (a *app) wantsConsole(t *talk) bool { return !t.json && (t.console || t.once > 0 || a.person()) }
+
+// atTerminal reports whether there is a terminal that could go, and take this process with it.
+func (a *app) atTerminal() bool {
+	return isTerminal(a.stdin) || isTerminal(a.stdout) || isTerminal(a.stderr)
+}
+
+// operatorHere is the name of the operator at the console of the server itself.
+const operatorHere = "console"
 
 // notice prints a line of duet's own on w, unless less is wanted.
 func (t *talk) notice(w io.Writer, format string, args ...any) {
@@ -78,10 +86,10 @@ func awaitEnd[T any](ended <-chan T, say func(format string, args ...any)) T {
 	}
 }
 
-// openBooth opens the console: the editor for a person, plain lines for a script.
-func (a *app) openBooth(t *talk, d *desk.Desk, x *console.Explainer, server bool) (*booth, error) {
+// openBooth opens the console at a table: the editor for a person, plain lines for a script.
+func (a *app) openBooth(t *talk, table desk.Table, operator string, x *console.Explainer, server bool) (*booth, error) {
 	o := console.Options{
-		Table: d.Operator("console"), Operator: "console", Server: server, Farewell: t.farewell, Turns: t.turns, Once: t.once,
+		Table: table, Operator: operator, Server: server, Farewell: t.farewell, Turns: t.turns, Once: t.once,
 		Color: t.colored(isTerminal(a.stdout)), Stamps: t.stamp, Hex: t.hex, Bell: t.bell, Title: t.title, Quiet: t.quiet, Explainer: x,
 	}
 	if t.console || !a.person() || os.Getenv("TERM") == "dumb" {

@@ -22,8 +22,27 @@ type app struct {
 	stdout, stderr io.Writer
 	code           int
 
-	mu  sync.Mutex
-	cut func() // ends at once what is ending; nil: nothing is
+	mu     sync.Mutex
+	cut    func() // ends at once what is ending; nil: nothing is
+	hangup func() // what SIGHUP does other than to end; nil: it ends
+}
+
+// setHangup says what SIGHUP does; nil has it end.
+func (a *app) setHangup(f func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hangup = f
+}
+
+// hungUp does what SIGHUP does; false where it is to end.
+func (a *app) hungUp() bool {
+	a.mu.Lock()
+	f := a.hangup
+	a.mu.Unlock()
+	if f != nil {
+		f()
+	}
+	return f != nil
 }
 
 // setCut says what a second signal does.
@@ -45,7 +64,7 @@ func (a *app) cutShort() {
 // run is main without the process: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
-	ctx, stop := watchSignals(ctx, a.cutShort)
+	ctx, stop := watchSignals(ctx, a.cutShort, a.hungUp)
 	defer stop()
 	root := a.command()
 	root.SetArgs(args)
@@ -136,7 +155,7 @@ server. Without a terminal, duet passes bytes exactly, as a pipe.`,
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpTemplate(helpTemplate)
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(a.listenCommand(), a.connectCommand())
+	root.AddCommand(a.listenCommand(), a.connectCommand(), a.deskCommand(), a.sayCommand())
 	completions(root)
 	root.SetHelpCommand(helpCommand())
 	root.SetOut(a.stdout) // which it keeps
@@ -225,8 +244,8 @@ type signalError struct{ sig os.Signal }
 func (e signalError) Error() string { return e.sig.String() }
 
 // watchSignals ends the context at the first signal that asks duet to end. At the
-// next, second is called: it cuts short what takes its time to end well.
-func watchSignals(ctx context.Context, second func()) (context.Context, func()) {
+// next, second is called: it cuts short what takes its time to end well. A SIGHUP ends nothing where hungUp has dealt with it.
+func watchSignals(ctx context.Context, second func(), hungUp func() bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup(1) is respected
@@ -241,6 +260,9 @@ func watchSignals(ctx context.Context, second func()) (context.Context, func()) 
 	go func() {
 		defer close(done)
 		for sig := range c {
+			if ctx.Err() == nil && sig == syscall.SIGHUP && hungUp() {
+				continue
+			}
 			if ctx.Err() != nil {
 				second()
 			}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"duet.example/duet/console"
+	"duet.example/duet/desk"
+	"duet.example/duet/transport"
+)
+
+// A noDeskError says that no desk could be reached.
+type noDeskError struct {
+	path string
+	err  error
+}
+
+func (e *noDeskError) Unwrap() error { return e.err }
+
+func (e *noDeskError) Error() string {
+	why := cause(e.err)
+	switch {
+	case errors.Is(e.err, desk.ErrNotADesk):
+		why = "something else listens there"
+	case errors.Is(e.err, syscall.ECONNREFUSED):
+		why = "nothing is listening there"
+	case errors.Is(e.err, fs.ErrNotExist):
+		why = "there is no such socket"
+	case errors.Is(e.err, fs.ErrPermission):
+		why = "permission denied"
+	}
+	return "cannot attach to " + e.path + ": " + why
+}
+
+// attach sits down at the desk whose control socket is at path.
+func attach(ctx context.Context, path, operator string) (*desk.Remote, error) {
+	addr, err := controlAddress(path)
+	if err != nil {
+		return nil, err
+	}
+	var d transport.Dialer
+	dial := func(ctx context.Context) (net.Conn, error) { return d.Dial(ctx, addr) }
+	r, err := desk.Attach(ctx, dial, operator)
+	if err != nil {
+		return nil, &noDeskError{path: path, err: err}
+	}
+	return r, nil
+}
+
+// operatorName is what others see of who attaches: the given name, or that of the user, with the number of the process,
+// since the same user may sit there more than once.
+func operatorName(given string) (string, error) {
+	if len(given) > maxOperator {
+		return "", usagef("--name is %d bytes at the most", maxOperator)
+	}
+	if given != "" {
+		return given, nil
+	}
+	name := os.Getenv("USER")
+	if name == "" {
+		if u, err := user.Current(); err == nil {
+			name = u.Username
+		}
+	}
+	return fmt.Sprintf("%.40s-%d", name, os.Getpid()), nil
+}
+
+// maxOperator is how long an operator's name may be, in bytes (docs/events.md).
+const maxOperator = 64
+
+// A sitting is one `duet desk`.
+type sitting struct {
+	*app
+	talk
+	name string
+	full bool
+}
+
+func (a *app) deskCommand() *cobra.Command {
+	d := &sitting{app: a}
+	c := &cobra.Command{
+		Use:   "desk [flags] PATH",
+		Short: "Attach a console to a running server",
+		Long: `Attach another console to the server that was started with --control PATH. Its
+operators see the same conversations, and each may answer them.
+
+Leaving (/quit, Ctrl-C, Ctrl-D) ends nothing at the server.`,
+		Example: `  duet listen --control desk.sock   the server
+  duet desk desk.sock               a console for it, from another terminal
+  duet desk --name anna desk.sock   as the others are to see it
+  duet desk --full desk.sock        who is there beside what is said`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("desk wants the path of a control socket")
+			}
+			return nil
+		},
+		ValidArgsFunction: completePath,
+		RunE:              func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&d.name, "name", "", "the `NAME` that the other operators see (the user's if not given)")
+	f.BoolVar(&d.full, "full", false, "begin with the full screen: who is there beside what is said")
+	f.StringVar(&d.farewell, "farewell", "bye", "the `WORD` that, typed alone, ends a conversation; '' for none")
+	d.registerFace(f)
+	return c
+}
+
+func (d *sitting) run(ctx context.Context, path string) error {
+	if err := d.resolveFace(); err != nil {
+		return err
+	}
+	switch {
+	case d.full && !d.person():
+		return usagef("--full wants a terminal")
+	case d.full && d.console:
+		return usagef("--full excludes --console")
+	}
+	name, err := operatorName(d.name)
+	if err != nil {
+		return err
+	}
+	r, err := attach(ctx, path, name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	t := &attached{Remote: r, gone: make(chan struct{})}
+	b, err := d.openBooth(&d.talk, t, name, nil, true)
+	if err != nil {
+		return err
+	}
+	say := b.tell(&d.talk)
+	say("attached to %s as %s; leaving ends nothing there", path, name)
+	sitting, stop := context.WithCancel(ctx)
+	defer stop()
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		select {
+		case <-t.gone:
+			stop()
+		case <-sitting.Done():
+		}
+	}()
+	out := b.Run(sitting)
+	stop()
+	<-watching
+	select {
+	case <-t.gone:
+		say("the desk is gone")
+	default:
+	}
+	if err := b.close(); err != nil {
+		return err
+	}
+	if out == console.Interrupted {
+		return codeError(exitSignal + 2)
+	}
+	return nil
+}
+
+// attached is a far desk that tells when it is gone.
+type attached struct {
+	*desk.Remote
+	once sync.Once
+	gone chan struct{}
+}
+
+func (t *attached) Watch() desk.Watcher { return &farWatcher{t.Remote.Watch(), t} }
+
+type farWatcher struct {
+	desk.Watcher
+	t *attached
+}
+
+func (w *farWatcher) Next(ctx context.Context) (desk.Event, error) {
+	e, err := w.Watcher.Next(ctx)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, desk.ErrStopped) {
+		w.t.once.Do(func() { close(w.t.gone) })
+	}
+	return e, err
+}
