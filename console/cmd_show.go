@@ -12,19 +12,42 @@ import (
 	"duet.example/duet/internal/screen"
 )
 
-func (s *Session) cmdWho(context.Context, string) (bool, Outcome) {
-	roster := s.desk.Roster()
-	if len(roster) == 0 {
-		s.Notice(s.nobody())
+func (s *Session) cmdWho(_ context.Context, rest string) (bool, Outcome) {
+	var lines []string
+	switch strings.TrimSpace(rest) {
+	case "":
+	case "all":
+		for _, e := range s.desk.Left() {
+			lines = append(lines, leftLine(e))
+		}
+	default:
+		s.Notice("/who, or /who all")
 		return false, Stopped
 	}
 	target := s.chosen()
-	lines := make([]string, 0, len(roster))
-	for _, e := range roster {
+	for _, e := range s.desk.Roster() {
 		lines = append(lines, whoLine(e, e.Number == target))
+	}
+	if len(lines) == 0 {
+		s.Notice(s.nobody())
+		return false, Stopped
 	}
 	s.Notice(strings.Join(lines, "\n"))
 	return false, Stopped
+}
+
+// leftLine shows one conversation that has ended.
+func leftLine(e desk.Entry) string {
+	return fmt.Sprintf("  %s  %s  has ended %s ago, after %s: %s  in %d (%d bytes)  out %d (%d bytes)%s",
+		numberAndName(e.Number, e.Name), AddressWords(e.Peer), ago(e.Ended), max(e.Ended.Sub(e.Since), 0).Round(time.Second),
+		EndWords(e.Reason, e.Err), e.Stats.MessagesIn, e.Stats.BytesIn, e.Stats.MessagesOut, e.Stats.BytesOut, noteWords(e))
+}
+
+func noteWords(e desk.Entry) string {
+	if e.Note == "" {
+		return ""
+	}
+	return "  note: " + safe(e.Note)
 }
 
 // whoLine shows one conversation. The arrow marks the one that is being answered.
@@ -37,16 +60,19 @@ func whoLine(e desk.Entry, chosen bool) string {
 	if e.Learned != "" {
 		how += ": " + e.Learned
 	}
-	line := fmt.Sprintf("%s %d  %s  for %s  %s  %s  in %d (%d bytes)  out %d (%d bytes)",
-		mark, e.Number, AddressWords(e.Peer), time.Since(e.Since).Round(time.Second), how, e.Encoding,
+	line := fmt.Sprintf("%s %s  %s  for %s  %s  %s  in %d (%d bytes)  out %d (%d bytes)",
+		mark, numberAndName(e.Number, e.Name), AddressWords(e.Peer), ago(e.Since), how, e.Encoding,
 		e.Stats.MessagesIn, e.Stats.BytesIn, e.Stats.MessagesOut, e.Stats.BytesOut)
 	if len(e.Last) > 0 {
 		line += "  last: " + screen.Cut(safe(string(e.Last)), 30)
 	}
+	if e.Unread > 0 && !e.Waiting.IsZero() {
+		line += fmt.Sprintf("  unanswered: %d, for %s", e.Unread, ago(e.Waiting))
+	}
 	if e.Queued > 0 {
 		line += fmt.Sprintf("  waiting to be sent: %d bytes", e.Queued)
 	}
-	return line
+	return line + noteWords(e)
 }
 
 func (s *Session) cmdFraming(ctx context.Context, rest string) (bool, Outcome) {

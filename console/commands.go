@@ -3,13 +3,9 @@ package console
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
-	"duet.example/duet"
 	"duet.example/duet/internal/screen"
 )
 
@@ -42,11 +38,18 @@ const (
 func commands() []command {
 	return []command{
 		{name: "help", help: "show these commands", run: (*Session).cmdHelp},
-		{name: "who", help: "show who is here, with framing, encoding and counts", run: (*Session).cmdWho},
-		{name: "use", args: "N", help: "answer conversation N from now on", server: true, when: inConversation, run: (*Session).cmdUse, complete: completeNumbers},
-		{name: "to", args: "N TEXT", help: "say TEXT to conversation N only", server: true, when: inConversation, run: (*Session).cmdTo, complete: completeNumbers},
+		{name: "who", args: "[all]", help: "show who is here, with framing, encoding and counts; all: also who has left", run: (*Session).cmdWho, complete: completeWords("all")},
+		{name: "use", args: "N", help: "answer conversation N, a number or a name, from now on", server: true, when: inConversation, run: (*Session).cmdUse, complete: completePeers},
+		{name: "next", help: "answer the one that has waited longest, or the next after it", server: true, when: inConversation, run: (*Session).cmdNext},
+		{name: "to", args: "N TEXT", help: "say TEXT to conversation N only", server: true, when: inConversation, run: (*Session).cmdTo, complete: completePeersThen},
 		{name: "all", args: "TEXT", help: "say TEXT to everybody", server: true, when: inConversation, run: (*Session).cmdAll},
-		{name: "bye", args: "[N]", help: "say the farewell, which ends the conversation", when: atTurn, run: (*Session).cmdBye, complete: completeNumbers},
+		{name: "name", args: "N [NAME]", help: "call conversation N by a name, or by none", server: true, when: inConversation, run: (*Session).cmdName, complete: completePeersThen},
+		{name: "note", args: "N [TEXT]", help: "note something about conversation N, or nothing", server: true, when: inConversation, run: (*Session).cmdNote, complete: completePeersThen},
+		{name: "bye", args: "[N]", help: "say the farewell, which ends the conversation", when: atTurn, run: (*Session).cmdBye, complete: completePeers},
+		{name: "kick", args: "N [REASON]", help: "end conversation N at once", server: true, when: inConversation, run: (*Session).cmdKick, complete: completePeersThen},
+		{name: "ban", args: "ADDRESS|N", help: "keep an address or a network, or where N comes from, out from now on", server: true, run: (*Session).cmdBan, complete: completeAddresses},
+		{name: "reload", help: "read the lists of addresses again; who is here stays", server: true, run: (*Session).cmdReload},
+		{name: "quiet", args: "[on|off]", help: "only count what others than the chosen one say", server: true, run: (*Session).cmdQuiet, complete: completeWords("on", "off")},
 		{name: "quit", help: "say goodbye to everybody and end duet", run: (*Session).cmdQuit},
 		{name: "hex", args: "[on|off|BYTES]", help: `show messages as hex; send bytes: /hex 68 69 0d, or /hex "text\x1e\u00e9"`, run: (*Session).cmdHex, complete: completeWords("on", "off")},
 		{name: "framing", args: "[NAME]", help: "show or change how messages are cut", when: inConversation, run: (*Session).cmdFraming, complete: completeFramings},
@@ -109,111 +112,3 @@ func (s *Session) cmdHelp(context.Context, string) (bool, Outcome) {
 }
 
 func (s *Session) cmdQuit(context.Context, string) (bool, Outcome) { return true, Quit }
-
-func (s *Session) cmdBye(ctx context.Context, rest string) (bool, Outcome) {
-	if rest = strings.TrimSpace(rest); rest != "" {
-		if n, ok := s.number(rest); ok {
-			s.bye(ctx, n, "")
-		}
-		return false, Stopped
-	}
-	n, why := s.addressee()
-	if n == 0 {
-		s.refuse("/bye", why)
-		return false, Stopped
-	}
-	s.bye(ctx, n, "")
-	return false, Stopped
-}
-
-func (s *Session) cmdUse(ctx context.Context, rest string) (bool, Outcome) {
-	if rest = strings.TrimSpace(rest); rest == "" {
-		return s.cmdWho(ctx, "")
-	}
-	n, ok := s.number(rest)
-	if !ok {
-		return false, Stopped
-	}
-	s.mu.Lock()
-	if _, live := s.live[n]; live { // still
-		s.target, s.former, s.switched = n, 0, time.Time{}
-	}
-	s.note()
-	s.mu.Unlock()
-	s.refresh()
-	return false, Stopped
-}
-
-func (s *Session) cmdTo(ctx context.Context, rest string) (bool, Outcome) {
-	who, text, ok := strings.Cut(strings.TrimLeft(rest, " "), " ")
-	if !ok {
-		s.Notice("/to wants a number and a text: /to 2 hello")
-		return false, Stopped
-	}
-	if n, ok := s.number(who); ok {
-		s.speak(ctx, n, text, "/to "+rest)
-	}
-	return false, Stopped
-}
-
-func (s *Session) cmdAll(ctx context.Context, rest string) (bool, Outcome) {
-	if rest == "" {
-		s.Notice("/all wants a text: /all hello")
-		return false, Stopped
-	}
-	if duet.IsFarewell([]byte(rest), s.o.Farewell) {
-		for _, n := range s.present() {
-			s.bye(ctx, n, "")
-		}
-		return false, Stopped
-	}
-	text := unslash(rest, s.o.Farewell)
-	sent := 0
-	for _, n := range s.present() {
-		if !s.takeTurn(n) {
-			s.noticef("not sent to %d: %s", n, peersTurn)
-			continue
-		}
-		if err := s.desk.Say(ctx, n, text); err != nil {
-			s.returnTurn(n)
-			s.noticef("not sent to %d: %s", n, sayProblem(err))
-			continue
-		}
-		sent++
-	}
-	s.tellf("said to %s", count(sent, "client", "clients"))
-	return false, Stopped
-}
-
-// number takes the number of a conversation that the operator was told of, or says what is wrong with it.
-func (s *Session) number(text string) (uint64, bool) {
-	n, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 10, 64)
-	s.mu.Lock()
-	_, live := s.live[n]
-	s.mu.Unlock()
-	if err != nil || !live {
-		s.noticef("no conversation %s: %s", screen.Cut(safe(text), 40), s.numbers())
-		return 0, false
-	}
-	return n, true
-}
-
-// present are the numbers of the live conversations that the operator was told of.
-func (s *Session) present() []uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.live))
-}
-
-// numbers lists them.
-func (s *Session) numbers() string {
-	all := s.present()
-	if len(all) == 0 {
-		return "there are none"
-	}
-	words := make([]string, len(all))
-	for i, n := range all {
-		words[i] = strconv.FormatUint(n, 10)
-	}
-	return strings.Join(words, ", ")
-}

@@ -51,12 +51,48 @@ func completeWords(words ...string) func(*Session, string) []string {
 
 func completeFramings(*Session, string) []string { return framing.Names() }
 
-func completeNumbers(s *Session, _ string) []string {
-	var all []string
+// completePeers gives the numbers and the names of the live conversations.
+func completePeers(s *Session, _ string) []string {
+	var numbers, names []string
 	for _, n := range s.present() {
-		all = append(all, strconv.FormatUint(n, 10))
+		numbers = append(numbers, strconv.FormatUint(n, 10))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.live {
+		if p.name != "" && safe(p.name) == p.name {
+			names = append(names, p.name)
+		}
+	}
+	slices.Sort(names)
+	return append(numbers, names...)
+}
+
+// completePeersThen is completePeers where something may follow.
+func completePeersThen(s *Session, arg string) []string {
+	if strings.Contains(arg, " ") {
+		return nil
+	}
+	all := completePeers(s, arg)
+	for i := range all {
+		all[i] += " "
 	}
 	return all
+}
+
+// completeAddresses is completePeers with the addresses of the live conversations.
+func completeAddresses(s *Session, arg string) []string {
+	all := completePeers(s, arg)
+	var addresses []string
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.live {
+		if a, ok := peerAddress(p.addr); ok {
+			addresses = append(addresses, a)
+		}
+	}
+	slices.Sort(addresses)
+	return append(all, slices.Compact(addresses)...)
 }
 
 // completeFiles gives the files that begin with arg. A name that a terminal cannot be trusted with is left out, for it

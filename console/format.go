@@ -16,8 +16,8 @@ import (
 
 // style holds the sequences that set things apart; all empty without colour.
 type style struct {
-	peerOn, noticeOn, off string
-	odd                   screen.Style // what screen had to make visible
+	peerOn, operatorOn, noticeOn, off string
+	odd                               screen.Style // what screen had to make visible
 }
 
 // newStyle: without colour a terminal still sets apart what screen made visible,
@@ -30,13 +30,14 @@ func newStyle(terminal, color bool) style {
 		return style{odd: screen.Reverse}
 	}
 	return style{
-		peerOn: "\x1b[1;36m", noticeOn: "\x1b[2m", off: "\x1b[0m",
+		peerOn: "\x1b[1;36m", operatorOn: "\x1b[1;32m", noticeOn: "\x1b[2m", off: "\x1b[0m",
 		odd: screen.Reverse,
 	}
 }
 
-func (st style) notice(text string) string { return st.noticeOn + text + st.off }
-func (st style) peer(text string) string   { return st.peerOn + text + st.off }
+func (st style) notice(text string) string   { return st.noticeOn + text + st.off }
+func (st style) peer(text string) string     { return st.peerOn + text + st.off }
+func (st style) operator(text string) string { return st.operatorOn + text + st.off }
 
 // label is what stands before each line of a peer's words, so that none can pose as the console's.
 // s.mu is held.
@@ -47,7 +48,50 @@ func (s *Session) labelOf(n uint64) string {
 	case s.alone(n):
 		return s.style.peer("【Client】") + " "
 	}
-	return s.style.peer(fmt.Sprintf("【Client %d】", n)) + " "
+	return s.style.peer("【Client "+s.whoOf(n)+"】") + " "
+}
+
+// answerLines are the lines in which what was said to conversation n is shown: the operator's own as at the prompt, those of others
+// with a label that names both.
+func (s *Session) answerLines(e desk.Event, own bool) []string {
+	s.mu.Lock()
+	asHex := s.hex
+	stamper := s.stamper
+	stamp := stamper.stamp(e.Time)
+	label := ">>> "
+	if !own {
+		s.stamper = stamper
+		to := ""
+		if s.o.Server {
+			to = " → " + s.whoOf(e.Number)
+		}
+		label = s.style.operator("【"+operatorName(e.Operator)+to+"】") + " "
+	}
+	s.mu.Unlock()
+	var lines []string
+	if asHex {
+		lines = s.dumpLines(e.Body, stamp, label)
+	} else {
+		lines = screen.Lines(screen.Untrusted(e.Text), s.style.odd)
+	}
+	for i, l := range lines {
+		lines[i] = s.style.stamped(stamp) + label + l
+	}
+	return lines
+}
+
+// operatorName shows the name of an operator, which the operator has chosen: nothing in it can pose as a label's end. Without one,
+// it is the handler that speaks.
+func operatorName(name string) string {
+	if name == "" {
+		return "handler"
+	}
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("【】→", r) {
+			return '?'
+		}
+		return r
+	}, screen.Cut(safe(name), nameWidth))
 }
 
 // messageLines are the lines in which a message is shown: each has its stamp and label.

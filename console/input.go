@@ -41,7 +41,7 @@ func (s *Session) Run(ctx context.Context) (out Outcome) {
 				return out
 			}
 		case <-s.failed:
-			return FaceLost
+			return s.failure()
 		}
 	}
 }

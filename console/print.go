@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"duet.example/duet"
-	"duet.example/duet/desk"
 	"duet.example/duet/internal/screen"
 )
 
@@ -22,6 +21,9 @@ func (s *Session) Notice(text string) {
 	for i, l := range lines {
 		lines[i] = s.style.notice(l)
 	}
+	s.mu.Lock()
+	s.keep(0, false, lines)
+	s.mu.Unlock()
 	s.printLines(lines...)
 }
 
@@ -87,115 +89,20 @@ func (s *Session) print() {
 		if s.finish.Err() != nil && n >= s.last.Load() {
 			return
 		}
-		e, err := s.watch.Next(s.finish)
+		e, err := s.nextEvent()
 		if err != nil {
+			s.tellRefused()
+			s.deskLost(err)
 			return
 		}
+		s.showMu.Lock()
 		s.show(e)
+		s.showMu.Unlock()
 		n++
 		s.mu.Lock()
 		s.events = n
 		s.note()
 		s.mu.Unlock()
-	}
-}
-
-// show prints one event.
-func (s *Session) show(e desk.Event) {
-	s.saveEvent(e)
-	switch e.Kind {
-	case desk.Arrived:
-		s.arrived(e)
-	case desk.Saying:
-		if !s.hasEnough() {
-			s.setPartial(e)
-			s.refresh()
-		}
-	case desk.Said:
-		if !s.hasEnough() {
-			s.said(e)
-		}
-	case desk.Left:
-		s.left(e)
-	}
-}
-
-func (s *Session) hasEnough() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.o.Once > 0 && s.heard >= s.o.Once
-}
-
-func (s *Session) arrived(e desk.Event) {
-	s.mu.Lock()
-	s.live[e.Number] = e.Peer
-	if s.target == 0 && len(s.live) == 1 {
-		s.target = e.Number
-		if s.former != 0 {
-			s.switched = time.Now()
-		}
-	}
-	several := len(s.live) > 1
-	s.note()
-	s.mu.Unlock()
-	if s.o.Server {
-		line := "The Server has received a connection from " + AddressWords(e.Peer)
-		if several {
-			line += fmt.Sprintf(" (client %d)", e.Number)
-		}
-		s.passingf("%s", line)
-		if several {
-			s.tellf("/use %d to answer it, /who to see all", e.Number)
-		}
-	}
-	s.refresh()
-}
-
-func (s *Session) said(e desk.Event) {
-	s.dropPartial(e.Number)
-	s.refresh() // what was unfinished goes before the whole comes
-	s.printLines(s.messageLines(e)...)
-	s.mu.Lock()
-	s.myTurn[e.Number] = true
-	s.heard++
-	if s.heard == s.o.Once {
-		close(s.enough)
-	}
-	s.mu.Unlock()
-	if s.o.Bell {
-		s.face.Bell()
-	}
-	if s.o.Title {
-		s.face.Title("duet: " + screen.Cut(screen.Line(screen.Untrusted(e.Text[:min(len(e.Text), 400)]), screen.Style{}), 40))
-	}
-	s.refresh()
-}
-
-func (s *Session) left(e desk.Event) {
-	s.mu.Lock()
-	_, known := s.live[e.Number]
-	delete(s.live, e.Number)
-	delete(s.myTurn, e.Number)
-	was := s.target == e.Number
-	if was {
-		s.target, s.former = 0, e.Number
-	}
-	remain := len(s.live)
-	s.asked = false
-	s.note()
-	s.mu.Unlock()
-	if !known {
-		return // it was cut off before its arrival could be told
-	}
-	s.dropPartial(e.Number)
-	s.refresh()
-	who := "The conversation with " + AddressWords(e.Peer)
-	if s.o.Server && (remain > 0 || !was) {
-		who = fmt.Sprintf("The conversation with client %d (%s)", e.Number, AddressWords(e.Peer))
-	}
-	s.passingf("%s has ended: %s", who, EndWords(e.Reason, e.Err))
-	if was && remain > 0 {
-		s.tellf("nobody is being answered: /use N chooses (%s)", s.numbers())
 	}
 }
 

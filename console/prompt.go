@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -55,23 +56,33 @@ func (s *Session) toShow() setting {
 	now := setting{done: true, prompt: ">>> ", open: true}
 	switch {
 	case s.target != 0 && !s.alone(s.target):
-		now.prompt = fmt.Sprintf("%d >>> ", s.target)
+		now.prompt = s.whoOf(s.target) + " " + now.prompt
 	case s.target == 0 && len(s.live) > 0:
 		now.prompt = "? >>> "
+	}
+	if n := s.unread(); n > 0 {
+		now.prompt = strings.Replace(now.prompt, ">>> ", fmt.Sprintf("(%d unread) >>> ", n), 1)
 	}
 	if s.o.Turns && s.target != 0 && !s.myTurn[s.target] {
 		now.open, now.why = false, peersTurn
 	}
-	if n := len(s.partials); n > 0 {
-		now.partial = s.partialLine(s.partials[n-1])
+	for _, p := range slices.Backward(s.partials) {
+		if !s.quiet || p.number == s.target {
+			now.partial = s.partialLine(p)
+			break
+		}
 	}
 	return now
 }
 
 const peersTurn = "it is the peer's turn"
 
-// alone reports whether n is the only live conversation and the one that is answered: then it needs no number. s.mu is held.
+// alone reports whether n is the only live conversation, the one that is answered, and has no name: then it needs no number.
+// s.mu is held.
 func (s *Session) alone(n uint64) bool {
+	if p := s.live[n]; p != nil && p.name != "" {
+		return !s.o.Server
+	}
 	return !s.o.Server || len(s.live) <= 1 && s.target == n
 }
 
@@ -123,7 +134,7 @@ func (s *Session) addressee() (n uint64, why string) {
 	case n == 0:
 		return 0, s.nobody()
 	case guarded:
-		return 0, fmt.Sprintf("client %d has left; Enter again says it to client %d", former, n)
+		return 0, fmt.Sprintf("client %d has left; Enter again says it to client %s", former, s.who(n))
 	}
 	return n, ""
 }

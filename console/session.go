@@ -58,6 +58,8 @@ const (
 	Enough
 	// FaceLost: the terminal has gone, or the session has failed, as Err tells.
 	FaceLost
+	// DeskLost: the desk tells nothing any more, as Err tells: it was at the other end of a socket.
+	DeskLost
 )
 
 // A Session is an operator at a desk, at a face. One goroutine prints
@@ -89,15 +91,17 @@ type Session struct {
 	own      sync.WaitGroup // printer and watchdog
 	broken   atomic.Pointer[error]
 	failed   chan struct{} // closed when broken is set
+	gone     atomic.Bool   // it is the desk that has failed
 
+	showMu   sync.Mutex // held while one event is shown, or what was not shown before
 	promptMu sync.Mutex // held while what the face shows is worked out and set
 	set      setting    // under promptMu
 
 	mu       sync.Mutex
-	live     map[uint64]string // number → peer
-	target   uint64            // who is answered; 0: nobody
-	former   uint64            // who was answered before and has left
-	switched time.Time         // when target last became another one without being asked
+	live     map[uint64]*peer
+	target   uint64    // who is answered; 0: nobody
+	former   uint64    // who was answered before and has left
+	switched time.Time // when target last became another one without being asked
 	myTurn   map[uint64]bool
 	hex      bool
 	heard    int
@@ -108,6 +112,9 @@ type Session struct {
 	save     *saver
 	stamper  stamper
 	partials []partial
+	quiet    bool // what others than target say is only counted
+	logs     logs
+	refused  refusals
 }
 
 // NewSession begins to watch and print; Close ends that.
@@ -116,7 +123,7 @@ func NewSession(o Options) *Session {
 		o: o, desk: o.Table, face: o.Face, style: newStyle(o.Terminal, o.Color),
 		watch:   o.Table.Watch(),
 		leaving: make(chan struct{}), enough: make(chan struct{}), over: make(chan struct{}), failed: make(chan struct{}),
-		live: make(map[uint64]string), myTurn: make(map[uint64]bool), files: make(map[uint64]chan struct{}),
+		live: make(map[uint64]*peer), myTurn: make(map[uint64]bool), files: make(map[uint64]chan struct{}), logs: newLogs(),
 		hex: o.Hex, changed: make(chan struct{}),
 		stamper: stamper{kind: o.Stamps, start: time.Now()},
 	}

@@ -146,7 +146,10 @@ func open(t *testing.T, o console.Options) *booth {
 func openAt(t *testing.T, d *desk.Desk, o console.Options) *booth {
 	t.Helper()
 	b := &booth{t: t, desk: d, face: &fakeFace{inputs: make(chan console.Input)}, out: make(chan console.Outcome, 1)}
-	o.Table, o.Operator, o.Face, o.Farewell = d.Operator("console"), "console", b.face, "bye"
+	if o.Table == nil {
+		o.Table = d.Operator("console")
+	}
+	o.Operator, o.Face, o.Farewell = "console", b.face, "bye"
 	b.Session = console.NewSession(o)
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	b.wg.Go(func() { b.out <- b.Run(b.ctx) })

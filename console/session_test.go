@@ -50,7 +50,7 @@ func TestTyped(t *testing.T) {
 		{"to, farewell", framing.LF, nil, "/to 1 Bye", []string{"bye"}, "has ended: farewell", ""},
 		{"to, slash", framing.LF, nil, "/to #1 //x", []string{"/x"}, "", ""},
 		{"to nobody", framing.LF, nil, "/to 9 x", nil, "no conversation 9: 1", ""},
-		{"to without", framing.LF, nil, "/to 1", nil, "/to wants a number and a text", ""},
+		{"to without", framing.LF, nil, "/to 1", nil, "/to wants a number or a name, and a text", ""},
 		{"all", framing.LF, nil, "/all hello", []string{"hello"}, "said to 1 client", ""},
 		{"all, farewell", framing.LF, nil, "/all bye", []string{"bye"}, "has ended: farewell", ""},
 		{"all without", framing.LF, nil, "/all", nil, "/all wants a text", ""},
