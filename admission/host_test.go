@@ -97,6 +97,18 @@ func TestMaxPerHost(t *testing.T) {
 	}
 }
 
+// Who was let in counts before its conversation begins.
+func TestMaxPerHost_AtTheDoor(t *testing.T) {
+	g := &admission.Gate{MaxPerHost: 2}
+	for i, want := range []error{nil, nil, admission.ErrTooMany} {
+		peer := tcp(fmt.Sprintf("192.0.2.1:%d", i+1))
+		if err := g.Admit(t.Context(), peer); !errors.Is(err, want) {
+			t.Errorf("%v: %v, want %v", peer, err, want)
+		}
+	}
+	held(t, g, 1, 2, 0, 0)
+}
+
 // Many at once take no more places than there are.
 func TestManyAtOnce(t *testing.T) {
 	const limit, peers = 3, 100

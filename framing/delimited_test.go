@@ -96,12 +96,15 @@ func TestDelimited_F3_Limit(t *testing.T) {
 func TestCodec_F3_StaysInError(t *testing.T) {
 	for _, f := range sized {
 		c := f.New(4)
-		for range 3 {
-			msgs, err := c.Feed(nil, []byte("\x7f\x7f\x7f\x7f\x7f\x7f\n\r\n\x00"))
+		msgs, err := c.Feed(nil, []byte("\x7f\x7f"))
+		wantErr(t, err, nil)
+		// What follows the first would be a message by itself, in each framing.
+		for _, b := range []string{"\x7f\x7f\x7f\x7f\n\r\n\x00", "\x00\x00\x00\x00\r\n", "\r\n"} {
+			msgs, err = c.Feed(msgs, []byte(b))
 			wantErr(t, err, framing.ErrTooLong)
 			wantSaid(t, said(msgs), nil)
 		}
-		_, err := c.End(nil)
+		_, err = c.End(nil)
 		wantErr(t, err, framing.ErrTooLong)
 		if rest := c.Rest(); rest != nil {
 			t.Errorf("%v: holds %q after the error", f, rest)

@@ -54,6 +54,10 @@ func TestRaw_F6_PatienceAndGap(t *testing.T) {
 	want(false)
 	_, _ = c.Feed(nil, make([]byte, framing.MaxBare))
 	want(false)
+	_, _ = c.Feed(nil, []byte("\xe8"))
+	if q, a := c.Patience(); q != 0 || a != framing.MaxAge {
+		t.Errorf("within a character: Patience = %v, %v", q, a)
+	}
 	if c.Gap() != framing.BareGap {
 		t.Errorf("Gap = %v", c.Gap())
 	}
