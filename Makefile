@@ -60,6 +60,10 @@ long: deps ## the long forms of the tests (DUET_LONG=1), up to an hour
 hostile: ## N=10000 hostile sessions (1000000: hours) while a canary talks; prints figures
 	DUET_HOSTILE_N=$(or $(N),10000) go test -count=1 -v -timeout 24h ./hostile/
 
+.PHONY: mutants
+mutants: ## take each guard out in a copy and see a test turn red; NAME=regexp for some
+	DUET_MUTANTS='$(or $(NAME),.)' go test -count=1 -v -timeout 2h -run '^TestMutants$$' ./internal/mutants/
+
 .PHONY: bench
 bench: ## measure duet beside the other tools that are installed
 	@if [ -f bench/go.mod ]; then cd bench && go run .; \
