@@ -99,6 +99,9 @@ func (s *Session) cmdHelp(context.Context, string) (bool, Outcome) {
 	var b strings.Builder
 	row := func(what, help string) { fmt.Fprintf(&b, "  %-22s %s\n", what, help) }
 	for _, c := range commands() {
+		if s.o.Away && c.name == "quit" {
+			c.help = "leave this desk, which ends nothing there"
+		}
 		if s.has(c) {
 			row(strings.TrimSpace("/"+c.name+" "+c.args), c.help)
 		}

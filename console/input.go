@@ -114,10 +114,13 @@ func (s *Session) input(ctx context.Context, in Input) (bool, Outcome) {
 }
 
 // endOfInput: Ctrl-D at the prompt is /bye in a client and /quit in a server, asked
-// once while conversations go on. Where input is a script, its end ends nothing.
+// once while conversations go on; at a desk elsewhere it only leaves. Where input is a script, its end ends nothing.
 func (s *Session) endOfInput(ctx context.Context) (bool, Outcome) {
 	if s.o.HoldInput {
 		return false, Stopped
+	}
+	if s.o.Away {
+		return true, Quit
 	}
 	if !s.o.Server {
 		if s.chosen() == 0 {

@@ -17,6 +17,8 @@ type Options struct {
 	Operator string
 	// Server: the peers are clients, shown as 【Client】; otherwise the peer is a server, 【Server】.
 	Server bool
+	// Away: the desk is at the other end of a socket, and who leaves ends nothing there.
+	Away bool
 	// Farewell is the word that ends a conversation when it is typed; empty: none does.
 	Farewell string
 	// Turns opens the prompt only after the peer has spoken.
