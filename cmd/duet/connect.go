@@ -166,7 +166,7 @@ func (k *connect) pipe(ctx context.Context, c *duet.Conn) error {
 // converse talks with the server at the console, and with --reconnect comes back to it.
 func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) error {
 	ds := &desk.Desk{Encoding: k.enc}
-	b, err := k.openBooth(&k.talk, ds.Operator(operatorHere), operatorHere, k.explain, false)
+	b, err := k.openBooth(&k.talk, console.Options{Table: ds.Operator(operatorHere), Operator: operatorHere, Explainer: k.explain})
 	if err != nil {
 		_ = c.Close()
 		return err

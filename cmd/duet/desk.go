@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/user"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -135,31 +134,17 @@ func (d *sitting) run(ctx context.Context, path string) error {
 		return err
 	}
 	defer func() { _ = r.Close() }()
-	t := &attached{Remote: r, gone: make(chan struct{})}
-	b, err := d.openBooth(&d.talk, t, name, nil, true)
+	b, err := d.openBooth(&d.talk, console.Options{Table: r, Operator: name, Server: true, Away: true})
 	if err != nil {
 		return err
 	}
 	say := b.tell(&d.talk)
 	say("attached to %s as %s; leaving ends nothing there", path, name)
-	sitting, stop := context.WithCancel(ctx)
-	defer stop()
-	watching := make(chan struct{})
-	go func() {
-		defer close(watching)
-		select {
-		case <-t.gone:
-			stop()
-		case <-sitting.Done():
-		}
-	}()
-	out := b.Run(sitting)
-	stop()
-	<-watching
-	select {
-	case <-t.gone:
+	out := b.Run(ctx)
+	if out == console.DeskLost {
 		say("the desk is gone")
-	default:
+		_ = b.close() // it gives that as its error
+		return nil
 	}
 	if err := b.close(); err != nil {
 		return err
@@ -168,26 +153,4 @@ func (d *sitting) run(ctx context.Context, path string) error {
 		return codeError(exitSignal + 2)
 	}
 	return nil
-}
-
-// attached is a far desk that tells when it is gone.
-type attached struct {
-	*desk.Remote
-	once sync.Once
-	gone chan struct{}
-}
-
-func (t *attached) Watch() desk.Watcher { return &farWatcher{t.Remote.Watch(), t} }
-
-type farWatcher struct {
-	desk.Watcher
-	t *attached
-}
-
-func (w *farWatcher) Next(ctx context.Context) (desk.Event, error) {
-	e, err := w.Watcher.Next(ctx)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, desk.ErrStopped) {
-		w.t.once.Do(func() { close(w.t.gone) })
-	}
-	return e, err
 }

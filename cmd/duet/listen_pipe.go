@@ -25,7 +25,7 @@ func (l *listen) pipe(ctx context.Context, ln net.Listener, at string) error {
 	l.hello, l.bye = "", ""
 	d := l.door(ln)
 	defer d.close()
-	defer l.reloadsOnHangup(func(format string, args ...any) { l.notice(l.stderr, "duet: "+format, args...) })()
+	defer l.reloadsOnHangup(func(text string) { l.notice(l.stderr, "duet: notice: %s", text) })()
 	for {
 		nc, err := d.accept()
 		if err != nil {

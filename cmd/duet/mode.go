@@ -13,7 +13,6 @@ import (
 
 	"duet.example/duet"
 	"duet.example/duet/console"
-	"duet.example/duet/desk"
 	"duet.example/duet/internal/bulk"
 	"duet.example/duet/internal/screen"
 )
@@ -86,12 +85,11 @@ func awaitEnd[T any](ended <-chan T, say func(format string, args ...any)) T {
 	}
 }
 
-// openBooth opens the console at a table: the editor for a person, plain lines for a script.
-func (a *app) openBooth(t *talk, table desk.Table, operator string, x *console.Explainer, server bool) (*booth, error) {
-	o := console.Options{
-		Table: table, Operator: operator, Server: server, Farewell: t.farewell, Turns: t.turns, Once: t.once,
-		Color: t.colored(isTerminal(a.stdout)), Stamps: t.stamp, Hex: t.hex, Bell: t.bell, Title: t.title, Quiet: t.quiet, Explainer: x,
-	}
+// openBooth opens the console: the editor for a person, plain lines for a script. o says where it sits; the flags add
+// to it how it looks.
+func (a *app) openBooth(t *talk, o console.Options) (*booth, error) {
+	o.Farewell, o.Turns, o.Once, o.Quiet = t.farewell, t.turns, t.once, t.quiet
+	o.Color, o.Stamps, o.Hex, o.Bell, o.Title = t.colored(isTerminal(a.stdout)), t.stamp, t.hex, t.bell, t.title
 	if t.console || !a.person() || os.Getenv("TERM") == "dumb" {
 		in := a.stdin
 		if f, ok := in.(*os.File); ok {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -87,16 +88,16 @@ func (l *listen) serve(ctx context.Context, s *duet.Server, ln net.Listener) err
 }
 
 // reloadsOnHangup has SIGHUP read the lists again, where there are some and no terminal that could have gone.
-func (l *listen) reloadsOnHangup(say func(format string, args ...any)) (stop func()) {
+func (l *listen) reloadsOnHangup(say func(text string)) (stop func()) {
 	if !l.hasLists() || l.atTerminal() {
 		return func() {}
 	}
 	l.setHangup(func() {
 		if err := l.gate.Reload(); err != nil {
-			say("not reloaded, the lists stay as they were: %v", err)
+			say(fmt.Sprintf("not reloaded, the lists of addresses stay as they were: %v", err))
 			return
 		}
-		say("lists reloaded")
+		say("the lists of addresses were read again")
 	})
 	return func() { l.setHangup(nil) }
 }
@@ -127,7 +128,10 @@ func (l *listen) unattended(ctx context.Context, ln net.Listener, at string) err
 		defer mu.Unlock()
 		l.notice(out, format, args...)
 	}
-	defer l.reloadsOnHangup(say)()
+	defer l.reloadsOnHangup(func(text string) {
+		say("%s", text)
+		d.Notice(text)
+	})()
 	l.announce(out, ln, at)
 	traces = append(traces, wrongProtocol(say))
 	if l.json {
@@ -166,13 +170,15 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 		return err
 	}
 	defer closeControl()
-	b, err := l.openBooth(&l.talk, d.Operator(operatorHere), operatorHere, l.explain, true)
+	b, err := l.openBooth(&l.talk, console.Options{
+		Table: d.Operator(operatorHere), Operator: operatorHere, Server: true, Explainer: l.explain,
+	})
 	if err != nil {
 		return err
 	}
 	l.announce(noticeWriter{b.Session}, ln, at)
 	say := b.tell(&l.talk)
-	defer l.reloadsOnHangup(say)()
+	defer l.reloadsOnHangup(d.Notice)()
 	s := l.server(d, d.Trace(), wrongProtocol(say))
 	if !l.quiet || b.editor {
 		s.ErrorLog = logTo(noticeWriter{b.Session})
