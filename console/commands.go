@@ -50,6 +50,7 @@ func commands() []command {
 		{name: "ban", args: "ADDRESS|N", help: "keep an address or a network, or where N comes from, out from now on", server: true, run: (*Session).cmdBan, complete: completeAddresses},
 		{name: "reload", help: "read the lists of addresses again; who is here stays", server: true, run: (*Session).cmdReload},
 		{name: "quiet", args: "[on|off]", help: "only count what others than the chosen one say", server: true, run: (*Session).cmdQuiet, complete: completeWords("on", "off")},
+		{name: "full", help: "show everybody and the chosen conversation on the whole screen, or go back", server: true, run: (*Session).cmdFull},
 		{name: "quit", help: "say goodbye to everybody and end duet", run: (*Session).cmdQuit},
 		{name: "hex", args: "[on|off|BYTES]", help: `show messages as hex; send bytes: /hex 68 69 0d, or /hex "text\x1e\u00e9"`, run: (*Session).cmdHex, complete: completeWords("on", "off")},
 		{name: "framing", args: "[NAME]", help: "show or change how messages are cut", when: inConversation, run: (*Session).cmdFraming, complete: completeFramings},

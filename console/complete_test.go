@@ -31,7 +31,7 @@ func TestComplete(t *testing.T) {
 			from int
 			want []string
 		}{
-			{server, "/|", 0, []string{"/help", "/who ", "/use ", "/next", "/to ", "/all ", "/name ", "/note ", "/bye ", "/kick ", "/ban ", "/reload", "/quiet ", "/quit", "/hex ", "/framing ", "/encoding ", "/explain ", "/send ", "/save "}},
+			{server, "/|", 0, []string{"/help", "/who ", "/use ", "/next", "/to ", "/all ", "/name ", "/note ", "/bye ", "/kick ", "/ban ", "/reload", "/quiet ", "/full", "/quit", "/hex ", "/framing ", "/encoding ", "/explain ", "/send ", "/save "}},
 			{client, "/u|", 0, nil},
 			{client, "/qu|", 0, []string{"/quit"}},
 			{client, "/qu|it now", 0, []string{"/quit"}},

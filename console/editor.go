@@ -37,6 +37,10 @@ type editor struct {
 	walk   *walk
 	search *search // nil: none goes on
 
+	full     func() View // nil: the lines are shown
+	whole    bool        // the whole screen is given to it; before, the line that is typed is taken away
+	scrolled mark
+
 	sized  bool // bubbletea has told the size
 	hidden bool // the screen is given away
 	prints uint // see View
@@ -45,6 +49,8 @@ type editor struct {
 type (
 	leave   struct{} // the last frame shows nothing
 	resumed struct{} // the screen is ours again
+	cleared struct{} // the line has been taken away, for the full view
+	redraw  struct{} // the full view has changed
 )
 
 func newEditor(t *Terminal, width, height int) *editor {
@@ -113,6 +119,9 @@ func (e *editor) Update(msg tea.Msg) (same tea.Model, cmd tea.Cmd) {
 		e.hidden = true
 	case resumed:
 		e.hidden = false
+	case cleared:
+		e.whole = e.full != nil
+	case redraw: // see View
 	default:
 		// What was printed comes through here too; see View.
 		e.prints++
@@ -137,9 +146,9 @@ func (e *editor) change(c change) tea.Cmd {
 		e.title = plain(*c.title)
 	}
 	if c.bell {
-		return tea.Raw("\a")
+		return tea.Batch(tea.Raw("\a"), e.changeFull(c))
 	}
-	return nil
+	return e.changeFull(c)
 }
 
 // plain leaves text without styles, on one line.
@@ -174,13 +183,22 @@ func (e *editor) prompts() (first, other string) {
 	if e.search != nil {
 		first = plain(e.search.prompt())
 	}
-	first = e.method.Truncate(unjoined(first, e.method), max(e.width/2, 1), "")
+	first = e.shorten(unjoined(first, e.method), max(e.width/2, 1))
 	w := e.method.StringWidth(first)
 	const dots = "... "
 	if w < len(dots) {
 		return first, strings.Repeat(" ", w)
 	}
 	return first, strings.Repeat(" ", w-len(dots)) + dots
+}
+
+// shorten cuts a prompt to width columns. Its end stays, so that it looks like one.
+func (e *editor) shorten(prompt string, width int) string {
+	who, ok := strings.CutSuffix(prompt, " "+defaultPrompt)
+	if !ok || e.method.StringWidth(prompt) <= width || width < 2*len(defaultPrompt) {
+		return e.method.Truncate(prompt, width, "")
+	}
+	return e.method.Truncate(who, width-1-len(defaultPrompt), "…") + " " + defaultPrompt
 }
 
 // room is the width of a row without its prompt. The last column is left to the cursor: a row that fills the screen
@@ -202,7 +220,11 @@ func (e *editor) View() (v tea.View) {
 		}
 	}()
 	var f frame
-	if !e.hidden {
+	switch {
+	case e.hidden, e.full != nil && !e.whole:
+	case e.full != nil:
+		f = e.drawFull()
+	default:
 		f = e.draw()
 	}
 	e.t.out.latest.Store(&f)
@@ -217,6 +239,7 @@ func (e *editor) View() (v tea.View) {
 		}
 	}
 	v = tea.NewView(content)
+	v.AltScreen = f.full
 	v.WindowTitle = e.title
 	v.Cursor = &tea.Cursor{Position: tea.Position{X: f.x, Y: f.y}, Shape: asItIs}
 	return v
@@ -227,10 +250,8 @@ const asItIs tea.CursorShape = -1
 
 func (e *editor) draw() (f frame) {
 	room := max(1, e.height-1)
-	l := e.lay()
-	shown := min(len(l.rows), maxRows, room)
-	from := max(0, min(l.y-shown/2, len(l.rows)-shown))
-	room -= shown
+	line := e.drawLine(room)
+	room -= len(line.rows)
 
 	if e.partial != "" && room > 0 {
 		rows := wrapLine(unjoined(e.partial, e.method), e.width-1, e.t.opts.Color)
@@ -238,8 +259,21 @@ func (e *editor) draw() (f frame) {
 		room -= len(rows)
 		f.rows = append(f.rows, rows...)
 	}
+	f.x, f.y = line.x, len(f.rows)+line.y
+	f.rows = append(f.rows, line.rows...)
+	if room > 0 {
+		f.rows = append(f.rows, e.hintRows()...)
+	}
+	return f
+}
+
+// drawLine draws what is being typed, in at most room rows.
+func (e *editor) drawLine(room int) (f frame) {
+	l := e.lay()
+	shown := min(len(l.rows), maxRows, room)
+	from := max(0, min(l.y-shown/2, len(l.rows)-shown))
 	first, other := e.prompts()
-	f.x, f.y = e.method.StringWidth(first)+l.x, len(f.rows)+l.y-from
+	f.x, f.y = e.method.StringWidth(first)+l.x, l.y-from
 	for i := from; i < from+shown; i++ {
 		p := other
 		if i == 0 {
@@ -247,14 +281,20 @@ func (e *editor) draw() (f frame) {
 		}
 		f.rows = append(f.rows, p+l.rows[i].shown)
 	}
-	if hint := e.hintShown(); hint != "" && room > 0 {
-		hint = e.method.Truncate(unjoined(hint, e.method), e.width-1, "…")
-		if e.t.opts.Color {
-			hint = "\x1b[2m" + hint + "\x1b[m"
-		}
-		f.rows = append(f.rows, hint)
-	}
 	return f
+}
+
+// hintRows is the row of the hint, if there is one.
+func (e *editor) hintRows() []string {
+	hint := e.hintShown()
+	if hint == "" {
+		return nil
+	}
+	hint = e.method.Truncate(unjoined(hint, e.method), e.width-1, "…")
+	if e.t.opts.Color {
+		hint = "\x1b[2m" + hint + "\x1b[m"
+	}
+	return []string{hint}
 }
 
 func (e *editor) hintShown() string {

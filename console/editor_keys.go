@@ -13,6 +13,9 @@ func (e *editor) key(k tea.KeyPressMsg) tea.Cmd {
 	if e.search != nil && e.searchKey(name, k.Text) {
 		return nil
 	}
+	if e.fullKey(name) {
+		return nil
+	}
 	t := &e.text
 	switch name {
 	case "enter":
@@ -135,6 +138,7 @@ func (e *editor) submit() {
 	e.t.queue.force(e.echo(s)) // before whatever is printed in answer
 	e.deliver(Input{Kind: Submit, Text: s}, maxInputs-reservedInputs)
 	e.text.set("")
+	e.scrolled = mark{}
 	if h := e.t.opts.History; h != nil {
 		if err := h.Add(s); err != nil {
 			e.hint = plain(err.Error())
@@ -180,6 +184,10 @@ func (e *editor) complete() {
 	common := commonPrefix(candidates)
 	if len(candidates) == 1 || len(common) > t.at-from && strings.HasPrefix(common, t.s[from:t.at]) {
 		t.replace(from, cleanPaste(common))
+		return
+	}
+	if e.full != nil {
+		e.hint = plain(strings.Join(candidates, "  "))
 		return
 	}
 	e.t.queue.force(columns(candidates, e.width-1))

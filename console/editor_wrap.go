@@ -135,8 +135,8 @@ type place struct {
 	open   string
 }
 
-// said matches what stands before words in the scrollback: a peer's label, with the time, or the prompt.
-var said = regexp.MustCompile(`^ *(?:\S+ )?(?:【[^】]*】|>>>|\.\.\.) `)
+// said matches what stands before words in the scrollback: a label, with the time, or the prompt.
+var said = regexp.MustCompile(`^ *(?:\S+ )?(?:【[^】]*】|>>>|\.\.\.) |^\d+(?: \S+)?(?: \(\d+ unread\))? >>> `)
 
 // listed matches the first column of a table, as /help and /who print it.
 var listed = regexp.MustCompile(`^ *\S+(?: \S+)*  +`)

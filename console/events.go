@@ -84,8 +84,11 @@ func (s *Session) said(e desk.Event) {
 	shown := !s.quiet || e.Number == s.target
 	if p := s.live[e.Number]; p != nil {
 		p.waits = true
-		if !shown {
-			p.count(seq)
+		if !shown && p.since == 0 {
+			p.since = seq
+		}
+		if !shown || s.full && e.Number != s.target {
+			p.unread++
 		}
 	}
 	s.mu.Unlock()
@@ -106,13 +109,6 @@ func (s *Session) said(e desk.Event) {
 		s.face.Title("duet: " + screen.Cut(screen.Line(screen.Untrusted(e.Text[:min(len(e.Text), 400)]), screen.Style{}), 40))
 	}
 	s.refresh()
-}
-
-// count counts a message that is not shown; its lines begin with number seq of the log.
-func (p *peer) count(seq uint64) {
-	if p.unread++; p.unread == 1 {
-		p.since = seq
-	}
 }
 
 // answered shows what others than this operator say: other operators, or the handler at the desk. The operator's own words stand
@@ -153,6 +149,11 @@ func (s *Session) named(e desk.Event) {
 }
 
 func (s *Session) noted(e desk.Event) {
+	s.mu.Lock()
+	if p := s.live[e.Number]; p != nil {
+		p.note = e.Note
+	}
+	s.mu.Unlock()
 	words := "nothing is noted about client " + s.who(e.Number) + " any more"
 	if e.Note != "" {
 		words = "noted about client " + s.who(e.Number) + ": " + safe(e.Note)

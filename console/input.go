@@ -109,6 +109,8 @@ func (s *Session) input(ctx context.Context, in Input) (bool, Outcome) {
 		return s.endOfInput(ctx)
 	case Submit:
 		return s.submit(ctx, in.Text)
+	case Choose:
+		s.chooseBy(in.Text)
 	}
 	return false, Stopped
 }

@@ -24,6 +24,7 @@ func (s *Session) Notice(text string) {
 	s.mu.Lock()
 	s.keep(0, false, lines)
 	s.mu.Unlock()
+	s.redraw()
 	s.printLines(lines...)
 }
 

@@ -48,6 +48,7 @@ func (s *Session) refresh() {
 	if !was.done || was.open != now.open {
 		s.face.SetOpen(now.open, now.why)
 	}
+	s.redraw()
 }
 
 func (s *Session) toShow() setting {
@@ -60,13 +61,16 @@ func (s *Session) toShow() setting {
 	case s.target == 0 && len(s.live) > 0:
 		now.prompt = "? >>> "
 	}
-	if n := s.unread(); n > 0 {
+	if n := s.unread(); n > 0 && !s.full {
 		now.prompt = strings.Replace(now.prompt, ">>> ", fmt.Sprintf("(%d unread) >>> ", n), 1)
 	}
 	if s.o.Turns && s.target != 0 && !s.myTurn[s.target] {
 		now.open, now.why = false, peersTurn
 	}
 	for _, p := range slices.Backward(s.partials) {
+		if s.full {
+			break // it is in the view
+		}
 		if !s.quiet || p.number == s.target {
 			now.partial = s.partialLine(p)
 			break

@@ -41,6 +41,8 @@ type Options struct {
 	// Quiet leaves out what duet itself has to say but for answers to commands and what was not sent; at a terminal, arrivals
 	// and endings too are told.
 	Quiet bool
+	// Full begins with the full-screen view, where the face has one.
+	Full bool
 	// Explainer narrates; /explain turns it on and off. nil: there is none.
 	Explainer *Explainer
 }
@@ -114,7 +116,9 @@ type Session struct {
 	save     *saver
 	stamper  stamper
 	partials []partial
-	quiet    bool // what others than target say is only counted
+	quiet    bool     // what others than target say is only counted
+	viewer   FullFace // nil: the face has no full-screen view
+	full     bool     // it is open
 	logs     logs
 	refused  refusals
 }
@@ -136,6 +140,12 @@ func NewSession(o Options) *Session {
 	if o.Explainer != nil {
 		o.Explainer.SetOut(s.Notice)
 	}
+	if s.o.Server {
+		s.viewer, _ = o.Face.(FullFace)
+	}
+	if o.Full && s.viewer != nil {
+		s.setFull(true)
+	}
 	s.refresh()
 	s.own.Go(func() { s.guard(s.print) })
 	s.own.Go(s.watchFace)
@@ -151,6 +161,9 @@ func (s *Session) Close() {
 	s.last.CompareAndSwap(0, s.watch.Told())
 	s.finished()
 	s.own.Wait()
+	if s.viewer != nil {
+		s.setFull(false)
+	}
 	s.giveUp()
 }
 

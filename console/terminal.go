@@ -50,7 +50,7 @@ type Face interface {
 // An Input is one thing that the user did.
 type Input struct {
 	Kind InputKind
-	Text string // of Submit; may hold several lines
+	Text string // of Submit, where it may hold several lines, and of Choose
 }
 
 // An InputKind says what the user did.
@@ -61,6 +61,7 @@ const (
 	Submit     InputKind = iota // sent a message, or gave a command
 	EndOfInput                  // Ctrl-D on an empty line, or the end of the file
 	Interrupt                   // Ctrl-C: stop
+	Choose                      // chose another conversation by a key: Text is its number, or + and - for the next and the one before
 )
 
 func (k InputKind) String() string {
@@ -71,6 +72,8 @@ func (k InputKind) String() string {
 		return "end of input"
 	case Interrupt:
 		return "interrupt"
+	case Choose:
+		return "choose"
 	}
 	return fmt.Sprintf("InputKind(%d)", int(k))
 }
@@ -114,6 +117,8 @@ type Terminal struct {
 	leaveOnce sync.Once
 	leaving   chan struct{} // closed: the editor is to end
 	told      chan struct{} // closed when it has been told
+	redraws   chan struct{} // holds one: the full view is to be drawn
+	drawn     chan struct{} // closed when nothing redraws any more
 	feeding   chan struct{} // closed when nothing more is printed
 	done      chan struct{} // closed when the terminal is restored
 
@@ -151,6 +156,8 @@ func NewTerminal(opts TerminalOptions) (*Terminal, error) {
 		state:   state,
 		leaving: make(chan struct{}),
 		told:    make(chan struct{}),
+		redraws: make(chan struct{}, 1),
+		drawn:   make(chan struct{}),
 		feeding: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
@@ -167,6 +174,7 @@ func NewTerminal(opts TerminalOptions) (*Terminal, error) {
 	go t.run()
 	go t.feed()
 	go t.tell()
+	go t.redraw()
 	return t, nil
 }
 
@@ -210,6 +218,7 @@ func (t *Terminal) run() {
 		t.queue.close()
 		<-t.feeding
 		<-t.told
+		<-t.drawn
 		close(t.inputs)
 		close(t.done)
 	}()
@@ -228,25 +237,48 @@ func (t *Terminal) feed() {
 			t.leave()
 		}
 	}()
+	var held *heldLines // while the full view is open
 	for {
 		lines, c, ok := t.queue.take()
-		if !ok {
+		switch {
+		case !ok && held != nil:
+			t.prog.Send(change{full: new(func() View)})
+			t.printRows(held.close(t))
 			return
+		case !ok:
+			return
+		case held != nil:
+			held.add(lines)
+		default:
+			t.printRows(lines)
 		}
-		t.settle()
-		var rows []string
-		for _, l := range lines {
-			rows = append(rows, wrapLine(l, int(t.width.Load())-1, t.opts.Color)...)
-			for height := t.batch(); len(rows) >= height; rows = rows[height:] {
-				t.print(rows[:height])
-			}
+		if c == nil {
+			continue
 		}
-		if len(rows) > 0 {
-			t.print(rows)
+		t.prog.Send(*c)
+		switch {
+		case c.full == nil:
+		case *c.full != nil && held == nil:
+			held = &heldLines{}
+		case *c.full == nil && held != nil:
+			t.printRows(held.close(t))
+			held = nil
 		}
-		if c != nil {
-			t.prog.Send(*c)
+	}
+}
+
+// printRows prints lines, wrapped.
+func (t *Terminal) printRows(lines []string) {
+	t.settle()
+	var rows []string
+	for _, l := range lines {
+		rows = append(rows, wrapLine(l, int(t.width.Load())-1, t.opts.Color)...)
+		for height := t.batch(); len(rows) >= height; rows = rows[height:] {
+			t.print(rows[:height])
 		}
+	}
+	if len(rows) > 0 {
+		t.print(rows)
 	}
 }
 

@@ -25,13 +25,15 @@ type output struct {
 	first    string        // goes before the next frame
 	framed   chan struct{} // closed once a frame has been drawn
 	onScreen frame
-	believed int // the row of the cursor in the frame, as the renderer believes
+	alt      atomic.Bool // the whole screen is ours: the alternate one is shown
+	believed int         // the row of the cursor in the frame, as the renderer believes
 }
 
 // A frame is what the editor draws: rows, and the cursor.
 type frame struct {
 	rows []string
 	x, y int
+	full bool // it is the whole screen
 }
 
 func newOutput(f *os.File, width func() int, failed func(error)) *output {
@@ -47,6 +49,7 @@ func (o *output) Write(b []byte) (int, error) {
 		return 0, o.err
 	}
 	n := len(b)
+	o.switched(b)
 	switch {
 	case bytes.Contains(b, []byte(ansi.SetModeBracketedPaste)):
 		// The first frame after each start switches that on.
@@ -58,7 +61,7 @@ func (o *output) Write(b []byte) (int, error) {
 	case bytes.HasPrefix(b, []byte(ansi.ResetModeTextCursorEnable)), bytes.HasPrefix(b, []byte(ansi.SetModeSynchronizedOutput)):
 		latest := o.latest.Load()
 		o.believed = latest.y
-		if w, _, err := term.GetSize(int(o.f.Fd())); err == nil && w < o.width() {
+		if w, _, err := term.GetSize(int(o.f.Fd())); err == nil && w < o.width() && !latest.full && !o.onScreen.full {
 			// The terminal has become narrower and bubbletea does not know yet. What is on the screen can still
 			// be found; this frame could not. Another follows.
 			return n, nil
@@ -78,6 +81,15 @@ func (o *output) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return n, nil
+}
+
+// switched notes which of the two screens b leaves shown.
+func (o *output) switched(b []byte) {
+	on := bytes.LastIndex(b, []byte(ansi.SetModeAltScreenSaveCursor))
+	off := bytes.LastIndex(b, []byte(ansi.ResetModeAltScreenSaveCursor))
+	if on != off {
+		o.alt.Store(on > off)
+	}
 }
 
 // drawn is called with mu held.
@@ -101,6 +113,10 @@ var (
 func (o *output) reflow(width int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.onScreen.full {
+		o.first = "" // what is drawn there has its place
+		return
+	}
 	width = max(width, 1)
 	y := o.onScreen.y + o.onScreen.x/width
 	for _, r := range o.onScreen.rows[:min(o.onScreen.y, len(o.onScreen.rows))] {

@@ -4,24 +4,34 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
+	"duet.example/duet"
 	"duet.example/duet/console"
+	"duet.example/duet/desk"
 )
 
 // editorEnv makes the test binary run an editor instead of the tests, for a terminal of its own. It holds the path of a
 // unix socket from which the editor takes its orders.
 const editorEnv = "DUET_TEST_EDITOR"
 
+// deskEnv has it run a server with a desk and a session, which tells its address on that socket.
+const deskEnv = "DUET_TEST_DESK"
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(editorEnv); path != "" {
+		if os.Getenv(deskEnv) != "" {
+			os.Exit(runDesk(path))
+		}
 		os.Exit(runEditor(path))
 	}
 	goleak.VerifyTestMain(m)
@@ -69,6 +79,52 @@ func runEditor(path string) int {
 			}
 		}
 	}
+}
+
+// runDesk is a server whose operator sits at this terminal.
+func runDesk(path string) int {
+	orders, err := net.Dial("unix", path)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer orders.Close()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	var s *console.Session
+	face, err := console.NewTerminal(console.TerminalOptions{
+		Complete: func(line string, cursor int) (int, []string) { return s.Complete(line, cursor) },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	d := &desk.Desk{}
+	s = console.NewSession(console.Options{
+		Table: d.Operator("console"), Operator: "console", Face: face, Server: true, Farewell: "bye", Terminal: true,
+		Full: os.Getenv("DUET_TEST_FULL") != "",
+	})
+	srv := &duet.Server{Handler: d, Farewell: "bye", Trace: d.Trace(), ErrorLog: slog.New(slog.DiscardHandler)}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	fmt.Fprintln(orders, ln.Addr())
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer cancel()
+	out := s.Run(ctx)
+	down, stop := context.WithTimeout(context.Background(), 5*time.Second)
+	defer stop()
+	_ = srv.Shutdown(down)
+	<-served
+	s.Close()
+	if err := face.Close(); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Printf("ended %d\n", out)
+	return 0
 }
 
 func obey(t *console.Terminal, orders net.Conn) {

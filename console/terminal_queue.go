@@ -20,6 +20,7 @@ type change struct {
 	open                          *bool
 	why                           string
 	bell                          bool
+	full                          *func() View // what it points to may be nil: back to the lines
 }
 
 // An entry of the queue: lines, and what is to change once they are printed.

@@ -17,11 +17,11 @@ func (s *Session) keeps() bool {
 }
 
 // keeping is keeps with s.mu held.
-func (s *Session) keeping() bool { return s.quiet }
+func (s *Session) keeping() bool { return s.viewer != nil || s.quiet }
 
 // keep keeps lines of conversation n, or of duet's own (0). s.mu is held.
 func (s *Session) keep(n uint64, own bool, lines []string) {
-	if s.keeping() && (n != 0 || !s.quiet) {
+	if s.viewer != nil || s.quiet && n != 0 {
 		s.logs.add(n, own, lines...)
 	}
 }
@@ -49,8 +49,10 @@ func (s *Session) showUnread(n uint64, most int) {
 	p := s.live[n]
 	var lines []string
 	all := true
-	if p != nil && p.unread > 0 {
-		lines, all = s.logs.from(n, p.since)
+	if p != nil {
+		if p.since > 0 {
+			lines, all = s.logs.from(n, p.since)
+		}
 		p.unread, p.since = 0, 0
 	}
 	s.mu.Unlock()

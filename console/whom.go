@@ -15,8 +15,8 @@ const nameWidth = 16
 
 // A peer is one at the other side of a live conversation, as the operator was told of it.
 type peer struct {
-	addr, name string
-	// unread is how many messages were said and not shown, since is the line of the log with which they begin.
+	addr, name, note string
+	// unread is how many messages were said and not seen, since the line of the log with which those begin that were not even printed.
 	unread int
 	since  uint64
 	// waits: it has said something that nobody has answered.
