@@ -284,6 +284,8 @@ func TestNumbers(t *testing.T) {
 		for range 20 {
 			st.peer(t).want("hi\n")
 		}
+		// The roster forgets a conversation a moment after its end was told.
+		waitFor(t, func() bool { return len(slices.Collect(st.Conns())) == 20 })
 		want := uint64(4)
 		for c := range st.Conns() {
 			if c.ID() != want {
