@@ -27,6 +27,19 @@ func TestPeers(t *testing.T) {
 			p.fin()
 			p.wantEOF()
 		}, "", duet.EndPeerClosed},
+		{"C-1 greeting of several lines", &duet.Server{Greeting: "one\r\n\ntwo\n", Framing: framing.CRLF}, func(p *peer) {
+			p.want("one\r\n\r\ntwo\r\n")
+			p.fin()
+			p.wantEOF()
+		}, "", duet.EndPeerClosed},
+		{"C-1 greeting that is one message all the same", &duet.Server{Greeting: "one\ntwo\n", Framing: framing.NUL}, func(p *peer) {
+			p.want("one\ntwo\n\x00")
+			p.fin()
+			p.wantEOF()
+		}, "", duet.EndPeerClosed},
+		{"C-1 greeting that cannot be sent", &duet.Server{Greeting: "one\x00two", Framing: framing.NUL}, func(p *peer) {
+			p.wantEOF()
+		}, "", duet.EndHandlerFailed},
 		{"C-1 no greeting", &duet.Server{}, func(p *peer) {
 			p.fin()
 			p.wantEOF()

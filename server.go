@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,7 +45,8 @@ type Server struct {
 	Framing framing.Framing
 	// MaxMessage is the longest message in bytes. Zero is framing.DefaultMaxMessage.
 	MaxMessage int
-	// Greeting is sent to each peer first. Empty: nothing is.
+	// Greeting is sent to each peer first. Empty: nothing is. One that holds what ends a message in
+	// the Framing is sent line by line, a message each.
 	Greeting string
 	// Farewell is the word that ends a conversation, `bye` for example. Empty: none does.
 	Farewell string
@@ -232,8 +234,24 @@ func (s *Server) greet(c *Conn) error {
 	if s.set.greeting == "" || c.Stopped() != EndNone {
 		return nil
 	}
-	if err := c.Send(s.ctx, []byte(s.set.greeting)); err != nil && ReasonOf(err) != EndReset {
-		return err
+	err := c.Send(s.ctx, []byte(s.set.greeting))
+	if errors.Is(err, ErrDelimiter) {
+		err = s.greetByLine(c)
+	}
+	var gone *Error
+	if errors.As(err, &gone) && gone.Reason == EndReset {
+		return nil
+	}
+	return err
+}
+
+// greetByLine sends a greeting that its framing cannot carry as one message.
+func (s *Server) greetByLine(c *Conn) error {
+	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s.set.greeting)
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
+		if err := c.Send(s.ctx, []byte(line)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
