@@ -40,8 +40,9 @@ func Dial(ctx context.Context, address string) (*Conn, error) {
 	return new(Dialer).Dial(ctx, address)
 }
 
-// Dial connects to address: host:port, :port, port, unix:PATH, or a URL. An error is an [*Error]; its Reason is
-// EndTimeout where connecting took too long.
+// Dial connects to address: host:port, :port, port, unix:PATH, or a URL. An error is an [*Error], whose Reason is
+// EndTimeout where connecting took too long and EndNone otherwise; where address is none, it is
+// transport's own ([transport.AddressError], [transport.SchemeError]).
 func (d *Dialer) Dial(ctx context.Context, address string) (*Conn, error) {
 	a, err := transport.ParseAddress(transport.DefaultConnect, address)
 	if err != nil {

@@ -12,7 +12,7 @@
 //   - One goroutine receives; it is the handler's own. A second one writes, only while something is queued.
 //   - A conversation in which nobody speaks holds one goroutine and no buffer.
 //   - Server keeps the roster (numbers, limits, who is here) and knows nothing of what a Handler does.
-//   - Handlers (package handler, desk, room) stand above; they see *Conn and Message, never sockets or screens.
+//   - Handlers (packages handler and desk) stand above; they see *Conn and Message, never sockets or screens.
 //   - Whatever watches (explain, events, metrics) enters as a Trace and changes nothing.
 //   - One function closes (finish in close.go), and every conversation ends with one named EndReason.
 //   - What one peer does never delays, loses or ends another's conversation.

@@ -130,7 +130,8 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Timeout() bool { return e.Reason == EndTimeout || e.Reason == EndIdle }
 
 // ReasonOf tells which ending an error of the network, of a framing or of a
-// conversation stands for. A nil error is EndClosed, io.EOF EndPeerClosed; what is unknown EndReset.
+// conversation stands for. A nil error is EndClosed, io.EOF EndPeerClosed; what is unknown EndReset,
+// so do not ask it about errors that end nothing: ErrDelimiter, or a Dial that failed.
 func ReasonOf(err error) EndReason {
 	var de *Error
 	switch {
