@@ -204,11 +204,11 @@ func helpCommand() *cobra.Command {
 			about.InitDefaultHelpFlag()
 			return about.Help()
 		},
-		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 			var names []string
 			if len(args) == 0 {
 				for _, sub := range c.Root().Commands() {
-					if sub.IsAvailableCommand() {
+					if sub.IsAvailableCommand() && strings.HasPrefix(sub.Name(), word) {
 						names = append(names, sub.Name())
 					}
 				}
