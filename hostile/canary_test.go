@@ -21,9 +21,10 @@ type canary struct {
 	conn   net.Conn
 	answer func(seq int) string
 	slots  chan struct{} // as many as may be on their way
-	hush   sync.Mutex    // held while it pauses
+	turn   chan struct{} // of one: whoever has put something in may have it speak, or keep it quiet
 	quit   context.CancelFunc
-	wg     sync.WaitGroup
+	talk   sync.WaitGroup // the goroutine that speaks
+	wg     sync.WaitGroup // the one that listens
 
 	mu    sync.Mutex
 	sent  []time.Time // by sequence number
@@ -57,13 +58,14 @@ func hatch(t *testing.T, s *server, op *operator, answer func(seq int) string, g
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &canary{
-		t: t, conn: conn, answer: answer, slots: make(chan struct{}, canaryWindow), quit: cancel, took: map[string][]time.Duration{},
+		t: t, conn: conn, answer: answer, slots: make(chan struct{}, canaryWindow), turn: make(chan struct{}, 1), quit: cancel, took: map[string][]time.Duration{},
 	}
-	c.wg.Go(func() { c.speak(ctx) })
+	c.talk.Go(func() { c.speak(ctx) })
 	c.wg.Go(func() { c.listen(greeting) })
 	t.Cleanup(func() {
 		cancel()
 		_ = conn.Close()
+		c.talk.Wait()
 		c.wg.Wait()
 	})
 	return c
@@ -78,12 +80,16 @@ func (c *canary) speak(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		c.hush.Lock()
+		select {
+		case c.turn <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
 		c.mu.Lock()
 		c.sent = append(c.sent, time.Now())
 		c.mu.Unlock()
 		_, err := io.WriteString(c.conn, word(seq)+"\n")
-		c.hush.Unlock()
+		<-c.turn
 		if err != nil {
 			c.fail(err)
 			return
@@ -138,9 +144,9 @@ func (c *canary) enters(phase string) {
 }
 
 // pauses keeps it quiet until it goesOn.
-func (c *canary) pauses() { c.hush.Lock() }
+func (c *canary) pauses() { c.turn <- struct{}{} }
 
-func (c *canary) goesOn() { c.hush.Unlock() }
+func (c *canary) goesOn() { <-c.turn }
 
 // wantAlive: nothing has gone wrong so far.
 func (c *canary) wantAlive() {
@@ -156,6 +162,7 @@ func (c *canary) wantAlive() {
 func (c *canary) wantAll() (words int) {
 	c.t.Helper()
 	c.quit()
+	c.talk.Wait()
 	all := eventually(c.t, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 func TestOutOfDescriptors(t *testing.T) {
 	const (
 		limit  = 64
+		wasted = 30                      // of them are taken, so that there are fewer than the server knows
 		held   = 120                     // more than the limit, no more than can wait to be accepted besides
 		looked = time.Second             // how long it is stuck
 		most   = looked * 5 / 100        // of a processor
@@ -21,7 +22,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	)
 	for _, st := range stages {
 		t.Run(st.name, func(t *testing.T) {
-			s, op := st.begin(t, limit)
+			s, op := st.begin(t, limit, wasted)
 			first := st.hatch(t, s, op)
 			first.talks(10)
 
@@ -69,4 +70,41 @@ func connect(t *testing.T, s *server) net.Conn {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// A server that knows how few descriptors it may have stays well when more come than that.
+func TestFewDescriptors(t *testing.T) {
+	const (
+		limit = 64
+		held  = 120
+	)
+	for _, st := range stages {
+		t.Run(st.name, func(t *testing.T) {
+			s, op := st.begin(t, limit, 0)
+			first := st.hatch(t, s, op)
+			first.talks(10)
+			crowd := make([]net.Conn, held)
+			for i := range crowd {
+				crowd[i] = connect(t, s)
+			}
+			first.talks(100)
+			if sockets, _ := descriptors(t, s.cmd.Process.Pid); sockets >= limit {
+				t.Errorf("it has %d sockets", sockets)
+			}
+			first.wantAll()
+			for _, c := range crowd {
+				_ = c.Close()
+			}
+			if !eventually(t, func() bool { sockets, _ := descriptors(t, s.cmd.Process.Pid); return sockets <= limit/2 }) {
+				t.Fatal("its sockets stay open")
+			}
+			next := st.hatch(t, s, op)
+			next.talks(10)
+			next.wantAll()
+			first.leaves()
+			next.leaves()
+			s.wantWell()
+			s.wantAccount()
+		})
+	}
 }

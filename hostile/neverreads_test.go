@@ -27,7 +27,7 @@ func TestNeverReads(t *testing.T) {
 	)
 	say := func(i int) string { return fmt.Sprintf("line %d %s", i, strings.Repeat("说 ", 25)) }
 	var told atomic.Bool
-	s := startDuet(t, 1000, func(line []byte) {
+	s := startDuet(t, 1000, 0, func(line []byte) {
 		if bytes.HasPrefix(line, departure) && bytes.Contains(line, []byte("has ended: slow-peer")) {
 			told.Store(true)
 		}

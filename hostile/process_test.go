@@ -39,11 +39,20 @@ type server struct {
 	done   chan struct{}  // closed when it has ended
 }
 
-// startDuet starts the real duet with at most so many descriptors.
-func startDuet(t *testing.T, descriptors int, hear func([]byte), args ...string) *server {
+// startDuet starts the real duet with at most so many descriptors, some of which are taken already.
+func startDuet(t *testing.T, descriptors, taken int, hear func([]byte), args ...string) *server {
 	t.Helper()
 	script := fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, descriptors)
-	return start(t, strings.Join(args, " "), hear, exec.Command("sh", append([]string{"-c", script, duetPath}, args...)...))
+	cmd := exec.Command("sh", append([]string{"-c", script, duetPath}, args...)...)
+	for range taken {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	}
+	return start(t, strings.Join(args, " "), hear, cmd)
 }
 
 // startPlain starts what duet is compared with.

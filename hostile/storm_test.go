@@ -14,7 +14,7 @@ import (
 
 const (
 	// stormDescriptors are fewer than a crowd wants, and more than all others of a storm do.
-	stormDescriptors = 300
+	stormDescriptors = 500
 	// worstP99 is what a canary must never have to wait. A machine that is busy makes it wait long by itself.
 	worstP99 = time.Second
 	// idleTime is how long the canary is alone before the storm.
@@ -41,27 +41,27 @@ type figure struct {
 // A stage is a server with what is particular about it.
 type stage struct {
 	name     string
-	start    func(t *testing.T, descriptors int, hear func([]byte)) *server
+	start    func(t *testing.T, descriptors, taken int, hear func([]byte)) *server
 	answer   func(seq int) string
 	greeting string
 	ends     []string // how some of the conversations must have ended: each is a guard that held
 	operator bool     // a person answers the canary through stdin
 }
 
-func listen(args ...string) func(*testing.T, int, func([]byte)) *server {
+func listen(args ...string) func(*testing.T, int, int, func([]byte)) *server {
 	args = append([]string{"listen", ":0", "--max-message", strconv.Itoa(hostile.MaxMessage), "--send-timeout", "1s", "-v"}, args...)
-	return func(t *testing.T, descriptors int, hear func([]byte)) *server {
-		return startDuet(t, descriptors, hear, args...)
+	return func(t *testing.T, descriptors, taken int, hear func([]byte)) *server {
+		return startDuet(t, descriptors, taken, hear, args...)
 	}
 }
 
 // begin starts the stage's server, with an operator where it wants one.
-func (st stage) begin(t *testing.T, descriptors int) (*server, *operator) {
+func (st stage) begin(t *testing.T, descriptors, taken int) (*server, *operator) {
 	if !st.operator {
-		return st.start(t, descriptors, nil), nil
+		return st.start(t, descriptors, taken, nil), nil
 	}
 	op := &operator{typing: make(chan string, 10*canaryWindow), arrived: map[string]int{}}
-	s := st.start(t, descriptors, op.hear)
+	s := st.start(t, descriptors, taken, op.hear)
 	op.begin(s)
 	return s, op
 }
@@ -78,7 +78,7 @@ var stages = []stage{
 
 var plain = stage{
 	"plain Go echo",
-	func(t *testing.T, descriptors int, _ func([]byte)) *server { return startPlain(t, descriptors) },
+	func(t *testing.T, descriptors, _ int, _ func([]byte)) *server { return startPlain(t, descriptors) },
 	word, "", nil, false,
 }
 
@@ -115,7 +115,7 @@ func TestCanary(t *testing.T) {
 
 // underStorm has a canary talk alone, then during a first storm, then during n sessions in all.
 func (st stage) underStorm(t *testing.T, n int) figure {
-	s, op := st.begin(t, stormDescriptors)
+	s, op := st.begin(t, stormDescriptors, 0)
 	pid := s.cmd.Process.Pid
 	f := figure{Server: st.name, Sessions: n}
 	// What a first conversation leaves behind is no leak.
@@ -241,7 +241,7 @@ func (s *server) wantAccount(ends ...string) {
 
 // goroutinesIdle is how many a server has that had one conversation and no storm.
 func (st stage) goroutinesIdle(t *testing.T) int {
-	s, op := st.begin(t, stormDescriptors)
+	s, op := st.begin(t, stormDescriptors, 0)
 	first := st.hatch(t, s, op)
 	first.talks(10)
 	first.wantAll()

@@ -99,9 +99,10 @@ func outcomeOf(err error) string {
 		return NoConnect
 	case errors.Is(err, io.EOF):
 		return Ended
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ENOTCONN):
 		return Reset
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &ne) && ne.Timeout():
+	// What is closed from this side while it is used was given up because its context had ended.
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, net.ErrClosed), errors.As(err, &ne) && ne.Timeout():
 		return TimedOut
 	}
 	return Failed
