@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -261,4 +262,36 @@ func TestWriterStopsAfterAnError(t *testing.T) {
 	if writes != 1 {
 		t.Errorf("%d writes", writes)
 	}
+}
+
+// A reader that waits does not keep the room that one long line took.
+func TestReaderKeepsLittle(t *testing.T) {
+	const readers, long, most = 16, 1 << 20, 128 << 10
+	text := `{"do":"send","conn":1,"text":"` + strings.Repeat("x", long) + "\"}\n" + `{"do":"watch"}` + "\n"
+	all := make([]*event.Reader, readers)
+	before := heap()
+	for i := range all {
+		all[i] = event.NewReader(strings.NewReader(text), 0)
+		for range 2 {
+			if _, err := all[i].Request(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if held := heap() - before; held > readers*most {
+		t.Errorf("%d readers hold %d bytes, want %d each at most", readers, held, most)
+	}
+	for _, r := range all {
+		if _, err := r.Request(); !errors.Is(err, io.EOF) {
+			t.Error(err)
+		}
+	}
+}
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
