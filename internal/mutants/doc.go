@@ -11,6 +11,6 @@
 //	+	if false {
 //
 // Lines with - and those with a blank before them must stand in the file exactly once, together, and become
-// those with + and a blank. Each test is a package and what -run takes; one of them turning red is
+// those with + and a blank; @@ begins such lines elsewhere in the file. Each test is a package and what -run takes; one of them turning red is
 // enough. `hang: red` is for guards without which a test ends in its timeout only.
 package mutants

@@ -44,7 +44,7 @@ func TestMutants(t *testing.T) {
 	var shops []*workshop
 	fit := new(fitness)
 	for range parallel {
-		shops = append(shops, newWorkshop(t, root, tree, 40*time.Second, fit))
+		shops = append(shops, newWorkshop(t, root, tree, 25*time.Second, fit))
 	}
 	count := map[verdict]int{}
 	var mu sync.Mutex

@@ -15,12 +15,15 @@ const root = "../.."
 
 // A mutant is the code without one guard.
 type mutant struct {
-	name     string
-	file     string // below the module's folder
-	suites   []suite
-	hangs    bool   // a timeout is red
-	old, new string // whole lines
+	name   string
+	file   string // below the module's folder
+	suites []suite
+	hangs  bool // a timeout is red
+	hunks  []hunk
 }
+
+// A hunk is whole lines, and what becomes of them.
+type hunk struct{ old, new string }
 
 // A suite is tests of one package.
 type suite struct{ pkg, run string }
@@ -49,16 +52,21 @@ func parse(name string, text []byte) ([]mutant, error) {
 }
 
 func (m *mutant) take(line string) error {
-	switch line[0] {
-	case '-':
-		m.old += line[1:] + "\n"
+	if strings.ContainsAny(line[:1], "-+ ") {
+		if len(m.hunks) == 0 {
+			m.hunks = make([]hunk, 1)
+		}
+		h := &m.hunks[len(m.hunks)-1]
+		if line[0] != '+' {
+			h.old += line[1:] + "\n"
+		}
+		if line[0] != '-' {
+			h.new += line[1:] + "\n"
+		}
 		return nil
-	case '+':
-		m.new += line[1:] + "\n"
-		return nil
-	case ' ':
-		m.old += line[1:] + "\n"
-		m.new += line[1:] + "\n"
+	}
+	if line == "@@" {
+		m.hunks = append(m.hunks, hunk{})
 		return nil
 	}
 	key, value, _ := strings.Cut(line, ":")
@@ -82,11 +90,14 @@ func (m *mutant) take(line string) error {
 // apply takes the guard out of the file's text.
 func (m *mutant) apply(text []byte) ([]byte, error) {
 	whole := append([]byte("\n"), text...)
-	old := []byte("\n" + m.old)
-	if n := bytes.Count(whole, old); n != 1 {
-		return nil, fmt.Errorf("%s: what %s takes out stands there %d times, want once:\n%s", m.file, m.name, n, m.old)
+	for _, h := range m.hunks {
+		old := []byte("\n" + h.old)
+		if n := bytes.Count(whole, old); n != 1 {
+			return nil, fmt.Errorf("%s: what %s takes out stands there %d times, want once:\n%s", m.file, m.name, n, h.old)
+		}
+		whole = bytes.Replace(whole, old, []byte("\n"+h.new), 1)
 	}
-	return bytes.Replace(whole, old, []byte("\n"+m.new), 1)[1:], nil
+	return whole[1:], nil
 }
 
 // check says what is wrong with a mutant, but for what running it shows.
@@ -94,8 +105,13 @@ func (m *mutant) check(dir string) error {
 	switch {
 	case m.name == "" || m.file == "" || len(m.suites) == 0:
 		return fmt.Errorf("mutant %q of %q: name, file or test is missing", m.name, m.file)
-	case m.old == "" || m.old == m.new:
+	case len(m.hunks) == 0:
 		return fmt.Errorf("%s takes nothing out", m.name)
+	}
+	for _, h := range m.hunks {
+		if h.old == "" || h.old == h.new {
+			return fmt.Errorf("%s takes nothing out", m.name)
+		}
 	}
 	text, err := os.ReadFile(filepath.Join(dir, m.file))
 	if err != nil {
