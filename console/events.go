@@ -51,7 +51,9 @@ func (s *Session) hasEnough() bool {
 
 func (s *Session) arrived(e desk.Event) {
 	s.mu.Lock()
-	s.live[e.Number] = &peer{addr: e.Peer, name: e.Name}
+	p := &peer{addr: e.Peer}
+	p.rename(e.Name)
+	s.live[e.Number] = p
 	if s.target == 0 && len(s.live) == 1 {
 		s.target = e.Number
 		if s.former != 0 {
@@ -137,7 +139,7 @@ func (s *Session) answered(e desk.Event) {
 func (s *Session) named(e desk.Event) {
 	s.mu.Lock()
 	if p := s.live[e.Number]; p != nil {
-		p.name = e.Name
+		p.rename(e.Name)
 	}
 	s.mu.Unlock()
 	words := fmt.Sprintf("client %d has no name any more", e.Number)

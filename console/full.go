@@ -69,16 +69,15 @@ func (s *Session) redraw() {
 func (s *Session) view() View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := View{Title: "nobody is being answered"}
+	v := View{Title: "nobody is being answered", Peers: make([]ViewPeer, 0, len(s.live))}
+	typing := make(map[uint64]bool, len(s.partials))
+	for _, p := range s.partials {
+		typing[p.number] = true
+	}
 	for _, n := range slices.Sorted(maps.Keys(s.live)) {
 		p := s.live[n]
-		name := safe(p.name)
-		if name == "" {
-			name = AddressWords(p.addr)
-		}
-		typing := slices.ContainsFunc(s.partials, func(p partial) bool { return p.number == n })
 		v.Peers = append(v.Peers, ViewPeer{
-			Number: n, Name: name, Unread: p.unread, Chosen: n == s.target, Waits: p.waits, Typing: typing,
+			Number: n, Name: p.shown, Unread: p.unread, Chosen: n == s.target, Waits: p.waits, Typing: typing[n],
 		})
 	}
 	of := s.target

@@ -16,11 +16,20 @@ const nameWidth = 16
 // A peer is one at the other side of a live conversation, as the operator was told of it.
 type peer struct {
 	addr, name, note string
+	shown            string // its name or its address, in safe form
 	// unread is how many messages were said and not seen, since the line of the log with which those begin that were not even printed.
 	unread int
 	since  uint64
 	// waits: it has said something that nobody has answered.
 	waits bool
+}
+
+// rename gives it a name, or takes it away.
+func (p *peer) rename(name string) {
+	p.name, p.shown = name, safe(name)
+	if name == "" {
+		p.shown = AddressWords(p.addr)
+	}
 }
 
 // who names conversation n for people: its number, and its name. It is safe text.
