@@ -55,9 +55,27 @@ var _ duet.Handler = (*Desk)(nil)
 func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
 	s := d.arrive(ctx, c)
 	if d.Next != nil {
-		return d.leave(ctx, s, d.Next.ServeConn(ctx, c))
+		return d.watchNext(ctx, s)
 	}
 	return d.leave(ctx, s, d.listen(ctx, s))
+}
+
+// errNoReturn: a handler panicked, or left its goroutine. The server has the stack.
+var errNoReturn = errors.New("the handler did not return")
+
+// watchNext has Next answer. Its conversation leaves the desk also where it panics.
+//
+//go:noinline
+func (d *Desk) watchNext(ctx context.Context, s *seat) error {
+	returned := false
+	defer func() {
+		if !returned {
+			_ = d.leave(ctx, s, errNoReturn)
+		}
+	}()
+	err := d.Next.ServeConn(ctx, s.conn)
+	returned = true
+	return d.leave(ctx, s, err)
 }
 
 // arrive and leave are functions of their own because of what they keep on the stack: it would stand
@@ -77,7 +95,7 @@ func (d *Desk) leave(ctx context.Context, s *seat, err error) error {
 	case reason == duet.EndNone && ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		err, reason = nil, duet.EndClosed
 	case reason == duet.EndNone:
-		reason = duet.ReasonOf(err)
+		reason = outcome(s.conn, err)
 	}
 	if cause == nil && err != nil && !errors.Is(err, io.EOF) {
 		cause = err
@@ -94,6 +112,18 @@ func (d *Desk) leave(ctx context.Context, s *seat, err error) error {
 	left.Ended, left.Reason, left.Err = e.Time, reason, cause
 	tell(ctx, d.unseat(s, left), e)
 	return err
+}
+
+// outcome is the ending that what a handler returned stands for, as the server has it.
+func outcome(c *duet.Conn, err error) duet.EndReason {
+	var de *duet.Error
+	switch why := c.Stopped(); {
+	case why != duet.EndNone:
+		return why
+	case err == nil, errors.Is(err, io.EOF), errors.As(err, &de) && de.Reason != duet.EndNone:
+		return duet.ReasonOf(err)
+	}
+	return duet.EndHandlerFailed
 }
 
 func (d *Desk) listen(ctx context.Context, s *seat) error {
