@@ -120,7 +120,7 @@ func (d *sitting) run(ctx context.Context, path string) error {
 		return err
 	}
 	switch {
-	case d.full && !d.person():
+	case d.full && !d.edits():
 		return usagef("--full wants a terminal")
 	case d.full && d.console:
 		return usagef("--full excludes --console")
@@ -134,7 +134,7 @@ func (d *sitting) run(ctx context.Context, path string) error {
 		return err
 	}
 	defer func() { _ = r.Close() }()
-	b, err := d.openBooth(&d.talk, console.Options{Table: r, Operator: name, Server: true, Away: true})
+	b, err := d.openBooth(&d.talk, console.Options{Table: r, Operator: name, Server: true, Away: true, Full: d.full})
 	if err != nil {
 		return err
 	}

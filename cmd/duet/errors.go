@@ -29,7 +29,7 @@ func explainError(err error) (text, hint string, code int) {
 	case errors.Is(err, console.ErrTerminalLost): // as SIGHUP, which may come later or not at all
 		return console.ErrTerminalLost.Error(), "", exitSignal + 1
 	case errors.As(err, &ue):
-		return ue.Error(), "duet --help, duet listen --help and duet connect --help show what there is", exitUsage
+		return ue.Error(), "duet --help, and --help after a command, show what there is", exitUsage
 	case errors.As(err, &se):
 		return se.Error(), "an address is host:port, :port, port, [::1]:port, unix:PATH or tcp://host:port", exitUsage
 	case errors.As(err, &ae):

@@ -97,7 +97,7 @@ func (l *listen) run(ctx context.Context, args []string) error {
 	switch {
 	case l.echo && l.discard:
 		return usagef("--echo and --discard exclude each other")
-	case l.full && !l.person():
+	case l.full && !l.edits():
 		return usagef("--full wants a terminal")
 	case l.full && (l.console || l.json):
 		return usagef("--full excludes --console and --json")

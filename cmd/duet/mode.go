@@ -26,6 +26,9 @@ func isTerminal(stream any) bool {
 // person reports whether a person is at the terminal: then the console is the editor.
 func (a *app) person() bool { return isTerminal(a.stdin) && isTerminal(a.stdout) }
 
+// edits reports whether the terminal is one that the editor can use.
+func (a *app) edits() bool { return a.person() && os.Getenv("TERM") != "dumb" }
+
 // wantsConsole: where there is a terminal, or where a script asks for lines; where it asks for events, not.
 func (a *app) wantsConsole(t *talk) bool { return !t.json && (t.console || t.once > 0 || a.person()) }
 
@@ -90,7 +93,7 @@ func awaitEnd[T any](ended <-chan T, say func(format string, args ...any)) T {
 func (a *app) openBooth(t *talk, o console.Options) (*booth, error) {
 	o.Farewell, o.Turns, o.Once, o.Quiet = t.farewell, t.turns, t.once, t.quiet
 	o.Color, o.Stamps, o.Hex, o.Bell, o.Title = t.colored(isTerminal(a.stdout)), t.stamp, t.hex, t.bell, t.title
-	if t.console || !a.person() || os.Getenv("TERM") == "dumb" {
+	if t.console || !a.edits() {
 		in := a.stdin
 		if f, ok := in.(*os.File); ok {
 			if s, err := bulk.NewStdin(f); err == nil {

@@ -56,8 +56,9 @@ func programOf(ts *testscript.TestScript, name string) *program {
 type program struct {
 	cmd      *exec.Cmd
 	stdin    *os.File
-	stdout   *os.File // the reading end
-	tty      *os.File // the terminal, as the program has it; nil: none
+	stdout   *os.File      // the reading end
+	heard    chan struct{} // closed when nobody reads stdout any more
+	tty      *os.File      // the terminal, as the program has it; nil: none
 	before   *term.State
 	out, err *printed
 	ended    chan struct{} // closed when it has ended and all it printed is there
@@ -114,13 +115,16 @@ func startProgram(ts *testscript.TestScript, w *world, o startOptions, args []st
 		return nil, err
 	}
 	defer errW.Close()
-	p.stdout = stdout
+	p.stdout, p.heard = stdout, make(chan struct{})
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = stdin, outW, errW
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
 	var reading sync.WaitGroup
-	reading.Go(func() { _, _ = io.Copy(p.out, stdout) })
+	reading.Go(func() {
+		defer close(p.heard)
+		_, _ = io.Copy(p.out, stdout)
+	})
 	reading.Go(func() { _, _ = io.Copy(p.err, stderr) })
 	go func() {
 		defer close(p.ended)
@@ -232,6 +236,10 @@ func (p *program) end() (int, error) {
 func (p *program) closeOutput() {
 	// A deadline takes the reader off before the end is closed.
 	_ = p.stdout.SetReadDeadline(time.Now())
+	<-p.heard
+	// A program that is just being started has it too, until it runs: what is printed meanwhile would find a reader.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	_ = p.stdout.Close()
 }
 

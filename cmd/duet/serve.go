@@ -171,7 +171,7 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 	}
 	defer closeControl()
 	b, err := l.openBooth(&l.talk, console.Options{
-		Table: d.Operator(operatorHere), Operator: operatorHere, Server: true, Explainer: l.explain,
+		Table: d.Operator(operatorHere), Operator: operatorHere, Server: true, Full: l.full, Explainer: l.explain,
 	})
 	if err != nil {
 		return err
