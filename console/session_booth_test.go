@@ -149,7 +149,13 @@ func openAt(t *testing.T, d *desk.Desk, o console.Options) *booth {
 	if o.Table == nil {
 		o.Table = d.Operator("console")
 	}
-	o.Operator, o.Face, o.Farewell = "console", b.face, "bye"
+	o.Operator, o.Farewell = "console", "bye"
+	switch f := o.Face.(type) {
+	case nil:
+		o.Face = b.face
+	case *fakeFull:
+		b.face = f.fakeFace
+	}
 	b.Session = console.NewSession(o)
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	b.wg.Go(func() { b.out <- b.Run(b.ctx) })
