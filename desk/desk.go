@@ -16,7 +16,6 @@ import (
 
 	"duet.example/duet"
 	"duet.example/duet/framing"
-	"duet.example/duet/internal/charset"
 )
 
 // ErrNobody says that there is no such conversation, or not any more.
@@ -30,7 +29,7 @@ type Desk struct {
 	// and end them. It wants Trace to be the server's, or part of it. nil: the operators alone answer.
 	Next duet.Handler
 	// Encoding is what peers' text is in; nil is UTF-8.
-	Encoding *charset.Encoding
+	Encoding *Encoding
 	// Gate keeps addresses out, for Ban and Reload (an *admission.Gate). nil: they fail with ErrNoGate.
 	Gate Gate
 
@@ -229,7 +228,7 @@ func (d *Desk) numbers() []uint64 {
 }
 
 // SetEncoding changes what the text of conversation n is in. ErrNobody where there is none.
-func (d *Desk) SetEncoding(n uint64, e *charset.Encoding) error {
+func (d *Desk) SetEncoding(n uint64, e *Encoding) error {
 	s, err := d.find(n)
 	if err != nil {
 		return err
@@ -250,7 +249,7 @@ func (d *Desk) SetFraming(n uint64, f framing.Framing) error {
 	return nil
 }
 
-func (d *Desk) encodingOf(s *seat) *charset.Encoding {
+func (d *Desk) encodingOf(s *seat) *Encoding {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return s.encoding

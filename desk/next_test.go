@@ -3,6 +3,7 @@ package desk_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
@@ -59,4 +60,15 @@ func TestNextEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+func ExampleParseEncoding() {
+	e, err := desk.ParseEncoding("gb18030")
+	if err != nil {
+		panic(err)
+	}
+	d := &desk.Desk{Encoding: e} // the Handler of a duet.Server
+	err = d.Say(context.Background(), 1, "你好")
+	fmt.Println(err)
+	// Output: no such conversation 1
 }

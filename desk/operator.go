@@ -14,7 +14,6 @@ import (
 	"duet.example/duet"
 	"duet.example/duet/admission"
 	"duet.example/duet/framing"
-	"duet.example/duet/internal/charset"
 )
 
 // A Gate keeps addresses out; *admission.Gate is one.
@@ -66,7 +65,7 @@ func (o *Operator) SetFraming(_ context.Context, n uint64, name string) error {
 
 // SetEncoding changes what the text of conversation n is in.
 func (o *Operator) SetEncoding(_ context.Context, n uint64, name string) error {
-	e, err := charset.Lookup(name)
+	e, err := ParseEncoding(name)
 	if err != nil {
 		return err
 	}

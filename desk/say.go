@@ -8,7 +8,7 @@ import (
 )
 
 // Say sends text to conversation n, in its encoding, through its bounded queue. It
-// fails where a character cannot be encoded (*charset.UnencodableError) or the body cannot be framed
+// fails where a character cannot be encoded ([*UnencodableError]) or the body cannot be framed
 // (duet.ErrDelimiter), and with ErrNobody; then nothing is sent.
 //
 // It waits for nobody but those who watch, to tell them, and not after ctx has ended.

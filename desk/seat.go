@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"duet.example/duet"
-	"duet.example/duet/internal/charset"
 )
 
 // lastSize is how much of a peer's last message the roster keeps: a look at it, and no buffer.
@@ -24,7 +23,7 @@ type seat struct {
 	saidBye  bool // an operator has said the farewell; under speaking
 
 	// Under Desk.mu:
-	encoding *charset.Encoding
+	encoding *Encoding
 	name     string
 	note     string
 	endedBy  string // the operator who kicked it

@@ -27,7 +27,7 @@ type Table interface {
 	DeliverAll(ctx context.Context, n uint64, bodies iter.Seq2[[]byte, error]) (messages, bytes int, err error)
 	Bye(ctx context.Context, n uint64) error
 
-	// SetFraming and SetEncoding change how a conversation is read and written, by the names that framing.Parse and charset.Lookup take.
+	// SetFraming and SetEncoding change how a conversation is read and written, by the names that framing.Parse and ParseEncoding take.
 	SetFraming(ctx context.Context, n uint64, name string) error
 	SetEncoding(ctx context.Context, n uint64, name string) error
 	// Name gives a conversation a name, Note a note; empty takes it away.

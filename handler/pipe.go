@@ -43,7 +43,7 @@ var (
 //
 // The zero Pipe finishes sending at once and throws away what comes.
 type Pipe struct {
-	// In is what the peer gets. An *os.File, a *bulk.Stdin and what has SetReadDeadline (a net.Conn) can be left while
+	// In is what the peer gets. An *os.File and what has SetReadDeadline (a net.Conn) can be left while
 	// they are silent; for another Reader ServeConn has to wait until its Read returns. nil is at its end.
 	In io.Reader
 	// Out gets what the peer says. Like In, if it has to be left while it takes nothing: an *os.File, or what has
