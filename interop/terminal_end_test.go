@@ -100,7 +100,8 @@ func (p *person) afterwards(code string) {
 	p.noTrace()
 }
 
-// free fails unless somebody can listen at port now, without asking for the right to take it over.
+// free fails unless somebody can listen at port now, as any Go program does (with SO_REUSEADDR: TIME_WAIT is no matter, a
+// listener that is left is).
 func free(t *testing.T, port string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:"+port)
