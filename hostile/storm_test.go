@@ -123,8 +123,8 @@ func (st stage) underStorm(t *testing.T, n int) figure {
 	first.talks(10)
 	first.wantAll()
 	c := st.hatch(t, s, op)
-	first.leaves() // not before: the console numbers nobody who is alone
 	c.talks(50)
+	first.leaves() // not before: the console numbers nobody who is alone
 	c.enters("idle")
 	c.lasts(idleTime)
 	f.Idle = c.pace("idle")
