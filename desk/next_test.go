@@ -70,5 +70,5 @@ func ExampleParseEncoding() {
 	d := &desk.Desk{Encoding: e} // the Handler of a duet.Server
 	err = d.Say(context.Background(), 1, "你好")
 	fmt.Println(err)
-	// Output: no such conversation 1
+	// Output: 1: no such conversation
 }
