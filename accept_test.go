@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -81,6 +84,108 @@ func TestShutdown_WhileAcceptPauses(t *testing.T) {
 		time.Sleep(time.Minute)
 		if n := strings.Count(log.String(), "\n"); n > 7 {
 			t.Errorf("%d log lines in a minute", n)
+		}
+		time.Sleep(time.Millisecond) // it pauses for a second, and has just begun to
+		began := time.Now()
+		s.Close()
+		wantErr(t, "Serve", <-served, duet.ErrServerClosed)
+		if d := time.Since(began); d != 0 {
+			t.Errorf("the pause held it for %v", d)
+		}
+	})
+}
+
+// A script is a listener that fails where it says so, and otherwise has the next connection.
+type script struct {
+	net.Listener
+	fails []bool
+}
+
+func (s *script) Accept() (net.Conn, error) {
+	if len(s.fails) > 0 {
+		fails := s.fails[0]
+		s.fails = s.fails[1:]
+		if fails {
+			return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+		}
+	}
+	return s.Listener.Accept()
+}
+
+// Where accepting has worked in between, the first pause is a short one again.
+func TestAccept_PausesAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBuffer
+		var pauses []time.Duration
+		s := &duet.Server{ErrorLog: log.logger(), Trace: &duet.Trace{
+			AcceptPaused: func(_ error, d time.Duration) { pauses = append(pauses, d) },
+		}}
+		l := duettest.NewListener()
+		nc, err := l.Dial(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(&script{l, []bool{true, true, true, false, true}}) }()
+		time.Sleep(time.Second)
+		nc.Close()
+		s.Close()
+		wantErr(t, "Serve", <-served, duet.ErrServerClosed)
+		if len(pauses) != 4 || pauses[2] != 20*time.Millisecond || pauses[3] != 5*time.Millisecond {
+			t.Errorf("pauses %v", pauses)
+		}
+	})
+}
+
+// Deserted fails, and has nobody for who gives up a descriptor to take a peer.
+type deserted struct {
+	net.Listener
+	fails    bool
+	deadline time.Time
+	once     sync.Once
+	closed   chan struct{}
+}
+
+func (d *deserted) SetDeadline(t time.Time) error {
+	d.deadline = t
+	return nil
+}
+
+func (d *deserted) Accept() (net.Conn, error) {
+	if d.fails = !d.fails; d.fails {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	var over <-chan time.Time
+	if !d.deadline.IsZero() {
+		over = time.After(time.Until(d.deadline))
+	}
+	select {
+	case <-over:
+		return nil, os.ErrDeadlineExceeded
+	case <-d.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (d *deserted) Close() error {
+	d.once.Do(func() { close(d.closed) })
+	return d.Listener.Close()
+}
+
+// A peer that was there when descriptors ran out may have gone when one was given up for it.
+func TestAccept_SpareForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBuffer
+		var pauses atomic.Int64
+		s := &duet.Server{ErrorLog: log.logger(), Busy: "no room", Trace: &duet.Trace{
+			AcceptPaused: func(error, time.Duration) { pauses.Add(1) },
+		}}
+		served := make(chan error, 1)
+		l := &deserted{Listener: duettest.NewListener(), closed: make(chan struct{})}
+		go func() { served <- s.Serve(l) }()
+		time.Sleep(time.Minute)
+		if n := pauses.Load(); n < 60 {
+			t.Errorf("in a minute it paused %d times", n)
 		}
 		s.Close()
 		wantErr(t, "Serve", <-served, duet.ErrServerClosed)

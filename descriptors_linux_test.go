@@ -203,4 +203,31 @@ func TestDescriptors(t *testing.T) {
 			return answer == "here\n"
 		})
 	})
+	t.Run("a crowd", func(t *testing.T) {
+		f := startFew(t, -1, "no room")
+		for {
+			p, answer := f.meet()
+			if answer != "here\n" {
+				p.Close()
+				break
+			}
+		}
+		const crowd, round = 80, 16
+		before := f.usage()
+		var all []*peer
+		for range crowd {
+			nc, err := net.Dial("tcp", f.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, newPeer(t, nc))
+		}
+		for _, p := range all {
+			p.want("no room\n")
+		}
+		after := f.usage()
+		if told, pauses := after.full-before.full, after.pauses-before.pauses; told != crowd || pauses < crowd/round {
+			t.Errorf("%d were told in %d pauses, want no more than %d in each", told, pauses, round)
+		}
+	})
 }

@@ -63,8 +63,12 @@ func TestIdle_NotByWriting(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 		})
+		began := time.Now()
 		_, err := c.Receive(context.Background())
 		wantErr(t, "Receive", err, duet.ErrIdle)
+		if d := time.Since(began); !about(d, time.Minute) {
+			t.Errorf("idle after %v, want a minute", d)
+		}
 	})
 }
 
