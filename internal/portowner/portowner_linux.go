@@ -37,6 +37,11 @@ func find(ip netip.Addr, port uint16) (int, string, bool) {
 	if len(inodes) == 0 {
 		return 0, "", false
 	}
+	return owner(inodes, deadline)
+}
+
+// owner looks for a process that holds one of the sockets.
+func owner(inodes map[string]bool, deadline time.Time) (int, string, bool) {
 	for _, pid := range names("/proc") {
 		n, err := strconv.Atoi(pid)
 		if err != nil {

@@ -1,7 +1,10 @@
 package portowner
 
 import (
+	"io"
+	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -40,5 +43,36 @@ func TestListenersOfTable(t *testing.T) {
 		if len(found) != 1 || !found["socket:["+tt.want+"]"] {
 			t.Errorf("%s port %d: got %v, want %s", tt.ip, tt.port, found, tt.want)
 		}
+	}
+}
+
+// Whoever asks is about to be told of an error, and does not wait long for a hint.
+func TestGivesUp(t *testing.T) {
+	for _, tt := range []struct {
+		left time.Duration
+		want bool
+	}{{time.Minute, true}, {-time.Minute, false}} {
+		deadline := time.Now().Add(tt.left)
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := netip.MustParseAddrPort(l.Addr().String())
+		table, err := os.Open("/proc/net/tcp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]bool{}
+		listeners(found, table, at.Addr(), at.Port(), deadline)
+		if got := len(found) == 1; got != tt.want {
+			t.Errorf("with %v left the table has %v", tt.left, found)
+		}
+		table.Seek(0, io.SeekStart)
+		listeners(found, table, at.Addr(), at.Port(), time.Now().Add(time.Minute))
+		if pid, _, ok := owner(found, deadline); ok != tt.want || ok && pid != os.Getpid() {
+			t.Errorf("with %v left the owner is %d, %v", tt.left, pid, ok)
+		}
+		table.Close()
+		l.Close()
 	}
 }
