@@ -208,10 +208,14 @@ const hex = "0123456789abcdef"
 
 // appendSpelled spells one character out: a byte, or the UTF-8 of a code point.
 func appendSpelled(dst, char []byte) []byte {
-	r, n := utf8.DecodeRune(char)
 	switch {
 	case char[0] == '\n':
 		return append(dst, '\\', 'n')
+	case len(char) == 1:
+		return append(dst, '\\', 'x', hex[char[0]>>4], hex[char[0]&15])
+	}
+	r, n := utf8.DecodeRune(char)
+	switch {
 	case n == 1:
 		return append(dst, '\\', 'x', hex[char[0]>>4], hex[char[0]&15])
 	case r <= 0x9f:

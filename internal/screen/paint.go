@@ -100,12 +100,14 @@ func (p *painter) grow(char []byte) {
 }
 
 func (p *painter) spell(char []byte) {
-	p.out = append(p.out, p.style.On...)
-	before := len(p.out)
-	p.out = appendSpelled(p.out, char)
-	p.measure()
-	p.column += len(p.out) - before
-	p.out = append(p.out, p.style.Off...)
+	if len(p.run) > 0 {
+		p.measure()
+	}
+	out := append(p.out, p.style.On...)
+	before := len(out)
+	out = appendSpelled(out, char)
+	p.column += len(out) - before
+	p.out = append(out, p.style.Off...)
 }
 
 func (p *painter) tab() {
