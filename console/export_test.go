@@ -9,3 +9,27 @@ func ViewRows(v View, w, h int, input []string, down int) []string {
 	}
 	return v.rows(w, h, input, to, false)
 }
+
+// KeptBytes is how many bytes are kept when each of so many conversations says so many lines, and how many lines of the first
+// and of the last of them.
+func KeptBytes(conversations, lines int, line string) (size, first, last int) {
+	l := newLogs()
+	for n := range conversations {
+		for range lines {
+			l.add(uint64(n+1), false, line)
+		}
+	}
+	for _, one := range l.of {
+		for _, kept := range one.lines {
+			size += len(kept.text)
+		}
+	}
+	return size, len(l.of[1].lines), len(l.of[uint64(conversations)].lines)
+}
+
+// Held gives what is printed when so many lines were held while the full view was open.
+func Held(lines []string) []string {
+	h := &heldLines{}
+	h.add(lines)
+	return h.close(&Terminal{out: &output{}})
+}

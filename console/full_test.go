@@ -13,6 +13,7 @@ import (
 
 	"duet.example/duet/console"
 	"duet.example/duet/desk"
+	"duet.example/duet/framing"
 )
 
 // A fakeFull is a fakeFace with a full view.
@@ -252,4 +253,47 @@ func (lostWatch) Stop()                                    {}
 func (b *booth) chooses(key string) {
 	b.face.inputs <- console.Input{Kind: console.Choose, Text: key}
 	synctest.Wait()
+}
+
+// Many conversations share what is kept in all; none loses everything to the others.
+func TestKeptWordsOfMany(t *testing.T) {
+	size, first, last := console.KeptBytes(200, 500, strings.Repeat("x", 500))
+	if size > 16<<20 || size < 4<<20 || first == 0 || last == 0 {
+		t.Errorf("%d bytes are kept, %d and %d lines", size, first, last)
+	}
+}
+
+func TestHeldLines(t *testing.T) {
+	var lines []string
+	for i := range 1003 {
+		lines = append(lines, fmt.Sprint(i))
+	}
+	if got := console.Held(lines[:5]); !slices.Equal(got, lines[:5]) {
+		t.Errorf("%q", got)
+	}
+	if got := console.Held(lines); len(got) != 1001 || got[0] != "… 3 lines before these" || got[1] != "3" {
+		t.Errorf("%d lines: %q …", len(got), got[:2])
+	}
+	if got := console.Held(slices.Repeat([]string{strings.Repeat("x", 1<<19)}, 4)); len(got) != 3 || got[0] != "… 2 lines before these" {
+		t.Errorf("%d lines: %.30q …", len(got), got[0])
+	}
+}
+
+// A long message that was only counted is shown with its end.
+func TestQuietLongMessage(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := open(t, console.Options{Server: true})
+		b.connect()
+		two := b.connect(with(framing.Length))
+		b.types("/quiet")
+		b.face.take()
+		b.says(two, strings.Repeat("line\n", 1500)+"last")
+		b.says(two, "more")
+		b.prompts("1 (2 unread) >>> ")
+		b.types("/use 2")
+		lines := b.face.take()
+		if len(lines) != 1001 || lines[0] != "client 2 has said more before this" || lines[999] != "【Client 2】 last" || lines[1000] != "【Client 2】 more" {
+			t.Errorf("%d lines: %q …", len(lines), lines[:min(2, len(lines))])
+		}
+	})
 }

@@ -6,7 +6,11 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -279,6 +283,26 @@ func TestFullScreenEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestFullScreenEndsBySignal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pid")
+	shell := `before=$(stty -g); sh -c 'echo $$ > $PIDFILE; exec $EDITOR'; test "$before" = "$(stty -g)" && echo as before; cat`
+	s := startDesk(t, 60, 14, shell, "DUET_TEST_FULL=1", "PIDFILE="+file)
+	s.WaitFor("0 clients")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	s.WaitFor("ended 0\nas before")
+	s.onFull(false)
 }
 
 func TestFullScreenSuspended(t *testing.T) {
