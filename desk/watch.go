@@ -14,7 +14,7 @@ import (
 // operator whose screen is stuck must not be stuck too.
 const (
 	watchEvents = 256
-	watchBytes  = 4 << 20
+	watchBytes  = 2 << 20
 )
 
 // Errors of Next.

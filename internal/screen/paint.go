@@ -63,6 +63,18 @@ func (p *painter) flush(held []byte) {
 	}
 }
 
+// spelledSize guesses how much room u needs beyond its own length: enough for bytes that are spelled out, so that a
+// hostile line does not make the output grow again and again, and too much for text in other scripts, up to a bound.
+func spelledSize(u []byte, st Style) int {
+	odd := 0
+	for _, c := range u {
+		if c < ' ' || c >= 0x7f {
+			odd++
+		}
+	}
+	return min(odd*(3+len(st.On)+len(st.Off)), 4*len(u), 1<<20)
+}
+
 func printable(b []byte) int {
 	n := 0
 	for n < len(b) && b[n] >= ' ' && b[n] < 0x7f {

@@ -52,7 +52,7 @@ func Line(u Untrusted, st Style) string {
 	if n == len(u) {
 		return string(u)
 	}
-	p := painter{style: st, out: make([]byte, 0, len(u)+64)}
+	p := painter{style: st, out: make([]byte, 0, len(u)+spelledSize(u, st)+64)}
 	p.paint(u, true)
 	return string(p.out)
 }
