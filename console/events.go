@@ -53,6 +53,10 @@ func (s *Session) arrived(e desk.Event) {
 	s.mu.Lock()
 	p := &peer{addr: e.Peer}
 	p.rename(e.Name)
+	if was, ok := s.before[e.Number]; ok {
+		p.note, p.waits = was.Note, !was.Waiting.IsZero()
+		delete(s.before, e.Number)
+	}
 	s.live[e.Number] = p
 	if s.target == 0 && len(s.live) == 1 {
 		s.target = e.Number

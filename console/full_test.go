@@ -153,6 +153,24 @@ func TestFull(t *testing.T) {
 	})
 }
 
+// Who sits down later learns who waits, and what is noted.
+func TestFullLater(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		first := open(t, console.Options{Server: true})
+		one, two := first.connect(), first.connect()
+		first.says(one, "x")
+		first.says(two, "x")
+		first.types("answered", "/name 2 eve", "/note 2 rude")
+		face := &fakeFull{fakeFace: &fakeFace{inputs: make(chan console.Input)}}
+		b := openAt(t, first.desk, console.Options{Server: true, Full: true, Face: face})
+		b.types("/use eve")
+		v, _ := face.now(t)
+		if len(v.Peers) != 2 || v.Peers[0].Waits || !v.Peers[1].Waits || v.Peers[1].Name != "eve" || !strings.HasSuffix(v.Title, ": rude") {
+			t.Errorf("%q %+v", v.Title, v.Peers)
+		}
+	})
+}
+
 // In quiet mode the full view counts, too, and what was counted is printed when it has been chosen.
 func TestFullAndQuiet(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -288,11 +306,10 @@ func TestQuietLongMessage(t *testing.T) {
 		b.types("/quiet")
 		b.face.take()
 		b.says(two, strings.Repeat("line\n", 1500)+"last")
-		b.says(two, "more")
-		b.prompts("1 (2 unread) >>> ")
+		b.prompts("1 (1 unread) >>> ")
 		b.types("/use 2")
 		lines := b.face.take()
-		if len(lines) != 1001 || lines[0] != "client 2 has said more before this" || lines[999] != "【Client 2】 last" || lines[1000] != "【Client 2】 more" {
+		if len(lines) != 1001 || lines[0] != "client 2 has said more before this" || lines[1000] != "【Client 2】 last" {
 			t.Errorf("%d lines: %q …", len(lines), lines[:min(2, len(lines))])
 		}
 	})

@@ -103,9 +103,10 @@ type Session struct {
 
 	mu       sync.Mutex
 	live     map[uint64]*peer
-	target   uint64    // who is answered; 0: nobody
-	former   uint64    // who was answered before and has left
-	switched time.Time // when target last became another one without being asked
+	before   map[uint64]desk.Entry // who was there already, until their arrival is told
+	target   uint64                // who is answered; 0: nobody
+	former   uint64                // who was answered before and has left
+	switched time.Time             // when target last became another one without being asked
 	myTurn   map[uint64]bool
 	hex      bool
 	heard    int
@@ -142,6 +143,10 @@ func NewSession(o Options) *Session {
 	}
 	if s.o.Server {
 		s.viewer, _ = o.Face.(FullFace)
+		s.before = make(map[uint64]desk.Entry)
+		for _, e := range o.Table.Roster() {
+			s.before[e.Number] = e
+		}
 	}
 	if o.Full && s.viewer != nil {
 		s.setFull(true)
