@@ -77,37 +77,59 @@ func waitABit(ctx context.Context, err error) bool {
 	return true
 }
 
-// serve serves one who is connected.
+// serve serves one who is connected. When ctx ends, who watches is told what has happened up to then, and that nothing follows.
 func (k *Control) serve(ctx context.Context, nc net.Conn) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
-	defer stop()
 	defer func() { _ = nc.Close() }()
-	k.Lines(ctx, nc, deadlineWriter{nc}, false)
+	w := &deadlineWriter{nc: nc}
+	stop := context.AfterFunc(ctx, w.last)
+	defer stop()
+	if watched := k.Lines(ctx, nc, w, false); watched && ctx.Err() != nil {
+		_ = event.NewWriter(w).WriteLine(event.Event{Type: event.Stopped, Time: time.Now()})
+	}
 }
 
-// A deadlineWriter gives each write controlWrite to be taken.
-type deadlineWriter struct{ nc net.Conn }
+// A deadlineWriter gives each write controlWrite to be taken, and all that follow last controlLast together.
+type deadlineWriter struct {
+	nc net.Conn
 
-func (w deadlineWriter) Write(p []byte) (int, error) {
-	_ = w.nc.SetWriteDeadline(time.Now().Add(controlWrite))
+	mu    sync.Mutex
+	ended bool
+}
+
+// controlLast is how long what happened last is waited for.
+const controlLast = 2 * time.Second
+
+func (w *deadlineWriter) last() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	_ = w.nc.SetWriteDeadline(time.Now().Add(controlLast))
+}
+
+func (w *deadlineWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	if !w.ended {
+		_ = w.nc.SetWriteDeadline(time.Now().Add(controlWrite))
+	}
+	w.mu.Unlock()
 	return w.nc.Write(p)
 }
 
 // Lines does what the requests from r ask, and writes replies and, with watch or once it is asked for, events to w.
 // It returns at the end of r, or when writing fails; where it watches, only when writing fails or ctx ends.
 // A line that is no request gets a reply that says so, and nothing else happens. Reading ends with ctx where r has SetReadDeadline or Cancel.
-func (k *Control) Lines(ctx context.Context, r io.Reader, w io.Writer, watch bool) {
+// What had happened by then is still written. watched tells whether events were asked for.
+func (k *Control) Lines(ctx context.Context, r io.Reader, w io.Writer, watch bool) (watched bool) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	c := &controlled{control: k, out: event.NewWriter(w), operator: "control", cancel: cancel}
-	defer c.watching.Wait()
+	defer func() {
+		cancel()
+		c.watching.Wait()
+	}()
 	stop := context.AfterFunc(ctx, func() { interrupt(r) })
 	defer stop()
 	if c.out.WriteLine(event.Hello{Program: "duet", Version: k.Version, Time: time.Now()}) != nil {
-		cancel()
-		return
+		return false
 	}
 	if watch {
 		c.watch(ctx)
@@ -119,8 +141,7 @@ func (k *Control) Lines(ctx context.Context, r io.Reader, w io.Writer, watch boo
 		switch {
 		case errors.As(err, &bad):
 			if c.out.WriteLine(event.Reply{ID: bad.ID, Error: bad.Error()}) != nil {
-				cancel()
-				return
+				return c.watches
 			}
 			continue
 		case err != nil:
@@ -128,15 +149,15 @@ func (k *Control) Lines(ctx context.Context, r io.Reader, w io.Writer, watch boo
 				<-ctx.Done() // the end of what is asked is not the end of what is told
 			}
 			cancel()
-			return
+			return c.watches
 		}
 		for _, reply := range c.do(ctx, req) {
 			if c.out.WriteLine(reply) != nil {
-				cancel()
-				return
+				return c.watches
 			}
 		}
 	}
+	return c.watches
 }
 
 // interrupt ends a read that waits, where the reader can be told: a connection, or one with Cancel.
@@ -159,19 +180,26 @@ type controlled struct {
 	watching sync.WaitGroup
 }
 
-// watch writes events from now on. One who does not take them is dropped.
-func (c *controlled) watch(ctx context.Context) {
+// watch writes first, if there is something, and then events from now on. One who does not take them is dropped. It watches
+// before it writes: who acts on what it says misses nothing.
+func (c *controlled) watch(ctx context.Context, first ...event.Line) {
+	var w *Watch
+	if !c.watches {
+		w = c.control.Desk.watchFar()
+		if at := c.control.Address; at != "" {
+			first = append(first, event.Event{Type: event.Listening, Time: time.Now(), Address: at})
+		}
+	}
+	for _, line := range first {
+		if c.out.WriteLine(line) != nil {
+			c.cancel()
+			break
+		}
+	}
 	if c.watches {
 		return
 	}
 	c.watches = true
-	if at := c.control.Address; at != "" {
-		if c.out.WriteLine(event.Event{Type: event.Listening, Time: time.Now(), Address: at}) != nil {
-			c.cancel()
-			return
-		}
-	}
-	w := c.control.Desk.watchFar()
 	c.watching.Go(func() {
 		defer w.Stop()
 		for {
@@ -199,11 +227,7 @@ func (c *controlled) do(ctx context.Context, r event.Request) []event.Reply {
 	case event.DoList:
 		return c.list(o, r)
 	case event.DoWatch:
-		// The reply comes before the first event.
-		if err := c.out.WriteLine(event.Reply{ID: r.ID, OK: true}); err != nil {
-			return nil
-		}
-		c.watch(ctx)
+		c.watch(ctx, event.Reply{ID: r.ID, OK: true})
 		return nil
 	case event.DoSend:
 		err = send(ctx, o, r.Conn, r)

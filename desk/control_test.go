@@ -263,9 +263,27 @@ func TestControlEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := r.Watch()
+	raw, err := dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	in := bufio.NewReader(raw)
+	_, _ = io.WriteString(raw, `{"do":"watch"}`+"\n")
+	for range 2 { // hello, and the reply
+		if _, err := in.ReadBytes('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.Notice("the last word")
 	stop()
-	if _, err := w.Next(t.Context()); err == nil {
-		t.Error("the watch goes on")
+	if rest, err := io.ReadAll(in); err != nil || !strings.Contains(string(rest), "the last word") || !strings.Contains(string(rest), `"type":"stopped"`) {
+		t.Errorf("told at the end: %q, %v", rest, err)
+	}
+	for {
+		if _, err := w.Next(t.Context()); err != nil {
+			break // what came before is told first
+		}
 	}
 	if err := r.Say(t.Context(), 1, "x"); err == nil {
 		t.Error("said something to nobody")
