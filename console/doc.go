@@ -9,9 +9,12 @@
 // appear without disturbing what is being typed; [Plain] is lines in and lines out, for scripts. A Face knows no
 // conversations and a Session no terminal.
 //
+// A [FullFace] has the whole screen for a [View] as well: everybody at the side, the words of the chosen conversation.
+// The session keeps the last words of each conversation for it, within bounds; Terminal draws it.
+//
 // Everything that comes from a peer, from an error or from the file system passes internal/screen before it reaches
-// a face. Each line of a peer's words begins with a label of its own (【Client】, 【Client 2】, 【Server】), so that none
-// can pose as duet's; what duet itself has to say has no label.
+// a face. Each line of a peer's words begins with a label of its own (【Client】, 【Client 2 anna】, 【Server】), as do
+// those of other operators (【desk → 2 anna】), so that none can pose as duet's; what duet itself has to say has no label.
 //
 // An [Explainer] narrates the calls of the network. It is a duet.Trace and a transport.StepFunc that print lines.
 package console
