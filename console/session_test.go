@@ -247,10 +247,12 @@ func TestPartialLines(t *testing.T) {
 				continue
 			}
 			b.partial("【Client 3】 login3: ")
+			write("\x1b[2J\r")
+			b.partial(`【Client 3】 login3: \x1b[2J`)
 			write("x\n") // is said in full
 			b.partial("【Client 2】 login2: ")
 		}
-		b.shown("【Client 3】 login3: x")
+		b.shown(`【Client 3】 login3: \x1b[2J\x0dx`)
 		time.Sleep(2 * time.Second) // quiet makes messages of them
 		synctest.Wait()
 		b.partial("")
