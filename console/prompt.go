@@ -55,6 +55,9 @@ func (s *Session) toShow() setting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := setting{done: true, prompt: ">>> ", open: true}
+	if s.o.HoldInput {
+		return now // a script sees no prompt, and working it out takes time for each thing said
+	}
 	switch {
 	case s.target != 0 && !s.alone(s.target):
 		now.prompt = s.whoOf(s.target) + " " + now.prompt
