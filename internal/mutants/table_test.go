@@ -216,7 +216,7 @@ func TestTableIsChecked(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := parse("x", []byte("nmae: x\n")); err == nil || err.Error() != `x:1: "nmae: x" is no line of a mutant` {
+	if _, err := parse("x", []byte("title: x\n")); err == nil || err.Error() != `x:1: "title: x" is no line of a mutant` {
 		t.Error(err)
 	}
 }
