@@ -29,6 +29,10 @@ type connect struct {
 
 func (a *app) connectCommand() *cobra.Command {
 	k := &connect{app: a}
+	return k.command()
+}
+
+func (k *connect) command() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "connect [flags] [ADDRESS]",
 		Short: "Connect to a server and talk with it",
@@ -59,21 +63,33 @@ end of stdin the answer is still read to its end.`,
 	return c
 }
 
+// connectTime is how long connecting may take where no flag says it. The system would try for minutes.
+const connectTime = 10 * time.Second
+
+// resolve checks the flags and what they come to.
+func (k *connect) resolve() error {
+	if err := k.talk.resolve(); err != nil {
+		return err
+	}
+	if k.connectTimeout < 0 || k.retryFor < 0 {
+		return usagef("a timeout is not below zero")
+	}
+	k.connectTimeout = k.bound("connect-timeout", k.connectTimeout)
+	if k.connectTimeout == 0 && !k.given("connect-timeout") {
+		k.connectTimeout = connectTime
+	}
+	if k.retryFor > 0 {
+		k.retry = true
+	}
+	return nil
+}
+
 func (k *connect) run(ctx context.Context, args []string) error {
 	if err := k.resolve(); err != nil {
 		return err
 	}
 	if k.fd >= 0 && (len(args) > 0 || k.retry || k.reconnect) {
 		return usagef("--fd excludes an address, --retry and --reconnect")
-	}
-	if k.connectTimeout < 0 || k.retryFor < 0 {
-		return usagef("a timeout is not below zero")
-	}
-	if k.connectTimeout == 0 {
-		k.connectTimeout = k.timeout
-	}
-	if k.retryFor > 0 {
-		k.retry = true
 	}
 	k.explain = k.explainer(&k.talk)
 	var err error

@@ -43,6 +43,8 @@ type talk struct {
 	verbose     bool
 	quiet       bool
 
+	given func(flag string) bool // whether a flag stands on the command line
+
 	// What the flags come to; set by resolve. bye is the farewell as the peer gets it.
 	bye   string
 	frame framing.Framing
@@ -52,6 +54,7 @@ type talk struct {
 
 func (t *talk) register(f *pflag.FlagSet) {
 	f.SortFlags = false
+	t.given = f.Changed
 	f.BoolVarP(&t.ipv4, "ipv4", "4", false, "use IPv4 only")
 	f.BoolVarP(&t.ipv6, "ipv6", "6", false, "use IPv6 only")
 	t.fd = -1
@@ -120,13 +123,20 @@ func (t *talk) resolve() error {
 	if t.bye, err = t.encoded("farewell", t.farewell); err != nil {
 		return err
 	}
-	if t.idleTimeout == 0 {
-		t.idleTimeout = t.timeout
-	}
-	if t.sendTimeout == 0 {
-		t.sendTimeout = t.timeout
+	t.idleTimeout = t.bound("idle-timeout", t.idleTimeout)
+	t.sendTimeout = t.bound("send-timeout", t.sendTimeout)
+	if t.sendTimeout == 0 && t.given("send-timeout") {
+		t.sendTimeout = -1 // the zero of a Dialer and a Server is their default
 	}
 	return nil
+}
+
+// bound is the timeout of a flag: what was given, zero too, which is none, or else what --timeout says of all.
+func (t *talk) bound(flag string, d time.Duration) time.Duration {
+	if t.given(flag) {
+		return d
+	}
+	return t.timeout
 }
 
 // resolveFace checks the flags of a console.
