@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"sync"
-	"time"
 
 	"duet.example/duet"
 	"duet.example/duet/desk"
@@ -118,9 +117,3 @@ func (l *link) cut() {
 func (b *booth) onInterrupt(f func()) {
 	go b.Session.AwaitInterrupt(f)
 }
-
-// Waiting for a server grows from the first to the last of these, with jitter.
-const (
-	firstWait = 100 * time.Millisecond
-	lastWait  = 5 * time.Second
-)

@@ -9,8 +9,25 @@ import (
 	"duet.example/duet"
 )
 
+// Waiting for a server grows from the first to the last of these, with jitter.
+const (
+	firstWait = 100 * time.Millisecond
+	lastWait  = 5 * time.Second
+)
+
+// pauseBefore is how long to wait after so many attempts in vain, the first being 0: twice as long each time, up to lastWait,
+// and then by jitter, from 0 to 1, from half to one and a half of that.
+func pauseBefore(attempt int, jitter float64) time.Duration {
+	wait := lastWait
+	if attempt < 10 { // beyond that it would not be shorter, and in the end overflow
+		wait = min(firstWait<<attempt, lastWait)
+	}
+	return wait/2 + time.Duration(jitter*float64(wait))
+}
+
 // persist connects, and tries again while nobody answers: with growing waits and
 // jitter, so that many clients do not come back at the same moment. It says a line for each change of state.
+// What no waiting mends, such as a port that has no such name, ends it.
 func (k *connect) persist(ctx context.Context, d *duet.Dialer) (*duet.Conn, error) {
 	if k.retryFor > 0 {
 		var cancel context.CancelFunc
@@ -19,7 +36,7 @@ func (k *connect) persist(ctx context.Context, d *duet.Dialer) (*duet.Conn, erro
 	}
 	said := ""
 	var last error
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+	for attempt := 0; ; attempt++ {
 		c, err := d.DialAddress(ctx, k.addr)
 		if err == nil {
 			return c, nil
@@ -27,7 +44,10 @@ func (k *connect) persist(ctx context.Context, d *duet.Dialer) (*duet.Conn, erro
 		if last == nil || ctx.Err() == nil {
 			last = err
 		}
-		text, _, _ := explainError(last)
+		text, _, code := explainError(last)
+		if code == exitUsage {
+			return nil, last
+		}
 		if errors.Is(context.Cause(ctx), errRetryFor) {
 			k.say("gave up after %v", k.retryFor)
 			return nil, last
@@ -39,7 +59,7 @@ func (k *connect) persist(ctx context.Context, d *duet.Dialer) (*duet.Conn, erro
 			k.say("%s; trying again until it answers", text)
 			said = text
 		}
-		pause := time.NewTimer(wait/2 + rand.N(wait))
+		pause := time.NewTimer(pauseBefore(attempt, rand.Float64()))
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
