@@ -336,3 +336,19 @@ func TestSendToPeerThatDoesNotRead(t *testing.T) {
 		b.shown("not all sent: " + path)
 	})
 }
+
+func TestNoticeWhileTalking(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := open(t, console.Options{Server: true})
+		b.NoticeWhileTalking("nobody yet")
+		b.shows()
+		p := b.connect()
+		b.face.take()
+		b.NoticeWhileTalking("still")
+		b.shows("still")
+		b.leaves(p)
+		b.shown("has ended: peer-closed")
+		b.NoticeWhileTalking("too late")
+		b.shows()
+	})
+}

@@ -203,7 +203,7 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		link.goodbye()
 	}
 	b.onInterrupt(link.cut)
-	awaitEnd(link.ended, k.say)
+	awaitEnd(link.ended, b.sayingGoodbye(&k.talk))
 	cerr := b.close()
 	switch {
 	case out == console.Interrupted:
@@ -237,7 +237,11 @@ func (k *connect) tell(ctx context.Context, d *duet.Dialer, c *duet.Conn) error 
 	case <-x.ended:
 	}
 	link.goodbye()
-	awaitEnd(link.ended, k.say)
+	awaitEnd(link.ended, func() {
+		if isTerminal(k.stderr) {
+			k.say(goodbyeWords)
+		}
+	})
 	if err := x.close(); err != nil {
 		return err
 	}

@@ -75,16 +75,28 @@ func (b *booth) tell(t *talk) func(format string, args ...any) {
 // goodbyePatience is how long ending takes before one who waits is told how to have it at once.
 const goodbyePatience = 300 * time.Millisecond
 
-// awaitEnd waits for what ended gives. Where that takes its time, for peers that do not close, it says so.
-func awaitEnd[T any](ended <-chan T, say func(format string, args ...any)) T {
-	late := time.NewTimer(goodbyePatience)
-	defer late.Stop()
+// goodbyeWords tell how to have it at once.
+const goodbyeWords = "saying goodbye; Ctrl-C again ends at once"
+
+// awaitEnd waits for what ended gives. Where that takes its time, for peers that do not close, late says so.
+func awaitEnd[T any](ended <-chan T, late func()) T {
+	timer := time.NewTimer(goodbyePatience)
+	defer timer.Stop()
 	select {
 	case v := <-ended:
 		return v
-	case <-late.C:
-		say("saying goodbye; Ctrl-C again ends at once")
+	case <-timer.C:
+		late()
 		return <-ended
+	}
+}
+
+// sayingGoodbye says that goodbyes take their time, to a person only: a script has no Ctrl-C to press.
+func (b *booth) sayingGoodbye(t *talk) func() {
+	return func() {
+		if b.editor && !t.quiet {
+			b.NoticeWhileTalking(goodbyeWords)
+		}
 	}
 }
 

@@ -195,7 +195,7 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 	out := b.Run(serving)
 	stop()
 	b.onInterrupt(func() { _ = s.Close() })
-	err = awaitEnd(served, say)
+	err = awaitEnd(served, b.sayingGoodbye(&l.talk))
 	if cerr := b.close(); err == nil {
 		err = cerr
 	}
