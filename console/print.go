@@ -28,16 +28,6 @@ func (s *Session) Notice(text string) {
 	s.printLines(lines...)
 }
 
-// NoticeWhileTalking is Notice where somebody is still here; where everybody is shown to have left, it prints nothing.
-// It waits for what is being printed.
-func (s *Session) NoticeWhileTalking(text string) {
-	s.showMu.Lock()
-	defer s.showMu.Unlock()
-	if len(s.present()) > 0 {
-		s.Notice(text)
-	}
-}
-
 // noticef is Notice with a format.
 func (s *Session) noticef(format string, args ...any) { s.Notice(fmt.Sprintf(format, args...)) }
 

@@ -337,18 +337,20 @@ func TestSendToPeerThatDoesNotRead(t *testing.T) {
 	})
 }
 
-func TestNoticeWhileTalking(t *testing.T) {
+func TestTalking(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := open(t, console.Options{Server: true})
-		b.NoticeWhileTalking("nobody yet")
-		b.shows()
+		if b.Talking() {
+			t.Error("with nobody")
+		}
 		p := b.connect()
-		b.face.take()
-		b.NoticeWhileTalking("still")
-		b.shows("still")
+		if !b.Talking() {
+			t.Error("with nobody, though somebody is here")
+		}
 		b.leaves(p)
 		b.shown("has ended: peer-closed")
-		b.NoticeWhileTalking("too late")
-		b.shows()
+		if b.Talking() {
+			t.Error("with one who has left")
+		}
 	})
 }

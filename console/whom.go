@@ -82,6 +82,9 @@ func (s *Session) present() []uint64 {
 	return slices.Sorted(maps.Keys(s.live))
 }
 
+// Talking reports whether there is a conversation whose end was not told yet.
+func (s *Session) Talking() bool { return len(s.present()) > 0 }
+
 // maxNumbers is how many conversations are listed in one line.
 const maxNumbers = 30
 

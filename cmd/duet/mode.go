@@ -75,8 +75,11 @@ func (b *booth) tell(t *talk) func(format string, args ...any) {
 // goodbyePatience is how long ending takes before one who waits is told how to have it at once.
 const goodbyePatience = 300 * time.Millisecond
 
-// goodbyeWords tell how to have it at once.
-const goodbyeWords = "saying goodbye; Ctrl-C again ends at once"
+// What is told then: before the conversations are shown to have ended, and after that, while their peers have yet to close.
+const (
+	goodbyeWords = "saying goodbye; Ctrl-C again ends at once"
+	closingWords = "waiting for the other side to close; Ctrl-C again ends at once"
+)
 
 // awaitEnd waits for what ended gives. Where that takes its time, for peers that do not close, late says so.
 func awaitEnd[T any](ended <-chan T, late func()) T {
@@ -94,8 +97,13 @@ func awaitEnd[T any](ended <-chan T, late func()) T {
 // sayingGoodbye says that goodbyes take their time, to a person only: a script has no Ctrl-C to press.
 func (b *booth) sayingGoodbye(t *talk) func() {
 	return func() {
-		if b.editor && !t.quiet {
-			b.NoticeWhileTalking(goodbyeWords)
+		if !b.editor || t.quiet {
+			return
+		}
+		if b.Talking() {
+			b.Notice(goodbyeWords)
+		} else {
+			b.Notice(closingWords)
 		}
 	}
 }
