@@ -26,6 +26,7 @@ import (
 //	peer NAME deaf                stop listening
 //	peer NAME accept              take a connection
 //	peer NAME dial ADDR           connect; $NAME_ADDR is this side's address, $NAME_PORT its port
+//	peer NAME enter 'ADDR TEXT'   dial until TEXT is what comes first: a place is free a moment after one has left
 //	peer NAME tls ADDR            connect and begin a TLS handshake
 //	peer NAME send TEXT           with the escapes of Go
 //	peer NAME gets TEXT           read until TEXT was read, which must be what comes next
@@ -80,6 +81,9 @@ func (p *peer) do(ts *testscript.TestScript, verb, arg string) error {
 		return p.accept()
 	case "dial":
 		return p.dial(arg)
+	case "enter":
+		addr, hello, _ := strings.Cut(arg, " ")
+		return p.enter(addr, unescape(ts, hello))
 	case "tls":
 		return p.tls(arg)
 	case "dgram":
@@ -177,6 +181,25 @@ func (p *peer) dial(addr string) (err error) {
 		p.addr = p.conn.LocalAddr().String()
 	}
 	return err
+}
+
+// enter dials until it is let in, which hello tells; those who are not let in hear something else, or nothing.
+func (p *peer) enter(addr string, hello []byte) error {
+	for end := time.Now().Add(patience); ; {
+		if err := p.dial(addr); err != nil {
+			return err
+		}
+		if err := p.conn.SetDeadline(end); err != nil {
+			return err
+		}
+		err := p.gets(hello)
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+		if err := p.conn.Close(); err != nil {
+			return err
+		}
+	}
 }
 
 // tls sends a real ClientHello and wants no answer that TLS knows.
