@@ -91,6 +91,9 @@ func (k *connect) run(ctx context.Context, args []string) error {
 	if k.fd >= 0 && (len(args) > 0 || k.retry || k.reconnect) {
 		return usagef("--fd excludes an address, --retry and --reconnect")
 	}
+	if err := k.checkSeat(k.wantsConsole(&k.talk)); err != nil {
+		return err
+	}
 	k.explain = k.explainer(&k.talk)
 	var err error
 	if k.addr, err = transport.ParseAddress(transport.DefaultConnect, args...); err != nil {

@@ -150,6 +150,19 @@ func (t *talk) resolveFace() (err error) {
 	return nil
 }
 
+// checkSeat refuses flags that would do nothing where there is no console.
+func (t *talk) checkSeat(seated bool) error {
+	switch {
+	case seated:
+		return nil
+	case t.turns:
+		return usagef("--turns wants a console; --console gives one")
+	case t.once > 0:
+		return usagef("--once wants a console; --console gives one")
+	}
+	return nil
+}
+
 func (t *talk) family() transport.Family {
 	switch {
 	case t.ipv4:

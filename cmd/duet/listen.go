@@ -102,6 +102,9 @@ func (l *listen) run(ctx context.Context, args []string) error {
 	case l.full && (l.console || l.json):
 		return usagef("--full excludes --console and --json")
 	}
+	if err := l.checkSeat(l.seated()); err != nil {
+		return err
+	}
 	if err := l.resolveGate(); err != nil {
 		return err
 	}
