@@ -377,6 +377,46 @@ func TestDescriptorsComeBack(t *testing.T) {
 	}
 }
 
+// TestIdleHoldsNoPipe: copies between sockets that have spoken and say nothing share a few pipes, and hold none each.
+func TestIdleHoldsNoPipe(t *testing.T) {
+	const copies = 40
+	ctx, cancel := context.WithCancel(t.Context())
+	var conns []*net.TCPConn
+	for range copies {
+		a, b := tcpPair(t)
+		conns = append(conns, a, b)
+	}
+	before := openDescriptors(t)
+	done := make(chan error, copies)
+	for i := range copies {
+		b := conns[2*i+1]
+		go func() { _, err := Copy(ctx, b, b, nil); done <- err }()
+	}
+	for range 3 {
+		for i := range copies {
+			a := conns[2*i]
+			if _, err := a.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(a, make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if held := openDescriptors(t) - before; held > 2*(maxSpare+2) {
+		t.Errorf("%d idle copies hold %d descriptors", copies, held)
+	}
+	cancel()
+	for range copies {
+		if err := <-done; err != context.Canceled {
+			t.Error(err)
+		}
+	}
+	if held := openDescriptors(t) - before; held != 0 {
+		t.Errorf("%d descriptors are held by nobody", held)
+	}
+}
+
 func openDescriptors(t *testing.T) int {
 	t.Helper()
 	names, err := os.ReadDir("/proc/self/fd")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,20 +30,77 @@ func (c *channel) close() {
 	_ = unix.Close(c.w)
 }
 
+// maxSpare is how many empty channels are kept for the copies that go on.
+const maxSpare = 8
+
+// spares are empty channels. A copy holds one only while bytes are on their way: a
+// thousand idle echoes would hold two thousand descriptors otherwise. When no copy goes on, none is kept.
+var spares struct {
+	mu     sync.Mutex
+	free   []*channel
+	copies int
+}
+
+func beginThrough() {
+	spares.mu.Lock()
+	defer spares.mu.Unlock()
+	spares.copies++
+}
+
+func endThrough() {
+	spares.mu.Lock()
+	defer spares.mu.Unlock()
+	if spares.copies--; spares.copies > 0 {
+		return
+	}
+	for _, c := range spares.free {
+		c.close()
+	}
+	spares.free = nil
+}
+
+func takeChannel() (*channel, error) {
+	spares.mu.Lock()
+	if n := len(spares.free); n > 0 {
+		c := spares.free[n-1]
+		spares.free = spares.free[:n-1]
+		spares.mu.Unlock()
+		return c, nil
+	}
+	spares.mu.Unlock()
+	return newChannel()
+}
+
+// giveBack takes c, if it is not nil, for the next; one with bytes in it is of no use to others.
+func giveBack(c *channel) {
+	if c == nil {
+		return
+	}
+	spares.mu.Lock()
+	defer spares.mu.Unlock()
+	if c.held > 0 || len(spares.free) == maxSpare {
+		c.close()
+		return
+	}
+	spares.free = append(spares.free, c)
+}
+
 // through moves bytes from a socket to a socket or a file. The channel is empty
 // whenever src is asked, so EAGAIN there means that src has nothing; and it has
 // bytes whenever dst is asked, so EAGAIN there means that dst is full.
 func through(ctx context.Context, w *side, src *descriptor, m *meter) (bool, error) {
 	dst := w.desc
-	// A conversation that has said nothing yet holds no pipe.
+	// One who says nothing holds no pipe.
 	if err := src.wait(); err != nil {
 		return true, &SideError{"read", err}
 	}
-	c, err := newChannel()
+	beginThrough()
+	defer endThrough()
+	c, err := takeChannel()
 	if err != nil {
 		return false, nil
 	}
-	defer c.close()
+	defer func() { giveBack(c) }()
 	low := newLowWater(src)
 	defer low.close()
 	defer dst.push()
@@ -65,8 +123,13 @@ func through(ctx context.Context, w *side, src *descriptor, m *meter) (bool, err
 				corked = false
 				dst.push()
 			}
+			giveBack(c)
+			c = nil
 			if err := src.wait(); err != nil {
 				return true, &SideError{"read", err}
+			}
+			if c, err = takeChannel(); err != nil {
+				return false, nil
 			}
 			continue
 		case unsupported(cerr):
