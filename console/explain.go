@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"duet.example/duet"
@@ -83,7 +84,7 @@ func (x *Explainer) Trace() *duet.Trace {
 				// Nothing was received: this side stopped waiting.
 			case errors.Is(err, io.EOF):
 				x.say("recv from %s → 0: the peer sent FIN, it has finished sending", name(c))
-			case duet.ReasonOf(err) == duet.EndReset:
+			case errors.Is(err, syscall.ECONNRESET):
 				x.say("recv from %s → %s: the peer sent RST", name(c), rootCause(err))
 			default:
 				x.say("recv from %s → %s", name(c), rootCause(err))
