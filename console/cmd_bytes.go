@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"duet.example/duet"
 	"duet.example/duet/framing"
 )
 
@@ -50,7 +51,11 @@ func (s *Session) cmdHex(ctx context.Context, rest string) (bool, Outcome) {
 	}
 	if err := s.desk.SayBytes(ctx, n, b); err != nil {
 		s.returnTurn(n)
-		s.refuse(typed, sayProblem(err))
+		why := sayProblem(err)
+		if errors.Is(err, duet.ErrDelimiter) {
+			why += "; /framing raw sends bytes as they are"
+		}
+		s.refuse(typed, why)
 		return false, Stopped
 	}
 	s.tellf("sent %s: %s", count(len(b), "byte", "bytes"), shortHex(b))
@@ -83,7 +88,7 @@ func parseBytes(text string) ([]byte, error) {
 		}
 		b, err := hex.DecodeString(digits)
 		if err != nil || len(b) == 0 {
-			return nil, fmt.Errorf(`%s: want pairs of hex digits (68 69 0d) or "text"`, group)
+			return nil, fmt.Errorf(`%s: want pairs of hex digits (02 41 03) or "text"`, group)
 		}
 		all = append(all, b...)
 	}
@@ -183,9 +188,35 @@ func openRegular(path string, flag int, mode os.FileMode) (*os.File, error) {
 	case err == nil && !st.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is no regular file", path)
 	case err != nil && !(errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0):
-		return nil, err
+		return nil, &openError{path, flag, err}
 	}
-	return os.OpenFile(path, flag, mode)
+	f, err := os.OpenFile(path, flag, mode)
+	if err != nil {
+		return nil, &openError{path, flag, err}
+	}
+	return f, nil
+}
+
+// An openError says that a file could not be opened, in words for people.
+type openError struct {
+	path string
+	flag int // as it was to be opened
+	err  error
+}
+
+func (e *openError) Unwrap() error { return e.err }
+
+func (e *openError) Error() string {
+	why := rootCause(e.err)
+	switch {
+	case errors.Is(e.err, fs.ErrPermission):
+		why = "permission denied"
+	case errors.Is(e.err, fs.ErrNotExist) && e.flag&os.O_CREATE != 0:
+		why = "no such folder"
+	case errors.Is(e.err, fs.ErrNotExist):
+		why = "no such file"
+	}
+	return "cannot open " + e.path + ": " + why
 }
 
 // wholeFile gives the file as one message.

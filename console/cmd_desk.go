@@ -86,7 +86,7 @@ func (s *Session) addressOf(text string) (string, bool) {
 		return strconv.FormatUint(e.Number, 10) == strings.TrimPrefix(text, "#") || e.Name != "" && strings.EqualFold(e.Name, text)
 	})
 	if i < 0 {
-		s.noticef("%s is no address, and no conversation: %s", screen.Cut(safe(text), 40), s.numbers())
+		s.noticef("%s is no address, and no conversation; %s", screen.Cut(safe(text), 40), s.there())
 		return "", false
 	}
 	a, ok := peerAddress(entries[i].Peer)

@@ -65,11 +65,14 @@ func (s *Session) arrived(e desk.Event) {
 		}
 	}
 	several := len(s.live) > 1
+	// Alone and next in turn it needs no number. Of two who come at once, the second may be told of first.
+	inTurn := e.Number == s.highest+1
+	s.highest = max(s.highest, e.Number)
 	s.note()
 	s.mu.Unlock()
 	if s.o.Server {
 		line := "The Server has received a connection from " + AddressWords(e.Peer)
-		if several || e.Name != "" {
+		if several || !inTurn || e.Name != "" {
 			line += " (client " + s.who(e.Number) + ")"
 		}
 		s.passingf("%s", line)

@@ -128,7 +128,7 @@ func TestFull(t *testing.T) {
 		b.prompts("1 >>> ")
 		b.chooses("7")
 		b.prompts("1 >>> ")
-		b.shown("no conversation 7: 1, 2 安娜, 3", "【Client 2 安娜】 b2", `【Client 1】 a\x1b`)
+		b.shown("no conversation 7; there are 1, 2 安娜, 3", "【Client 2 安娜】 b2", `【Client 1】 a\x1b`)
 
 		b.leaves(one)
 		v, _ = face.now(t)

@@ -56,7 +56,7 @@ func (s *Session) closeSave() bool {
 	sv.mu.Lock()
 	defer sv.mu.Unlock()
 	if err := sv.f.Close(); err != nil && sv.err == nil {
-		s.Notice("not all saved: " + err.Error())
+		s.Notice("not all saved: " + rootCause(err))
 	}
 	return true
 }
@@ -89,7 +89,7 @@ func (s *Session) saveEvent(e desk.Event) {
 		fmt.Fprintf(&b, "%s %s %s\n", e.Time.Format("2006-01-02T15:04:05.000Z07:00"), who, l)
 	}
 	if err := sv.write(b.String()); err != nil {
-		s.Notice("not saved any more: " + err.Error())
+		s.Notice("not saved any more: " + rootCause(err))
 	}
 }
 

@@ -71,7 +71,7 @@ func TestNames(t *testing.T) {
 		b.shown("The conversation with client 1 王芳 (", "has ended: farewell")
 		for _, tt := range []struct{ typed, want string }{
 			{"/name", "/name wants a number or a name"},
-			{"/name 9 x", "no conversation 9: 2 anna"},
+			{"/name 9 x", "no conversation 9; there is 2 anna"},
 			{"/name 2 a b", "not named: not a name: ' ' may not be in it"},
 			{"/name 2 77", "not named: not a name: a number is no name"},
 			{"/name 2 x\u202ey", `not named: not a name: '\u202e' may not be in it`},
@@ -102,7 +102,7 @@ func TestKick(t *testing.T) {
 		b.types("/name 2 eve")
 		b.face.take()
 		b.types("/kick", "/kick 3", "/kick mallory")
-		b.shown("/kick wants a number or a name", "no conversation 3: 1, 2 eve", "no conversation mallory: 1, 2 eve")
+		b.shown("/kick wants a number or a name", "no conversation 3; there are 1, 2 eve", "no conversation mallory; there are 1, 2 eve")
 		b.types("/kick eve too loud")
 		b.shown("The conversation with client 2 eve (", ") has ended: kicked")
 		b.says(one, "still here")
@@ -132,7 +132,7 @@ func TestBanAndReload(t *testing.T) {
 		}
 		b.shown("10.0.0.0/8 is kept out from now on", "192.0.2.8 is kept out from now on")
 		b.types("/ban", "/ban 4", "/ban 9", "/ban 10.0.0.0/99")
-		b.shown("/ban wants an address", "has no address of the network", "9 is no address, and no conversation: 1, 3, 4",
+		b.shown("/ban wants an address", "has no address of the network", "9 is no address, and no conversation; there are 1, 3, 4",
 			"10.0.0.0/99 is no address")
 		b.types("/reload")
 		b.shows("the lists of addresses were read again")
@@ -365,5 +365,34 @@ func TestMissed(t *testing.T) {
 			`noted about client 7 ev\x1bilxxxxxxx…: x\x1b (by o\x1b)`,
 			`client 7 is z\x1b from now on (by o\x1b)`)
 		b.prompts(`7 z\x1b >>> `)
+	})
+}
+
+// Of two who come at once the second may be told of first, and is then the one being answered: its line says so.
+func TestArrivalsOutOfTurn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		d := &desk.Desk{}
+		events := make(chan desk.Event)
+		b := openAt(t, d, console.Options{Server: true, Table: tellingTable{d.Operator("console"), events, func() uint64 { return 0 }}})
+		for _, e := range []desk.Event{
+			{Kind: desk.Arrived, Number: 2, Peer: "192.0.2.1:6"},
+			{Kind: desk.Arrived, Number: 1, Peer: "192.0.2.1:5"},
+			{Kind: desk.Left, Number: 1, Peer: "192.0.2.1:5"},
+			{Kind: desk.Left, Number: 2, Peer: "192.0.2.1:6"},
+			{Kind: desk.Arrived, Number: 3, Peer: "192.0.2.1:7"},
+		} {
+			events <- e
+			synctest.Wait()
+		}
+		lines := b.face.take()
+		for i, want := range map[int]string{
+			0: "The Server has received a connection from 192.0.2.1: 6 (client 2)",
+			1: "The Server has received a connection from 192.0.2.1: 5 (client 1)",
+			5: "The Server has received a connection from 192.0.2.1: 7",
+		} {
+			if i >= len(lines) || lines[i] != want {
+				t.Errorf("line %d of %q, want %q", i, lines, want)
+			}
+		}
 	})
 }

@@ -69,7 +69,7 @@ func (s *Session) number(text string) (uint64, bool) {
 	}
 	s.mu.Unlock()
 	if !live {
-		s.noticef("no conversation %s: %s", screen.Cut(safe(text), 40), s.numbers())
+		s.noticef("no conversation %s; %s", screen.Cut(safe(text), 40), s.there())
 		return 0, false
 	}
 	return n, true
@@ -84,6 +84,17 @@ func (s *Session) present() []uint64 {
 
 // Talking reports whether there is a conversation whose end was not told yet.
 func (s *Session) Talking() bool { return len(s.present()) > 0 }
+
+// there says which conversations there are.
+func (s *Session) there() string {
+	switch len(s.present()) {
+	case 0:
+		return s.numbers()
+	case 1:
+		return "there is " + s.numbers()
+	}
+	return "there are " + s.numbers()
+}
 
 // maxNumbers is how many conversations are listed in one line.
 const maxNumbers = 30
