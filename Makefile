@@ -57,7 +57,7 @@ long: deps ## the long forms of the tests (DUET_LONG=1), up to an hour
 	DUET_LONG=1 go test -timeout 60m ./...
 
 .PHONY: hostile
-hostile: ## N=10000 hostile sessions (1000000: hours) while a canary talks; prints figures
+hostile: ## N=10000 hostile sessions (1000000: a quarter of an hour) while a canary talks; prints figures
 	DUET_HOSTILE_N=$(or $(N),10000) go test -count=1 -v -timeout 24h ./hostile/
 
 .PHONY: mutants
