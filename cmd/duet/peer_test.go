@@ -72,7 +72,7 @@ func (p *peer) do(ts *testscript.TestScript, verb, arg string) error {
 	case "listen":
 		return p.listen(arg)
 	case "again":
-		return p.listen(p.addr)
+		return p.again()
 	case "deaf":
 		return p.listener.Close()
 	case "full":
@@ -134,6 +134,16 @@ func (p *peer) listen(at string) (err error) {
 		p.addr = p.listener.Addr().String()
 	}
 	return err
+}
+
+// again listens where it listened before. For a moment the old socket may still be held by a process that another script is starting.
+func (p *peer) again() error {
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		err := p.listen(p.addr)
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // full listens with a backlog of none and fills it: of who else connects, the system takes no notice.
