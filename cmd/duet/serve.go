@@ -146,13 +146,13 @@ func (l *listen) unattended(ctx context.Context, ln net.Listener, at string) err
 	return l.serve(serving, l.server(h, append(traces, l.comings(say))...), ln)
 }
 
-// comings tells who comes and, with -v, who goes.
+// comings tells who comes and, with -v, who goes and who is refused; without, that some are where the server is full.
 func (l *listen) comings(say func(format string, args ...any)) *duet.Trace {
 	t := &duet.Trace{
 		ConnStart: func(c *duet.Conn) { say("The Server has received a connection from %s", words(c.RemoteAddr())) },
 	}
 	if !l.verbose {
-		return t
+		return duet.JoinTraces(t, (&fullness{say: say}).trace())
 	}
 	t.ConnEnd = func(c *duet.Conn, reason duet.EndReason, err error) {
 		st := c.Stats()
