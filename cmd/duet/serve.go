@@ -152,7 +152,7 @@ func (l *listen) comings(say func(format string, args ...any)) *duet.Trace {
 		ConnStart: func(c *duet.Conn) { say("The Server has received a connection from %s", words(c.RemoteAddr())) },
 	}
 	if !l.verbose {
-		return duet.JoinTraces(t, (&fullness{say: say}).trace())
+		return duet.JoinTraces((&fullness{say: say}).trace(), t) // counted before it is told
 	}
 	t.ConnEnd = func(c *duet.Conn, reason duet.EndReason, err error) {
 		st := c.Stats()
