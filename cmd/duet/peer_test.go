@@ -74,6 +74,9 @@ func (p *peer) do(ts *testscript.TestScript, verb, arg string) error {
 	case "again":
 		return p.again()
 	case "deaf":
+		// A process that another script is just starting holds the socket until it runs its own program.
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
 		return p.listener.Close()
 	case "full":
 		return p.full()
