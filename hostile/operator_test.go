@@ -20,6 +20,7 @@ type operator struct {
 
 	mu      sync.Mutex
 	arrived map[string]int // numbers, by the ports that the console names
+	highest int            // of them
 	port    string         // the canary's
 	number  int            // the canary's; 0: not known yet
 	next    int
@@ -62,9 +63,10 @@ func (o *operator) hear(line []byte) {
 		defer o.mu.Unlock()
 		n, err := strconv.Atoi(string(m[2]))
 		if err != nil {
-			n = 1 // the first is not named
+			n = o.highest + 1 // one who is alone and next in turn is not numbered
 		}
 		o.arrived[string(m[1])] = n
+		o.highest = max(o.highest, n)
 		return
 	}
 	if !bytes.HasPrefix(line, []byte(label)) || !bytes.Contains(line, []byte("】 canary ")) {
