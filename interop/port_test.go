@@ -3,9 +3,13 @@
 package interop_test
 
 import (
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -124,6 +128,7 @@ func TestBacklog_HeldBack(t *testing.T) {
 	d := duet(t, "listen", "--echo", "--backlog", "3", "127.0.0.1:0")
 	port := d.port(d.out)
 	_ = d.cmd.Process.Signal(syscall.SIGSTOP)
+	stopped(t, d.cmd.Process.Pid)
 	const all, most = 8, 4
 	var dials errgroup.Group
 	for range all {
@@ -152,6 +157,26 @@ func TestBacklog_HeldBack(t *testing.T) {
 	if err := dials.Wait(); err != nil {
 		t.Error(err)
 	}
+}
+
+// stopped waits until every thread of a process has stopped: the signal alone is only on its way.
+func stopped(t *testing.T, pid int) {
+	t.Helper()
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(time.Millisecond) {
+		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil || len(stats) == 0 {
+			t.Fatalf("process %d: %v", pid, err)
+		}
+		running := slices.ContainsFunc(stats, func(path string) bool {
+			b, err := os.ReadFile(path)
+			_, state, _ := strings.Cut(string(b), ") ") // proc(5): the name, which is in parentheses, comes before the state
+			return err == nil && !strings.HasPrefix(state, "T")
+		})
+		if !running {
+			return
+		}
+	}
+	t.Fatalf("process %d does not stop", pid)
 }
 
 // queued is how many connections wait to be accepted, as ss shows it.
