@@ -3,7 +3,6 @@
 package interop_test
 
 import (
-	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -159,12 +158,9 @@ func twoDuets(flags ...string) piper {
 	return piper{name: "duet", connect: append(append([]string{duetPath, "connect"}, flags...), "127.0.0.1", "PORT")}
 }
 
-// Between two duets: 256 MiB one way, half-close, and 256 MiB the other way; 1 GiB with DUET_LONG.
+// Between two duets: 1 GiB one way, half-close, and 1 GiB the other way.
 func TestPipe_DuetAfterHalfClose(t *testing.T) {
-	n := int64(256 * mib)
-	if os.Getenv("DUET_LONG") != "" {
-		n = 1024 * mib
-	}
+	const n = 1024 * mib
 	flags := []string{"--half-open", "30s"}
 	t.Run("server finishes first", func(t *testing.T) {
 		d, p, port := meet(t, twoDuets(flags...), true, flags...)
