@@ -68,16 +68,7 @@ func (s *Session) answerLines(e desk.Event, own bool) []string {
 		label = s.style.operator("【"+operatorName(e.Operator)+to+"】") + " "
 	}
 	s.mu.Unlock()
-	var lines []string
-	if asHex {
-		lines = s.dumpLines(e.Body, stamp, label)
-	} else {
-		lines = screen.Lines(screen.Untrusted(e.Text), s.style.odd)
-	}
-	for i, l := range lines {
-		lines[i] = s.style.stamped(stamp) + label + l
-	}
-	return lines
+	return s.labelled(e, asHex, stamp, label)
 }
 
 // operatorName shows the name of an operator, which the operator has chosen: nothing in it can pose as a label's end. Without one,
@@ -94,13 +85,8 @@ func operatorName(name string) string {
 	}, screen.Cut(safe(name), nameWidth))
 }
 
-// messageLines are the lines in which a message is shown: each has its stamp and label.
-func (s *Session) messageLines(e desk.Event) []string {
-	s.mu.Lock()
-	asHex := s.hex
-	stamp := s.stamper.stamp(e.Time)
-	label := s.labelOf(e.Number)
-	s.mu.Unlock()
+// labelled are the lines of what was said, in its safe form or as a dump; each has the stamp and the label.
+func (s *Session) labelled(e desk.Event, asHex bool, stamp, label string) []string {
 	var lines []string
 	if asHex {
 		lines = s.dumpLines(e.Body, stamp, label)
@@ -111,6 +97,16 @@ func (s *Session) messageLines(e desk.Event) []string {
 		lines[i] = s.style.stamped(stamp) + label + l
 	}
 	return lines
+}
+
+// messageLines are the lines in which a message is shown: each has its stamp and label.
+func (s *Session) messageLines(e desk.Event) []string {
+	s.mu.Lock()
+	asHex := s.hex
+	stamp := s.stamper.stamp(e.Time)
+	label := s.labelOf(e.Number)
+	s.mu.Unlock()
+	return s.labelled(e, asHex, stamp, label)
 }
 
 // partialLine shows an unfinished line; only its last part, if it is long. s.mu is held.
