@@ -228,8 +228,8 @@ func TestDeskOnFullScreen(t *testing.T) {
 	s.WaitFor("client 3 has left; nobody is being answer")
 	s.types("/full")
 	s.WaitForCursor("? >>> ", 6)
-	s.WaitFor("has ended: kicked")
 	s.onFull(false)
+	s.WaitFor("has ended: kicked") // the last of what is printed again once the lines are back
 	h := s.History()
 	for _, line := range []string{"【Client 1 王芳】 third", "2 anna >>> 早上好", "【Client 2 anna】 line 00 行", "【Client 2 anna】 line 60 行", "3 >>> /kick 3"} {
 		if strings.Count(h, line+"\n") != 1 {
