@@ -119,7 +119,7 @@ func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 	if r == EndKicked {
 		c.queueWords()
 	}
-	if last != nil || o.writing || o.shut || o.err != nil {
+	if !o.shut && o.drainSource() || last != nil || o.writing || o.shut || o.err != nil {
 		_ = c.queueLast(last)
 		return o.writing
 	}

@@ -24,6 +24,8 @@ type sendState struct {
 	finAt   time.Time // when FIN had left
 	err     error     // sending has failed for good
 
+	source *sourced // nil for most
+
 	lastOut time.Time     // when the last message had left
 	lastGap time.Duration // what must lie between it and the next
 
@@ -204,7 +206,7 @@ func (c *Conn) next() {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.queue) > 0 {
+	if len(o.queue) > 0 || o.sourceIsNext() {
 		go c.writeQueue()
 		return
 	}
@@ -217,6 +219,11 @@ func (c *Conn) writeQueue() {
 	o := &c.out
 	for {
 		o.mu.Lock()
+		if o.sourceIsNext() {
+			o.mu.Unlock()
+			c.writeSourced()
+			continue
+		}
 		batch := o.takeBatch()
 		if batch == nil {
 			o.queue = nil
@@ -256,6 +263,9 @@ func (o *sendState) takeBatch() []*outgoing {
 	batch := o.queue[:n:n]
 	o.queue = o.queue[n:]
 	o.bytes -= size
+	if o.source != nil {
+		o.source.last = false
+	}
 	return batch
 }
 

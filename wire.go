@@ -44,6 +44,7 @@ type wire struct {
 type writing struct {
 	*wire
 	ready    func(fd uintptr) bool // writeReady of this writing
+	once     func(fd uintptr) bool // writeOnce of it
 	out      []byte
 	n        int
 	err      error
@@ -58,7 +59,7 @@ type writing struct {
 // writings holds those that nobody needs now.
 var writings = sync.Pool{New: func() any {
 	w := new(writing)
-	w.ready = w.writeReady
+	w.ready, w.once = w.writeReady, w.writeOnce
 	return w
 }}
 
@@ -123,7 +124,20 @@ func (w *wire) write(ctx context.Context, b []byte, patience time.Duration) (n i
 		err = o.release(err)
 	}
 	n = o.n
-	*o = writing{ready: o.ready}
+	*o = writing{ready: o.ready, once: o.once}
+	writings.Put(o)
+	return n, err
+}
+
+// tryWrite hands as much of b to the system as it takes without waiting. There must be a descriptor.
+func (w *wire) tryWrite(b []byte) (n int, err error) {
+	o := writings.Get().(*writing)
+	o.wire, o.out = w, b
+	if err = w.rc.Write(o.once); err == nil {
+		err = o.err
+	}
+	n = o.n
+	*o = writing{ready: o.ready, once: o.once}
 	writings.Put(o)
 	return n, err
 }

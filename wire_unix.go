@@ -75,3 +75,20 @@ func (w *writing) writeReady(fd uintptr) bool {
 	}
 	return true
 }
+
+// writeOnce writes what the socket takes now, and never waits.
+func (w *writing) writeOnce(fd uintptr) bool {
+	for {
+		n, err := syscall.Write(int(fd), w.out)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+		case err != nil:
+			w.err = err
+		default:
+			w.n = n
+		}
+		return true
+	}
+}
