@@ -1,0 +1,275 @@
+package duet_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"duet.example/duet"
+	"duet.example/duet/framing"
+)
+
+// A well is a source that a test fills.
+type well struct {
+	mu    sync.Mutex
+	bytes []byte
+	count int
+	err   error
+	at    int // most bytes that one Next gives, whole lines; 0: all
+	asked int
+}
+
+func (w *well) fill(s string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.bytes = append(w.bytes, s...)
+	w.count++
+}
+
+func (w *well) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
+}
+
+func (w *well) Next() ([]byte, int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	n := len(w.bytes)
+	if w.at > 0 && w.at < n {
+		n = bytes.LastIndexByte(w.bytes[:w.at], '\n') + 1
+	}
+	b := w.bytes[:n:n]
+	w.bytes = w.bytes[n:]
+	count := w.count
+	if w.count = 0; len(w.bytes) > 0 {
+		count, w.count = 0, count
+	}
+	if len(b) == 0 && w.err != nil {
+		return nil, 0, w.err
+	}
+	return b, count, nil
+}
+
+// A fed server has one conversation with a well; its handler receives to the end.
+func fed(t *testing.T, n network, w *well, s *duet.Server) (*stage, *duet.Conn, *peer) {
+	t.Helper()
+	here := make(chan *duet.Conn, 1)
+	s.Handler = duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+		c.SetSource(w)
+		here <- c
+		for {
+			if _, err := c.Receive(ctx); err != nil {
+				return err
+			}
+		}
+	})
+	st := start(t, n, s)
+	p := st.peer(t)
+	return st, <-here, p
+}
+
+// pumpAll pumps as the owner of a source does.
+func pumpAll(c *duet.Conn, w *well) {
+	for {
+		w.mu.Lock()
+		empty := len(w.bytes) == 0
+		w.mu.Unlock()
+		if empty || c.Pump() {
+			return
+		}
+	}
+}
+
+func TestSourceIsSent(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		w := &well{}
+		_, c, p := fed(t, n, w, &duet.Server{})
+		w.fill("one\n")
+		w.fill("two\n")
+		c.Pump()
+		p.want("one\ntwo\n")
+		if err := c.Post([]byte("posted")); err != nil {
+			t.Fatal(err)
+		}
+		p.want("posted\n")
+		w.fill("three\n")
+		c.Pump()
+		p.want("three\n")
+		waitFor(t, func() bool { return c.Stats().MessagesOut == 4 })
+		if got := c.Stats().BytesOut; got != int64(len("one\ntwo\nposted\nthree\n")) {
+			t.Errorf("%d bytes counted", got)
+		}
+	})
+}
+
+// Nothing is lost, doubled or torn where many pump, post and send at once, to a peer that reads slowly.
+func TestSourceAmongOthers(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		const each = 2000
+		w := &well{at: 30_000}
+		_, c, p := fed(t, n, w, &duet.Server{QueueSize: 1 << 30})
+		filler := strings.Repeat("x", 100)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for i := range each {
+				w.fill(fmt.Sprintf("source %d %s\n", i, filler))
+				c.Pump()
+			}
+			pumpAll(c, w)
+		})
+		wg.Go(func() {
+			for i := range each {
+				if err := c.Post(fmt.Appendf(nil, "post %d %s", i, filler)); err != nil {
+					t.Errorf("post: %v", err)
+					return
+				}
+			}
+		})
+		wg.Go(func() {
+			for i := range each {
+				if err := c.Send(t.Context(), fmt.Appendf(nil, "send %d %s", i, filler)); err != nil {
+					t.Errorf("send: %v", err)
+					return
+				}
+			}
+		})
+		next := map[string]int{}
+		r := bufio.NewReaderSize(p, 100)
+		for range 3 * each {
+			line, err := r.ReadString('\n')
+			var who, rest string
+			var i int
+			if _, serr := fmt.Sscanf(line, "%s %d %s", &who, &i, &rest); err != nil || serr != nil || rest != filler || next[who] != i {
+				t.Fatalf("%q, %v; want %d of %s", line, err, next[who], who)
+			}
+			next[who]++
+		}
+		wg.Wait()
+	})
+}
+
+// What the source has when the handler returns goes out, and then the farewell and FIN.
+func TestSourceBeforeTheEnd(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		w := &well{at: 1 << 16}
+		st, c, p := fed(t, n, w, &duet.Server{Farewell: "bye"})
+		all := strings.Repeat("0123456789abcde\n", 1<<16)
+		w.fill(all)
+		pumpAll(c, w)
+		go st.Shutdown(context.Background())
+		got, err := io.ReadAll(p)
+		if want := all + "Bye\n"; err != nil || string(got) != want {
+			t.Errorf("%d bytes, %v; want %d", len(got), err, len(want))
+		}
+		st.wantEnd(t, duet.EndShutdown)
+	})
+}
+
+// The peer's farewell is answered at once: what the source gives later is not for it.
+func TestSourceAfterFarewell(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		w := &well{}
+		var began atomic.Bool
+		st, c, p := fed(t, n, w, &duet.Server{Farewell: "bye", Trace: &duet.Trace{
+			HalfClosed: func(*duet.Conn, error) { began.Store(true) },
+		}})
+		p.say("bye\n")
+		p.want("Bye\n")
+		waitFor(t, began.Load)
+		w.fill("late\n")
+		if !c.Pump() {
+			t.Error("it wants to be pumped again")
+		}
+		p.wantEOF()
+		p.Close()
+		st.wantEnd(t, duet.EndFarewell)
+		if w.asked != 0 {
+			t.Errorf("asked %d times", w.asked)
+		}
+	})
+}
+
+func TestSourceFails(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		w := &well{}
+		st, c, _ := fed(t, n, w, &duet.Server{})
+		w.fail(fmt.Errorf("7 messages behind: %w", duet.ErrSlowPeer))
+		c.Pump()
+		e := st.wantEnd(t, duet.EndSlowPeer)
+		if e.err == nil || !strings.Contains(e.err.Error(), "7 messages behind") {
+			t.Errorf("cause %v", e.err)
+		}
+	})
+}
+
+// A peer that does not read is ended, and never holds the one who pumps.
+func TestSourceSlowPeer(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		w := &well{at: 1 << 16}
+		st, c, _ := fed(t, n, w, &duet.Server{SendTimeout: 300 * time.Millisecond})
+		w.fill(strings.Repeat(strings.Repeat("x", 1023)+"\n", 16<<10))
+		began := time.Now()
+		pumpAll(c, w)
+		if took := time.Since(began); took > patience/2 {
+			t.Errorf("pumping took %v", took)
+		}
+		st.wantEnd(t, duet.EndSlowPeer)
+		if !c.Pump() {
+			t.Error("it wants to be pumped again")
+		}
+	})
+}
+
+func TestReady(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		x, y := connect(t, n)
+		p, c := newPeer(t, x), (&duet.Dialer{}).Conn(y)
+		defer c.Close()
+		if got := c.Ready(); got != 0 {
+			t.Errorf("%d messages at the start", got)
+		}
+		p.say("one\ntwo\nthree\nfo")
+		wantReceive(t, c, "one")
+		if got := c.Ready(); got != 2 {
+			t.Errorf("%d messages after the first, want 2", got)
+		}
+		wantReceive(t, c, "two")
+		wantReceive(t, c, "three")
+		if got := c.Ready(); got != 0 {
+			t.Errorf("%d messages at the end", got)
+		}
+		p.Close()
+	})
+}
+
+func TestAppendWire(t *testing.T) {
+	tests := []struct {
+		framing framing.Framing
+		want    string
+	}{
+		{framing.LF, "<x\n"},
+		{framing.CRLF, "<x\r\n"},
+		{framing.Length, "<\x00\x00\x00\x01x"},
+		{framing.Raw, "<x"},
+	}
+	for _, tt := range tests {
+		a, _ := two(t, memory, duet.Dialer{Framing: tt.framing})
+		if got, err := a.AppendWire([]byte("<"), []byte("x")); err != nil || string(got) != tt.want {
+			t.Errorf("%v: %q, %v; want %q", tt.framing, got, err, tt.want)
+		}
+	}
+	a, _ := two(t, memory, duet.Dialer{})
+	if _, err := a.AppendWire(nil, []byte("x\ny")); !errors.Is(err, duet.ErrDelimiter) {
+		t.Errorf("a delimiter inside: %v", err)
+	}
+}
