@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +27,8 @@ func TestRequests(t *testing.T) {
 		{line: `{"do":"send","conn":1,"bytes":"AP8="}`, want: event.Request{Do: event.DoSend, Conn: 1, Bytes: []byte{0, 255}}},
 		{line: `{"do":"send","conn":1,"bytes":""}`, want: event.Request{Do: event.DoSend, Conn: 1, Bytes: []byte{}}},
 		{line: `{"do":"send","conn":1,"text":"` + long + `"}`, want: event.Request{Do: event.DoSend, Conn: 1, Text: long}},
+		{line: `{"do":"speak","text":"/topic 你好","operator":"anna"}`, want: event.Request{Do: event.DoSpeak, Text: "/topic 你好", Operator: "anna"}},
+		{line: `{"do":"speak","text":""}`, want: event.Request{Do: event.DoSpeak}},
 		{line: `{"do":"name","conn":1}`, want: event.Request{Do: event.DoName, Conn: 1}},
 		{line: `{"do":"ban","address":"10.0.0.0/8","reason":"floods"}`, want: event.Request{Do: event.DoBan, Address: "10.0.0.0/8", Reason: "floods"}},
 
@@ -43,6 +46,9 @@ func TestRequests(t *testing.T) {
 		{line: `{"do":"send","conn":"1","text":"a"}`, err: `"conn" cannot be string`},
 		{line: `{"do":"send","conn":-1,"text":"a"}`, err: `"conn" cannot be number -1`},
 		{line: `{"do":"send","conn":1,"bytes":"??"}`, err: "base64"},
+		{line: `{"do":"speak"}`, err: `speak needs "text" or "bytes"`},
+		{line: `{"do":"speak","bytes":"YQ=="}`, err: `speak has no "bytes"`},
+		{line: `{"do":"speak","conn":1,"text":"a"}`, err: `speak has no "conn"`},
 		{line: `{"do":"all","conn":1,"text":"a"}`, err: `all has no "conn"`},
 		{line: `{"do":"list","text":"a"}`, err: `list has no "text" or "bytes"`},
 		{line: `{"do":"bye"}`, err: `bye needs "conn"`},
@@ -94,6 +100,7 @@ func TestReply(t *testing.T) {
 		{ID: "7", OK: true, Count: 3},
 		{Error: "3: no such conversation\x1b\u202e"},
 		{OK: true, Roster: []event.Entry{}},
+		{ID: "8", OK: true, Answer: []string{"tech: 2\x1b", ""}, Room: "lobby\u202e"},
 		{OK: true, More: true, Roster: []event.Entry{{Conn: 1}, {
 			Conn: 2, Peer: "192.0.2.7:1", Name: "a", Note: "b", State: event.Ending, Reason: "reset", Error: "c", Since: noon,
 			Last: []byte("你好\x1b\u0085"), LastTime: noon, Unread: 4, Waiting: noon, BytesIn: 5, BytesOut: 6, MessagesIn: 7, MessagesOut: 8,
@@ -113,14 +120,18 @@ func TestReply(t *testing.T) {
 }
 
 func TestHello(t *testing.T) {
-	h := event.Hello{Program: "duet", Version: "0.3.0", Time: noon}
-	b, err := h.MarshalJSON()
-	if err != nil {
-		t.Fatal(err)
-	}
-	safe(t, b)
-	if l, err := event.Decode(b); err != nil || l != h {
-		t.Errorf("came back as %+v, %v", l, err)
+	for _, h := range []event.Hello{
+		{Program: "duet", Version: "0.3.0", Time: noon},
+		{Program: "duet", Version: "0.3.0", Time: noon, Hall: "大厅\u202e", Commands: []event.HallCommand{{"/me TEXT", "say what you do\x1b"}}},
+	} {
+		b, err := h.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		safe(t, b)
+		if l, err := event.Decode(b); err != nil || !reflect.DeepEqual(l, h) {
+			t.Errorf("came back as %+v, %v", l, err)
+		}
 	}
 }
 
@@ -162,5 +173,33 @@ func TestRosterReplies(t *testing.T) {
 	}
 	if b, _ := full.MarshalJSON(); len(b) > full.Size() {
 		t.Errorf("an entry of %d bytes is thought to be %d at most", len(b), full.Size())
+	}
+}
+
+// However long the answer to a speak is, its lines stay short enough for who reads them, and none is left out.
+func TestAnswerParts(t *testing.T) {
+	for _, tt := range []struct{ lines, size, parts int }{{0, 0, 1}, {3, 100, 1}, {1000, 1000, 12}, {2, event.RosterLine, 2}} {
+		r := event.Reply{ID: "7", OK: true, Room: "lobby"}
+		for i := range tt.lines {
+			r.Answer = append(r.Answer, fmt.Sprintf("%04d%s", i, strings.Repeat("\x01", tt.size)))
+		}
+		parts := r.Parts()
+		if len(parts) != tt.parts {
+			t.Errorf("%d lines of %d bytes are %d replies, want %d", tt.lines, tt.size, len(parts), tt.parts)
+		}
+		var all []string
+		for i, p := range parts {
+			b, err := p.MarshalJSON()
+			if most := max(event.RosterLine, 6*tt.size) + 1000; err != nil || len(b) > most {
+				t.Errorf("%d of %d: %d bytes, want %d at most, %v", i, len(parts), len(b), most, err)
+			}
+			if p.ID != "7" || !p.OK || p.Room != "lobby" || p.More != (i < len(parts)-1) {
+				t.Errorf("%d of %d: %+v", i, len(parts), p)
+			}
+			all = append(all, p.Answer...)
+		}
+		if !slices.Equal(all, r.Answer) {
+			t.Errorf("%d lines are %d in the replies", tt.lines, len(all))
+		}
 	}
 }

@@ -35,6 +35,8 @@ const (
 	Saying Type = "saying"
 	// Answered: something was said to the peer, by Operator or, if that is empty, by the handler.
 	Answered Type = "answered"
+	// Spoke: Operator said something to Room, and so to all who are in it.
+	Spoke Type = "spoke"
 	// Named: an operator gave the conversation a name, or, if that is empty, took it away.
 	Named Type = "named"
 	// Noted: an operator noted something about it.
@@ -57,6 +59,8 @@ type Event struct {
 	Conn uint64
 	Peer string
 	Name string
+	// Room is where it was said, where conversations hear each other.
+	Room string
 	// Body is what was said: the bytes, as they came or went. Text is the same in UTF-8, decoded from
 	// the peer's encoding; where it is the same as Body it may be nil. Both are the peer's: untrusted.
 	Body, Text []byte
@@ -82,6 +86,7 @@ type wireEvent struct {
 	Conn     uint64    `json:"conn,omitempty"`
 	Peer     string    `json:"peer,omitempty"`
 	Name     string    `json:"name,omitempty"`
+	Room     string    `json:"room,omitempty"`
 	Text     *string   `json:"text,omitempty"`
 	Bytes    *string   `json:"bytes,omitempty"`
 	Farewell bool      `json:"farewell,omitempty"`
@@ -98,7 +103,7 @@ type wireEvent struct {
 }
 
 // says reports whether events of type t always carry words.
-func (t Type) says() bool { return t == Said || t == Saying || t == Answered }
+func (t Type) says() bool { return t == Said || t == Saying || t == Answered || t == Spoke }
 
 // Words is what was said in UTF-8, as far as it could be decoded: Text, or Body where that is nil. Untrusted.
 func (e Event) Words() []byte {
@@ -113,7 +118,7 @@ func (e Event) Words() []byte {
 func (e Event) MarshalJSON() ([]byte, error) {
 	w := wireEvent{
 		Version: Version, Type: e.Type, Time: timestamp(e.Time),
-		Conn: e.Conn, Peer: e.Peer, Name: e.Name, Farewell: e.Farewell, Operator: e.Operator,
+		Conn: e.Conn, Peer: e.Peer, Name: e.Name, Room: e.Room, Farewell: e.Farewell, Operator: e.Operator,
 		Reason: e.Reason, Error: e.Error, Address: e.Address, Note: e.Note,
 		BytesIn: e.BytesIn, BytesOut: e.BytesOut, MessagesIn: e.MessagesIn, MessagesOut: e.MessagesOut,
 	}
@@ -139,7 +144,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	}
 	*e = Event{
 		Type: w.Type, Time: time.Time(w.Time),
-		Conn: w.Conn, Peer: w.Peer, Name: w.Name, Farewell: w.Farewell, Operator: w.Operator,
+		Conn: w.Conn, Peer: w.Peer, Name: w.Name, Room: w.Room, Farewell: w.Farewell, Operator: w.Operator,
 		Reason: w.Reason, Error: w.Error, Address: w.Address, Note: w.Note,
 		BytesIn: w.BytesIn, BytesOut: w.BytesOut, MessagesIn: w.MessagesIn, MessagesOut: w.MessagesOut,
 	}

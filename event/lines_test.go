@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -178,7 +179,7 @@ func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 func TestNext(t *testing.T) {
 	text := `{"v":1,"type":"hello","program":"duet"}` + "\n" + `{"v":1,"type":"reply","ok":true}` + "\n" + `{"v":1}` + "\n" + `{"v":1,"type":"stopped"}`
 	r := event.NewReader(strings.NewReader(text), 0)
-	if l, err := r.Next(); err != nil || l != (event.Hello{Program: "duet"}) {
+	if l, err := r.Next(); err != nil || !reflect.DeepEqual(l, event.Hello{Program: "duet"}) {
 		t.Errorf("%+v, %v", l, err)
 	}
 	if l, err := r.Next(); err != nil || !l.(event.Reply).OK {

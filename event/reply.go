@@ -14,6 +14,16 @@ type Hello struct {
 	Program, Version string
 	// Time is when it was written, by the server's clock.
 	Time time.Time
+	// Hall is the room that everybody enters first, where conversations hear each other; empty where they do not. Commands
+	// are those that a speak may hold there.
+	Hall     string
+	Commands []HallCommand
+}
+
+// A HallCommand is a command of a hall: how it is written, and what it does.
+type HallCommand struct {
+	Usage string `json:"usage"`
+	Help  string `json:"help"`
 }
 
 type wireHello struct {
@@ -22,11 +32,14 @@ type wireHello struct {
 	Time    timestamp `json:"time"`
 	Program string    `json:"program"`
 	Release string    `json:"version"`
+
+	Hall     string        `json:"hall,omitempty"`
+	Commands []HallCommand `json:"commands,omitzero"`
 }
 
 // MarshalJSON gives it as one object that is safe to print.
 func (h Hello) MarshalJSON() ([]byte, error) {
-	return encode(wireHello{Version, typeHello, timestamp(h.Time), h.Program, h.Version})
+	return encode(wireHello{Version, typeHello, timestamp(h.Time), h.Program, h.Version, h.Hall, h.Commands})
 }
 
 // UnmarshalJSON takes what MarshalJSON gave; ErrVersion where the schema is another.
@@ -35,7 +48,7 @@ func (h *Hello) UnmarshalJSON(b []byte) error {
 	if err := decodeVersioned(b, &w, &w.Version); err != nil {
 		return err
 	}
-	*h = Hello{Program: w.Program, Version: w.Release, Time: time.Time(w.Time)}
+	*h = Hello{Program: w.Program, Version: w.Release, Time: time.Time(w.Time), Hall: w.Hall, Commands: w.Commands}
 	return nil
 }
 
@@ -51,6 +64,10 @@ type Reply struct {
 	// Roster answers list. More: another reply to the same request follows, with more of it.
 	Roster []Entry
 	More   bool
+	// Answer is what a speak brought, a line each: of a command, mostly. Untrusted.
+	Answer []string
+	// Room is where the operator who asks speaks now, after a speak or a list in a hall.
+	Room string
 }
 
 type wireReply struct {
@@ -62,11 +79,14 @@ type wireReply struct {
 	Count   int     `json:"count,omitempty"`
 	Roster  []Entry `json:"roster,omitzero"`
 	More    bool    `json:"more,omitempty"`
+
+	Answer []string `json:"answer,omitzero"`
+	Room   string   `json:"room,omitempty"`
 }
 
 // MarshalJSON gives it as one object that is safe to print.
 func (r Reply) MarshalJSON() ([]byte, error) {
-	return encode(wireReply{Version, typeReply, r.ID, r.OK, r.Error, r.Count, r.Roster, r.More})
+	return encode(wireReply{Version, typeReply, r.ID, r.OK, r.Error, r.Count, r.Roster, r.More, r.Answer, r.Room})
 }
 
 // UnmarshalJSON takes what MarshalJSON gave.
@@ -75,7 +95,7 @@ func (r *Reply) UnmarshalJSON(b []byte) error {
 	if err := decodeVersioned(b, &w, &w.Version); err != nil {
 		return err
 	}
-	*r = Reply{w.ID, w.OK, w.Error, w.Count, w.Roster, w.More}
+	*r = Reply{w.ID, w.OK, w.Error, w.Count, w.Roster, w.More, w.Answer, w.Room}
 	return nil
 }
 
@@ -187,6 +207,24 @@ func RosterReplies(id string, roster []Entry) []Reply {
 		size += e.size()
 	}
 	return append(all, Reply{ID: id, OK: true, Roster: part})
+}
+
+// Parts gives the reply as one or several of which all but the last say More, where Answer is too much for one line.
+func (r Reply) Parts() []Reply {
+	var all []Reply
+	begin, size := 0, 0
+	for i, l := range r.Answer {
+		n := 6*len(l) + 3
+		if size+n > rosterLine && i > begin {
+			part := r
+			part.Answer, part.More = r.Answer[begin:i], true
+			all = append(all, part)
+			begin, size = i, 0
+		}
+		size += n
+	}
+	r.Answer = r.Answer[begin:]
+	return append(all, r)
 }
 
 // size is how long the entry is in JSON at most: each byte may become six.

@@ -23,6 +23,8 @@ const (
 	DoSend Command = "send"
 	// DoAll says it to all.
 	DoAll Command = "all"
+	// DoSpeak says Text to the room in which Operator speaks, or does what it asks where it is a command of the hall.
+	DoSpeak Command = "speak"
 	// DoBye says the farewell to Conn.
 	DoBye Command = "bye"
 	// DoKick ends Conn at once; Reason says why.
@@ -89,6 +91,7 @@ var uses = map[Command]struct{ needs, may []string }{
 	DoWatch:    {},
 	DoSend:     {needs: []string{"conn", words}},
 	DoAll:      {needs: []string{words}},
+	DoSpeak:    {needs: []string{words}},
 	DoBye:      {needs: []string{"conn"}},
 	DoKick:     {needs: []string{"conn"}, may: []string{"reason"}},
 	DoBan:      {needs: []string{"address"}, may: []string{"reason"}},
@@ -165,6 +168,8 @@ func (r Request) Check() error {
 		return fmt.Errorf("no command %.64q", string(r.Do))
 	case r.Text != "" && r.Bytes != nil:
 		return errors.New(`both "text" and "bytes"`)
+	case r.Do == DoSpeak && r.Bytes != nil:
+		return errors.New(`speak has no "bytes"`)
 	}
 	for _, f := range r.fields() {
 		needed := slices.Contains(use.needs, f.name)
