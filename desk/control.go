@@ -128,7 +128,7 @@ func (k *Control) Lines(ctx context.Context, r io.Reader, w io.Writer, watch boo
 	}()
 	stop := context.AfterFunc(ctx, func() { interrupt(r) })
 	defer stop()
-	if c.out.WriteLine(event.Hello{Program: "duet", Version: k.Version, Time: time.Now()}) != nil {
+	if c.out.WriteLine(k.hello()) != nil {
 		return false
 	}
 	if watch {
@@ -237,6 +237,8 @@ func (c *controlled) do(ctx context.Context, r event.Request) []event.Reply {
 				n++
 			}
 		}
+	case event.DoSpeak:
+		return c.speak(ctx, o, r)
 	case event.DoBye:
 		err = o.Bye(ctx, r.Conn)
 	case event.DoKick:
@@ -284,5 +286,7 @@ func (c *controlled) list(o *Operator, r event.Request) []event.Reply {
 	for _, e := range o.Roster() {
 		all = append(all, e.wire())
 	}
-	return event.RosterReplies(r.ID, all)
+	replies := event.RosterReplies(r.ID, all)
+	replies[len(replies)-1].Room = o.room()
+	return replies
 }

@@ -26,7 +26,8 @@ var ErrNobody = errors.New("no such conversation")
 // fields must not be changed once it serves.
 type Desk struct {
 	// Next answers the conversations; operators watch, may speak as well where messages are spoken,
-	// and end them. It wants Trace to be the server's, or part of it. nil: the operators alone answer.
+	// and end them. It wants Trace to be the server's, or part of it. nil: the operators alone answer. Where it is a Hall,
+	// operators speak in its rooms as well.
 	Next duet.Handler
 	// Encoding is what peers' text is in; nil is UTF-8.
 	Encoding *Encoding
@@ -163,9 +164,11 @@ func (d *Desk) Trace() *duet.Trace {
 	if d.Next == nil {
 		return t
 	}
-	t.Received = func(c *duet.Conn, m duet.Message) {
-		if s := d.of(c); s != nil {
-			d.said(s.ctx, s, m)
+	if d.hall() == nil {
+		t.Received = func(c *duet.Conn, m duet.Message) {
+			if s := d.of(c); s != nil {
+				d.said(s.ctx, s, m)
+			}
 		}
 	}
 	t.Sent = func(c *duet.Conn, body []byte) {
@@ -188,6 +191,7 @@ func (d *Desk) of(c *duet.Conn) *seat {
 }
 
 // sent tells what was said to the peer, and by whom. It does not wait: the conversation's writer must not wait for a screen.
+// What a hall hands on was told before.
 func (d *Desk) sent(s *seat, body []byte) {
 	d.mu.Lock()
 	e := s.event(Answered)
@@ -195,6 +199,9 @@ func (d *Desk) sent(s *seat, body []byte) {
 	if len(s.spoken) > 0 && bytes.Equal(s.spoken[0].body, body) {
 		e.Operator, e.Farewell = s.spoken[0].operator, s.spoken[0].farewell
 		s.spoken = s.spoken[1:]
+	} else if d.hall() != nil {
+		d.mu.Unlock()
+		return
 	}
 	d.mu.Unlock()
 	d.tellNow(e)

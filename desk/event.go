@@ -19,6 +19,8 @@ const (
 	Saying
 	// Answered: something was said to the peer, by an operator or by the handler at the desk.
 	Answered
+	// Spoke: an operator said something to a Room of a Hall; it belongs to no conversation.
+	Spoke
 	// Named: the conversation has a name now, or none.
 	Named
 	// Noted: an operator noted something about the conversation.
@@ -44,6 +46,8 @@ type Event struct {
 	Number uint64
 	// Peer is the peer's address, Name what an operator calls the conversation.
 	Peer, Name string
+	// Room is where it was said, at a Hall (Said, Spoke).
+	Room string
 	// Operator is who said or did it; empty where it was the handler.
 	Operator string
 	// Note is what was Noted or Banned, or a Notice.

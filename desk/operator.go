@@ -76,11 +76,14 @@ func (o *Operator) SetEncoding(_ context.Context, n uint64, name string) error {
 const maxName = 32
 
 // Name gives conversation n a name: letters, digits and marks that can be seen, no blanks, at most 32 characters, not
-// a number, and no other's. Empty takes it away.
+// a number, and no other's. Empty takes it away. At a Hall it is the hall that names its members.
 func (o *Operator) Name(ctx context.Context, n uint64, name string) error {
 	s, err := o.desk.find(n)
 	if err != nil {
 		return err
+	}
+	if h := o.desk.hall(); h != nil {
+		return o.rename(h, s, name)
 	}
 	if err := checkName(name); err != nil {
 		return err

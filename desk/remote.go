@@ -33,7 +33,8 @@ func (e *RemoteError) Is(target error) bool {
 type Remote struct {
 	dial     func(ctx context.Context) (net.Conn, error)
 	operator string
-	version  string
+	hello    event.Hello
+	room     atomic.Pointer[string] // in which this operator speaks; empty where there is no hall
 
 	calling sync.Mutex // one request at a time
 	nc      net.Conn
@@ -50,15 +51,16 @@ var _ Table = (*Remote)(nil)
 func Attach(ctx context.Context, dial func(ctx context.Context) (net.Conn, error), operator string) (*Remote, error) {
 	r := &Remote{dial: dial, operator: operator}
 	var err error
-	r.nc, r.in, r.out, err = r.connect(ctx)
+	r.nc, r.in, r.out, r.hello, err = r.connect(ctx)
+	r.room.Store(&r.hello.Hall)
 	return r, err
 }
 
 // connect connects and hears who answers.
-func (r *Remote) connect(ctx context.Context) (net.Conn, *event.Reader, *event.Writer, error) {
+func (r *Remote) connect(ctx context.Context) (net.Conn, *event.Reader, *event.Writer, event.Hello, error) {
 	nc, err := r.dial(ctx)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, event.Hello{}, err
 	}
 	in := event.NewReader(nc, 0)
 	_ = nc.SetDeadline(time.Now().Add(controlWrite))
@@ -66,15 +68,14 @@ func (r *Remote) connect(ctx context.Context) (net.Conn, *event.Reader, *event.W
 	hello, ok := line.(event.Hello)
 	if err != nil || !ok {
 		_ = nc.Close()
-		return nil, nil, nil, errors.Join(ErrNotADesk, err)
+		return nil, nil, nil, event.Hello{}, errors.Join(ErrNotADesk, err)
 	}
 	_ = nc.SetDeadline(time.Time{})
-	r.version = hello.Version
-	return nc, in, event.NewWriter(nc), nil
+	return nc, in, event.NewWriter(nc), hello, nil
 }
 
 // Version is that of the program at the other end.
-func (r *Remote) Version() string { return r.version }
+func (r *Remote) Version() string { return r.hello.Version }
 
 // Close ends this operator's own connection.
 func (r *Remote) Close() error { return r.nc.Close() }
@@ -97,6 +98,7 @@ func (r *Remote) call(ctx context.Context, req event.Request) (event.Reply, erro
 		_ = r.nc.Close()
 		return event.Reply{}, r.broken
 	}
+	r.atHall(all)
 	if !all.OK {
 		return all, &RemoteError{Text: all.Error}
 	}
@@ -117,9 +119,9 @@ func (r *Remote) exchange(req event.Request) (event.Reply, error) {
 		if !ok || reply.ID != req.ID {
 			continue
 		}
-		roster := append(all.Roster, reply.Roster...)
+		roster, answer := append(all.Roster, reply.Roster...), append(all.Answer, reply.Answer...)
 		all = reply
-		all.Roster = roster
+		all.Roster, all.Answer = roster, answer
 		if !reply.More {
 			return all, nil
 		}
@@ -271,7 +273,7 @@ func (r *Remote) Watch() Watcher {
 	w := &remoteWatch{events: make(chan Event, farQueue), gone: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), controlWrite)
 	defer cancel()
-	nc, in, out, err := r.connect(ctx)
+	nc, in, out, _, err := r.connect(ctx)
 	if err == nil {
 		w.nc = nc
 		err = out.WriteLine(event.Request{Do: event.DoWatch, Operator: r.operator})

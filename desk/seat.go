@@ -27,6 +27,7 @@ type seat struct {
 	name     string
 	note     string
 	endedBy  string // the operator who kicked it
+	namedBy  string // the operator who has the hall give it a name
 	lastText []byte
 	lastTime time.Time
 	unread   int       // messages since an operator spoke last
@@ -56,10 +57,15 @@ func (d *Desk) event(s *seat, k Kind) Event {
 // answered: an operator has spoken; nothing waits any more. Desk.mu is held.
 func (s *seat) answered() { s.unread, s.waiting = 0, time.Time{} }
 
-// heard keeps a look at what the peer said last. Desk.mu is held.
-func (s *seat) heard(text []byte) {
+// look keeps a look at what the peer said last. Desk.mu is held.
+func (s *seat) look(text []byte) {
 	s.lastText = append(s.lastText[:0], text[:min(len(text), lastSize)]...)
 	s.lastTime = time.Now()
+}
+
+// heard is look for what waits for an answer.
+func (s *seat) heard(text []byte) {
+	s.look(text)
 	if s.unread++; s.unread == 1 {
 		s.waiting = s.lastTime
 	}

@@ -26,6 +26,11 @@ type Table interface {
 	Deliver(ctx context.Context, n uint64, body []byte) error
 	DeliverAll(ctx context.Context, n uint64, bodies iter.Seq2[[]byte, error]) (messages, bytes int, err error)
 	Bye(ctx context.Context, n uint64) error
+	// Speak says line to the room in which this operator speaks, or has the Hall do what it asks, as a line with a slash; the
+	// answer is lines for this operator alone. ErrNoHall where there is no Hall. Hall tells whether there is one, in which room
+	// this operator speaks now, and what Speak takes as commands: how each is written, and what it does.
+	Speak(ctx context.Context, line string) (answer []string, err error)
+	Hall() (room string, commands iter.Seq2[string, string], ok bool)
 
 	// SetFraming and SetEncoding change how a conversation is read and written, by the names that framing.Parse and ParseEncoding take.
 	SetFraming(ctx context.Context, n uint64, name string) error

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // How much may wait for one who watches: events, and bytes of what was said in
@@ -139,6 +140,9 @@ func (w *Watch) take() (Event, bool) {
 		w.append(next.e)
 		close(next.queued)
 	}
+	if len(w.queue) == 0 {
+		w.tellMissed(time.Now()) // something else may not happen for long
+	}
 	return e, true
 }
 
@@ -186,11 +190,7 @@ func (w *Watch) room(times int) bool {
 
 // append queues e. w.mu is held, or w is not known to others yet.
 func (w *Watch) append(e Event) {
-	if w.missed > 0 {
-		w.queue = append(w.queue, Event{Kind: Missed, Time: e.Time, Note: strconv.Itoa(w.missed)})
-		w.told++
-		w.missed = 0
-	}
+	w.tellMissed(e.Time)
 	w.queue = append(w.queue, e)
 	w.bytes += e.size()
 	w.told++
@@ -198,6 +198,16 @@ func (w *Watch) append(e Event) {
 	case w.more <- struct{}{}:
 	default:
 	}
+}
+
+// tellMissed queues how many events were left out, if some were. w.mu is held.
+func (w *Watch) tellMissed(at time.Time) {
+	if w.missed == 0 {
+		return
+	}
+	w.queue = append(w.queue, Event{Kind: Missed, Time: at, Note: strconv.Itoa(w.missed)})
+	w.told++
+	w.missed = 0
 }
 
 func (d *Desk) watching() []*Watch {

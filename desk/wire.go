@@ -6,14 +6,14 @@ import (
 
 // eventTypes are the types of events in the schema.
 var eventTypes = map[Kind]event.Type{
-	Arrived: event.Arrived, Said: event.Said, Saying: event.Saying, Answered: event.Answered,
+	Arrived: event.Arrived, Said: event.Said, Saying: event.Saying, Answered: event.Answered, Spoke: event.Spoke,
 	Named: event.Named, Noted: event.Noted, Refused: event.Refused, Banned: event.Banned, Notice: event.Notice, Left: event.Left,
 }
 
 // Wire gives e in the schema of package event.
 func (e Event) Wire() event.Event {
 	w := event.Event{
-		Type: eventTypes[e.Kind], Time: e.Time, Conn: e.Number, Peer: e.Peer, Name: e.Name,
+		Type: eventTypes[e.Kind], Time: e.Time, Conn: e.Number, Peer: e.Peer, Name: e.Name, Room: e.Room,
 		Body: e.Body, Text: e.Text, Farewell: e.Farewell, Operator: e.Operator, Note: e.Note,
 		BytesIn: e.Stats.BytesIn, BytesOut: e.Stats.BytesOut, MessagesIn: e.Stats.MessagesIn, MessagesOut: e.Stats.MessagesOut,
 	}
@@ -35,7 +35,7 @@ func (e Event) Wire() event.Event {
 // fromWire takes what Wire gave; false for types that a desk does not know.
 func fromWire(w event.Event) (Event, bool) {
 	e := Event{
-		Time: w.Time, Number: w.Conn, Peer: w.Peer, Name: w.Name,
+		Time: w.Time, Number: w.Conn, Peer: w.Peer, Name: w.Name, Room: w.Room,
 		Body: w.Body, Text: w.Words(), Farewell: w.Farewell, Operator: w.Operator, Note: w.Note,
 	}
 	e.Stats.BytesIn, e.Stats.BytesOut, e.Stats.MessagesIn, e.Stats.MessagesOut = w.BytesIn, w.BytesOut, w.MessagesIn, w.MessagesOut
