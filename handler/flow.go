@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"duet.example/duet"
@@ -25,6 +26,12 @@ type flow struct {
 
 	idle, send time.Duration // 0: never
 	every      time.Duration // how often it is looked at the least; 0: only while bytes move
+
+	// Where the conversation has a second connection, both have a flow, and these are set.
+	other *flow
+	fault func(op string, why duet.EndReason, err error) error // what failed in it; nil: the peer
+	gone  func(err error) silence                              // nil: nobody asks whether it was cut while it is not read
+	watch      bool          // a reset ends it also while nobody reads or writes
 
 	began      time.Time
 	came, went atomic.Int64 // when bytes last came, and were last taken by the peer: nanoseconds since began
@@ -48,11 +55,15 @@ type silence struct {
 	end     error
 }
 
+// otherLook is how soon something is noticed that concerns two connections, while one waits for the other.
+const otherLook = time.Second
+
 // A state is what the system knows about a connection.
 type state struct {
 	readable bool // bytes or the peer's end wait to be read, or were: the peer is not idle
 	full     bool // somebody who writes waits, or would wait, for the peer
 	queue    int  // bytes that the system still holds for the peer; -1: unknown
+	gone     bool // the connection was reset, or the network answers no more
 }
 
 // A meter asks for the state of a connection.
@@ -61,6 +72,9 @@ type meter interface {
 	// broken gives the error that waits to be told to the next who writes. It may
 	// be asked with probe only before the half-close.
 	broken(probe bool) error
+	// refuses gives the error with which the connection would refuse to be written to; nil also where that
+	// cannot be asked now. Before the half-close only.
+	refuses() error
 }
 
 // take takes over the bytes of c. The caller calls end.
@@ -107,7 +121,14 @@ func (f *flow) sent(n int64) {
 
 func (f *flow) took() {
 	f.went.Store(int64(f.now()))
-	if f.send > 0 && !f.armed.Load() {
+	if f.send > 0 || f.other != nil {
+		f.attend()
+	}
+}
+
+// attend has it looked at while bytes move.
+func (f *flow) attend() {
+	if !f.armed.Load() {
 		f.arm()
 	}
 }
@@ -137,6 +158,9 @@ func (f *flow) schedule() {
 	if f.send > 0 {
 		sooner(f.send / 8)
 	}
+	if f.other != nil {
+		sooner(otherLook)
+	}
 	if f.silence.limit > 0 {
 		sooner(f.silentSince() + f.silence.limit - now)
 	}
@@ -151,7 +175,13 @@ func (f *flow) schedule() {
 	}
 }
 
-func (f *flow) lastHeard() time.Duration { return max(f.heard, time.Duration(f.came.Load())) }
+func (f *flow) lastHeard() time.Duration {
+	heard := max(f.heard, time.Duration(f.came.Load()))
+	if f.other != nil {
+		heard = max(heard, time.Duration(f.other.came.Load())) // they began together
+	}
+	return heard
+}
 
 func (f *flow) silentSince() time.Duration {
 	moved := f.went.Load()
@@ -173,8 +203,20 @@ func (f *flow) look() {
 		return
 	}
 	now, s := f.now(), f.meter.state()
+	waits := s.full
+	if f.other != nil {
+		o := f.other.meter.state()
+		waits = waits || o.full
+		s.readable = s.readable || o.readable
+	}
 	if s.readable {
 		f.heard = now
+	}
+	if f.gone != nil && f.silence.limit == 0 {
+		if err := f.meter.broken(false); err != nil {
+			f.silence = f.gone(err)
+			f.silence.since = now
+		}
 	}
 	if !s.full || s.queue != f.queue {
 		f.progress = now
@@ -182,13 +224,19 @@ func (f *flow) look() {
 	f.queue = s.queue
 	went := f.went.Load()
 	switch {
+	case f.watch && s.gone:
+		err := f.lost(false)
+		if err == nil {
+			err = failure(f.c, "receive", duet.EndReset, syscall.ECONNRESET) // somebody was told already
+		}
+		f.cancel(err)
 	case f.idle > 0 && now >= f.lastHeard()+f.idle:
 		f.cancel(failure(f.c, "receive", duet.EndIdle, duet.ErrIdle))
 	case f.send > 0 && now >= max(f.progress, time.Duration(went))+f.send:
-		f.cancel(failure(f.c, "send", duet.EndSlowPeer, duet.ErrSlowPeer))
+		f.cancel(f.failure("send", duet.EndSlowPeer, duet.ErrSlowPeer))
 	case f.silence.limit > 0 && !s.full && now >= f.silentSince()+f.silence.limit:
 		f.cancel(f.silence.end)
-	case f.idle == 0 && f.every == 0 && f.silence.limit == 0 && !s.full && went == f.seen:
+	case f.idle == 0 && f.every == 0 && f.silence.limit == 0 && !waits && went == f.seen:
 		// Nothing moves and nobody waits: what moves next arms it again.
 		f.armed.Store(false)
 		if f.went.Load() != went {
@@ -221,10 +269,26 @@ func (f *flow) cause(err error) error {
 	return why
 }
 
+// failure is what failed with the connection of this flow.
+func (f *flow) failure(op string, why duet.EndReason, err error) error {
+	if f.fault != nil {
+		return f.fault(op, why, err)
+	}
+	return failure(f.c, op, why, err)
+}
+
+// lookEvery sets how often it is looked at the least, from now on.
+func (f *flow) lookEvery(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.every = d
+	f.schedule()
+}
+
 // lost tells of bytes that the system took and could not get to the peer.
 func (f *flow) lost(probe bool) error {
 	if err := f.meter.broken(probe); err != nil {
-		return failure(f.c, "send", duet.ReasonOf(err), err)
+		return f.failure("send", duet.ReasonOf(err), err)
 	}
 	return nil
 }
@@ -242,7 +306,7 @@ func (f *flow) peerError(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return f.stopped()
 	}
-	return failure(f.c, op, duet.ReasonOf(err), err)
+	return f.failure(op, duet.ReasonOf(err), err)
 }
 
 // stopped is how the conversation ends when somebody else wants it to.

@@ -33,6 +33,7 @@ func (d descriptor) state() (s state) {
 			return
 		}
 		s.readable = fds[0].Revents&unix.POLLIN != 0
+		s.gone = fds[0].Revents&unix.POLLERR != 0
 		s.full = fds[0].Revents&(unix.POLLOUT|unix.POLLERR|unix.POLLHUP) == 0
 		// Room is reported only when a third of the buffer is free, which takes a slow peer long;
 		// what it has acknowledged shows earlier that it reads (TIOCOUTQ, tcp(7)).
@@ -52,4 +53,15 @@ func (d descriptor) broken(bool) error {
 		}
 	})
 	return errors.Join(cerr, err)
+}
+
+func (d descriptor) refuses() error {
+	var err error
+	cerr := d.rc.Control(func(fd uintptr) {
+		// Nothing is sent, but it is asked whether something could be.
+		if _, err = unix.Write(int(fd), nil); err == unix.EAGAIN || err == unix.EINTR {
+			err = nil
+		}
+	})
+	return errors.Join(cerr, os.NewSyscallError("write", err))
 }
