@@ -19,18 +19,18 @@ import (
 const (
 	latin = `0=o 1=l i=l |=l m=rn w=vv ß=ss æ=ae œ=oe
 		ı=l ȷ=j ɑ=a ɡ=g ɩ=l ɪ=l ʟ=l ʙ=b ᴀ=a ᴄ=c ᴅ=d ᴇ=e ꜰ=f ɢ=g ʜ=h ᴊ=j ᴋ=k ĸ=k ᴍ=rn ɴ=n ᴏ=o ᴘ=p ʀ=r ꜱ=s ᴛ=t
-		ᴜ=u ʋ=u ᴠ=v ᴡ=vv ʏ=y ɣ=y ᴢ=z ƅ=b ƨ=2 ƽ=5 ʒ=3 ȝ=3 ɜ=3 ȣ=8 ɵ=ө ð=đ ɖ=đ ǝ=ə ꞵ=β ꭓ=x ɸ=φ ɯ=ш ꟾ=l ǀ=l`
+		ᴜ=u ʋ=u ᴠ=v ᴡ=vv ʏ=y ɣ=y ᴢ=z ƅ=b ƨ=2 ƽ=5 ʒ=3 ȝ=3 ɜ=3 ȣ=8 ɵ=ө ð=đ ɖ=đ ǝ=ə ꞵ=b ꭓ=x ɸ=φ ɯ=ш ꟾ=l ǀ=l`
 
 	cyrillic = `а=a в=b с=c ԁ=d е=e ԍ=g н=h һ=h і=l ӏ=l ј=j к=k м=rn о=o р=p ԛ=q г=r ѕ=s т=t у=y ү=y ѵ=v ԝ=vv ѡ=vv х=x
 		ь=b ы=bl ю=lo з=3 ӡ=3 б=6 ѳ=ө ә=ə є=ɛ ԑ=ɛ ф=φ ӕ=ae ѱ=ψ ԉ=љ`
 
-	greek = `α=a β=b γ=y ε=ɛ ζ=z η=ŋ ι=l κ=k ν=v ο=o ρ=p σ=o τ=t υ=u χ=x ω=vv ϲ=c ϳ=j θ=ө λ=л π=п ϸ=þ ͻ=ɔ ϝ=f`
+	greek = `α=a β=b γ=y ε=ɛ ζ=z η=ŋ ι=l κ=k ν=v ο=o ρ=p σ=o τ=t υ=u χ=x ω=vv ϳ=j θ=ө λ=л π=п ϸ=þ ͻ=ɔ ϝ=f`
 
-	armenian = `ո=n ս=u օ=o ց=g զ=q հ=h յ=j լ=l շ=2 ք=р̔`
+	armenian = `ո=n ս=u օ=o ց=g զ=q հ=h յ=j լ=l շ=2`
 
 	// Cherokee, Canadian syllables, Lisu and Tifinagh have letters as tall as Latin capitals.
 	cherokee = `Ꭰ=d Ꭱ=r Ꭲ=t Ꭵ=l Ꭹ=y Ꭺ=a Ꭻ=j Ꭼ=e Ꮁ=r Ꮃ=vv Ꮇ=rn Ꮋ=h Ꮍ=y Ꮐ=g Ꮒ=h Ꮓ=z Ꮖ=l Ꮞ=4 Ꮟ=b Ꮢ=r Ꮤ=vv Ꮥ=s Ꮩ=v Ꮪ=s
-		Ꮮ=l Ꮯ=c Ꮲ=p Ꮶ=k Ꮷ=d Ᏻ=g Ᏼ=b Ꭾ=ꮁ`
+		Ꮮ=l Ꮯ=c Ꮲ=p Ꮶ=k Ꮷ=d Ᏻ=g Ᏼ=b`
 	canadian = `ᐯ=v ᑌ=u ᑭ=p ᑯ=d ᑲ=b ᒍ=j ᒪ=l ᒿ=2 ᕼ=h ᖇ=r ᖴ=f ᗅ=a ᗞ=d ᗪ=d ᗰ=rn ᗷ=b ᙭=x ᑕ=c ᗯ=vv ᔕ=s ᘔ=z`
 	lisu     = `ꓐ=b ꓑ=p ꓒ=d ꓓ=d ꓔ=t ꓖ=g ꓗ=k ꓙ=j ꓚ=c ꓜ=z ꓝ=f ꓟ=rn ꓠ=n ꓡ=l ꓢ=s ꓣ=r ꓦ=v ꓧ=h ꓪ=vv ꓫ=x ꓬ=y ꓮ=a ꓰ=e ꓲ=l ꓳ=o ꓴ=u`
 	tifinagh = `ⵏ=l ⵔ=o ⴸ=v ⴹ=e ⵝ=x ⵑ=l`
@@ -48,10 +48,10 @@ const (
 	cjk = `力=カ 口=ロ 囗=ロ 二=ニ 工=エ 卜=ト 八=ハ 夕=タ 才=オ 千=チ 丶=ヽ 丿=ノ へ=ヘ り=リ 一=ー 三=ミ 士=土 曰=日 巳=己 已=己 未=末 壬=王 夭=天 戊=戌 人=入`
 
 	// Signs and marks.
-	marks = "ʻ=ʼ \u030c=\u0306 \u0307=\u030a \u0327=\u0326 \u0328=\u0326 \u0340=\u0300 \u0341=\u0301 \u0342=\u0303 \u0313=\u0315 \u0314=\u0315 \u0306=\u0306"
+	marks = "ʻ=ʼ \u030c=\u0306 \u0307=\u030a \u0327=\u0326 \u0328=\u0326 \u0340=\u0300 \u0341=\u0301 \u0342=\u0303 \u0313=\u0315 \u0314=\u0315"
 
 	// capital is what letters look like as capitals, where that is something else.
-	capital = `β=b γ=г г=г ε=e η=h μ=rn ν=n σ=ʃ υ=y ղ=ղ ս=u տ=s լ=l`
+	capital = `β=b γ=г г=г ε=e η=h μ=rn ν=n σ=ʃ υ=y տ=s`
 )
 
 var (
