@@ -238,7 +238,12 @@ func TestNames(t *testing.T) {
 		{1, "Anna", nil},
 		{1, "Anna", nil},
 		{2, "anna", desk.ErrBadName},
-		{2, "Änne-2_x.y@z+1", nil},
+		{2, "аnnа", desk.ErrBadName}, // two Cyrillic letters
+		{2, "Ａnna", desk.ErrBadName},
+		{2, "Änne-2_x.y", nil},
+		{2, "A\u0308nne", nil},
+		{2, " Änne ", nil},
+		{2, "anne@home", desk.ErrBadName},
 		{2, strings.Repeat("中", 32), nil},
 		{2, strings.Repeat("x", 33), desk.ErrBadName},
 		{2, "12", desk.ErrBadName},

@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"duet.example/duet"
 	"duet.example/duet/admission"
 	"duet.example/duet/framing"
+	"duet.example/duet/internal/nickname"
 )
 
 // A Gate keeps addresses out; *admission.Gate is one.
@@ -72,11 +70,9 @@ func (o *Operator) SetEncoding(_ context.Context, n uint64, name string) error {
 	return o.desk.SetEncoding(n, e)
 }
 
-// maxName is how long a name may be, in characters.
-const maxName = 32
-
-// Name gives conversation n a name: letters, digits and marks that can be seen, no blanks, at most 32 characters, not
-// a number, and no other's. Empty takes it away. At a Hall it is the hall that names its members.
+// Name gives conversation n a name: letters and digits of one script, the marks on them, and "-", "_" and "." inside;
+// at most 32 characters, at least one letter, and such that nobody takes it for another's. Blanks around it do not
+// count. Empty takes it away. At a Hall it is the hall that names its members.
 func (o *Operator) Name(ctx context.Context, n uint64, name string) error {
 	s, err := o.desk.find(n)
 	if err != nil {
@@ -85,15 +81,18 @@ func (o *Operator) Name(ctx context.Context, n uint64, name string) error {
 	if h := o.desk.hall(); h != nil {
 		return o.rename(h, s, name)
 	}
-	if err := checkName(name); err != nil {
-		return err
+	name = nickname.Clean(name)
+	if name != "" {
+		if err := nickname.Check(name); err != nil {
+			return fmt.Errorf("%w: %w", ErrBadName, err)
+		}
 	}
 	d := o.desk
 	d.mu.Lock()
 	for _, other := range d.seats {
-		if name != "" && other != s && strings.EqualFold(other.name, name) {
+		if name != "" && other != s && other.name != "" && nickname.Alike(other.name, name) {
 			d.mu.Unlock()
-			return fmt.Errorf("%w: %s is conversation %d", ErrBadName, name, other.number)
+			return fmt.Errorf("%w: %s is conversation %d", ErrBadName, other.name, other.number)
 		}
 	}
 	s.name = name
@@ -101,23 +100,6 @@ func (o *Operator) Name(ctx context.Context, n uint64, name string) error {
 	d.mu.Unlock()
 	e.Operator = o.name
 	tell(ctx, d.watching(), e)
-	return nil
-}
-
-func checkName(name string) error {
-	switch {
-	case !utf8.ValidString(name):
-		return fmt.Errorf("%w: invalid UTF-8", ErrBadName)
-	case utf8.RuneCountInString(name) > maxName:
-		return fmt.Errorf("%w: longer than %d characters", ErrBadName, maxName)
-	case name != "" && strings.Trim(name, "0123456789") == "":
-		return fmt.Errorf("%w: a number is no name", ErrBadName)
-	}
-	for _, r := range name {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.@+", r) {
-			return fmt.Errorf("%w: %q may not be in it", ErrBadName, r)
-		}
-	}
 	return nil
 }
 
