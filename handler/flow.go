@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"duet.example/duet"
@@ -31,7 +30,6 @@ type flow struct {
 	other *flow
 	fault func(op string, why duet.EndReason, err error) error // what failed in it; nil: the peer
 	gone  func(err error) silence                              // nil: nobody asks whether it was cut while it is not read
-	watch      bool          // a reset ends it also while nobody reads or writes
 
 	began      time.Time
 	came, went atomic.Int64 // when bytes last came, and were last taken by the peer: nanoseconds since began
@@ -63,7 +61,6 @@ type state struct {
 	readable bool // bytes or the peer's end wait to be read, or were: the peer is not idle
 	full     bool // somebody who writes waits, or would wait, for the peer
 	queue    int  // bytes that the system still holds for the peer; -1: unknown
-	gone     bool // the connection was reset, or the network answers no more
 }
 
 // A meter asks for the state of a connection.
@@ -224,12 +221,6 @@ func (f *flow) look() {
 	f.queue = s.queue
 	went := f.went.Load()
 	switch {
-	case f.watch && s.gone:
-		err := f.lost(false)
-		if err == nil {
-			err = failure(f.c, "receive", duet.EndReset, syscall.ECONNRESET) // somebody was told already
-		}
-		f.cancel(err)
 	case f.idle > 0 && now >= f.lastHeard()+f.idle:
 		f.cancel(failure(f.c, "receive", duet.EndIdle, duet.ErrIdle))
 	case f.send > 0 && now >= max(f.progress, time.Duration(went))+f.send:

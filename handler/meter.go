@@ -52,6 +52,13 @@ func (g *gauge) broken(probe bool) error {
 	return err
 }
 
+func (g *gauge) refuses() error {
+	if g.writing.Load() {
+		return nil
+	}
+	return g.broken(true)
+}
+
 // failedSide is which side of a copy failed.
 func failedSide(err error) string {
 	var side *bulk.SideError

@@ -33,7 +33,6 @@ func (d descriptor) state() (s state) {
 			return
 		}
 		s.readable = fds[0].Revents&unix.POLLIN != 0
-		s.gone = fds[0].Revents&unix.POLLERR != 0
 		s.full = fds[0].Revents&(unix.POLLOUT|unix.POLLERR|unix.POLLHUP) == 0
 		// Room is reported only when a third of the buffer is free, which takes a slow peer long;
 		// what it has acknowledged shows earlier that it reads (TIOCOUTQ, tcp(7)).
