@@ -25,6 +25,9 @@ func (s *Session) cmdWho(_ context.Context, rest string) (bool, Outcome) {
 		return false, Stopped
 	}
 	target := s.chosen()
+	if s.hall.there {
+		lines = append(lines, s.roomLine(target == 0))
+	}
 	for _, e := range s.desk.Roster() {
 		lines = append(lines, whoLine(e, e.Number == target))
 	}
@@ -76,57 +79,53 @@ func whoLine(e desk.Entry, chosen bool) string {
 }
 
 func (s *Session) cmdFraming(ctx context.Context, rest string) (bool, Outcome) {
-	rest = strings.TrimSpace(rest)
-	n := s.chosen()
-	if n == 0 {
-		s.Notice(s.nobody())
-		return false, Stopped
-	}
-	if rest == "" {
-		if e, err := s.desk.Entry(n); err == nil {
-			words := "framing " + e.Framing
-			if e.Learned != "" {
-				words += ": " + e.Learned
-			}
-			s.Notice(words + " (there are " + strings.Join(framing.Names(), ", ") + ")")
+	s.showOrChange(rest, func(e desk.Entry) string {
+		words := "framing " + e.Framing
+		if e.Learned != "" {
+			words += ": " + e.Learned
 		}
-		return false, Stopped
-	}
-	f, err := framing.Parse(rest)
-	if err == nil {
-		err = s.desk.SetFraming(ctx, n, rest)
-	}
-	if err != nil {
-		s.Notice(err.Error())
-		return false, Stopped
-	}
-	s.Notice("framing " + f.String())
+		return words + " (there are " + strings.Join(framing.Names(), ", ") + ")"
+	}, func(n uint64, name string) (string, error) {
+		f, err := framing.Parse(name)
+		if err != nil {
+			return "", err
+		}
+		return "framing " + f.String(), s.desk.SetFraming(ctx, n, name)
+	})
 	return false, Stopped
 }
 
 func (s *Session) cmdEncoding(ctx context.Context, rest string) (bool, Outcome) {
-	rest = strings.TrimSpace(rest)
+	s.showOrChange(rest, func(e desk.Entry) string {
+		return "encoding " + e.Encoding
+	}, func(n uint64, name string) (string, error) {
+		enc, err := charset.Lookup(name)
+		if err != nil {
+			return "", err
+		}
+		return "encoding " + enc.Name(), s.desk.SetEncoding(ctx, n, name)
+	})
+	return false, Stopped
+}
+
+// showOrChange shows something about the chosen conversation or, where rest names what it is to be, changes it.
+func (s *Session) showOrChange(rest string, show func(desk.Entry) string, change func(n uint64, name string) (string, error)) {
 	n := s.chosen()
 	if n == 0 {
 		s.Notice(s.nobody())
-		return false, Stopped
+		return
 	}
-	if rest == "" {
+	if rest = strings.TrimSpace(rest); rest == "" {
 		if e, err := s.desk.Entry(n); err == nil {
-			s.Notice("encoding " + e.Encoding)
+			s.Notice(show(e))
 		}
-		return false, Stopped
+		return
 	}
-	enc, err := charset.Lookup(rest)
-	if err == nil {
-		err = s.desk.SetEncoding(ctx, n, rest)
-	}
+	words, err := change(n, rest)
 	if err != nil {
-		s.Notice(err.Error())
-		return false, Stopped
+		words = err.Error()
 	}
-	s.Notice("encoding " + enc.Name())
-	return false, Stopped
+	s.Notice(words)
 }
 
 func (s *Session) cmdExplain(_ context.Context, rest string) (bool, Outcome) {

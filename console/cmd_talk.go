@@ -28,6 +28,9 @@ func (s *Session) cmdBye(ctx context.Context, rest string) (bool, Outcome) {
 
 func (s *Session) cmdUse(ctx context.Context, rest string) (bool, Outcome) {
 	if rest = strings.TrimSpace(rest); rest == "" {
+		if s.hall.there {
+			return s.cmdRoom(ctx, "")
+		}
 		return s.cmdWho(ctx, "")
 	}
 	if n, ok := s.number(rest); ok {

@@ -17,6 +17,8 @@ type command struct {
 	help string
 	// server: the command makes sense only where there may be several peers.
 	server bool
+	// hall: it makes sense only where there are rooms.
+	hall bool
 	// when is what a script's line waits for.
 	when moment
 	// run does it with what stands after the name and one blank. true ends the session.
@@ -40,6 +42,7 @@ func commands() []command {
 		{name: "help", help: "show these commands", run: (*Session).cmdHelp},
 		{name: "who", args: "[all]", help: "show who is here, with framing, encoding and counts; all: also who has left", run: (*Session).cmdWho, complete: completeWords("all")},
 		{name: "use", args: "N", help: "answer conversation N, a number or a name, from now on", server: true, when: inConversation, run: (*Session).cmdUse, complete: completePeers},
+		{name: "room", help: "speak to the room again", server: true, hall: true, run: (*Session).cmdRoom},
 		{name: "next", help: "answer the one that has waited longest, or the next after it", server: true, when: inConversation, run: (*Session).cmdNext},
 		{name: "to", args: "N TEXT", help: "say TEXT to conversation N only", server: true, when: inConversation, run: (*Session).cmdTo, complete: completePeersThen},
 		{name: "all", args: "TEXT", help: "say TEXT to everybody", server: true, when: inConversation, run: (*Session).cmdAll},
@@ -69,6 +72,12 @@ func (s *Session) command(ctx context.Context, line string) (bool, Outcome) {
 	}
 	c, ok := s.lookup(name)
 	if !ok {
+		if h, ok := s.hallCommand(name); ok {
+			if !h.takesName() || s.awaitConversation(ctx, line) {
+				s.speakInHall(ctx, line, line)
+			}
+			return false, Stopped
+		}
 		s.noticef("no command /%s: /help lists them, and // begins a text with a slash", screen.Cut(safe(name), 40))
 		s.face.SetInput(line)
 		return false, Stopped
@@ -94,7 +103,9 @@ func (s *Session) lookup(name string) (command, bool) {
 	return all[i], true
 }
 
-func (s *Session) has(c command) bool { return s.o.Server || !c.server }
+func (s *Session) has(c command) bool {
+	return (s.o.Server || !c.server) && (s.hall.there || !c.hall)
+}
 
 func (s *Session) cmdHelp(context.Context, string) (bool, Outcome) {
 	var b strings.Builder
@@ -103,6 +114,9 @@ func (s *Session) cmdHelp(context.Context, string) (bool, Outcome) {
 		if s.o.Away && c.name == "quit" {
 			c.help = "leave this desk, which ends nothing there"
 		}
+		if s.hall.there && c.name == "use" {
+			c.args, c.help = "[N]", "answer conversation N alone, a number or a name, from now on; without N, the room"
+		}
 		if s.has(c) {
 			row(strings.TrimSpace("/"+c.name+" "+c.args), c.help)
 		}
@@ -110,6 +124,12 @@ func (s *Session) cmdHelp(context.Context, string) (bool, Outcome) {
 	row("//TEXT", "say a text that begins with a slash")
 	if w := s.o.Farewell; w != "" {
 		row("//"+w, "say the word "+w+" without ending")
+	}
+	if len(s.hall.commands) > 0 {
+		b.WriteString("in the rooms:\n")
+	}
+	for _, c := range s.hall.commands {
+		row(c.usage, c.help)
 	}
 	s.Notice(b.String())
 	return false, Stopped

@@ -31,18 +31,35 @@ func (s *Session) Complete(line string, cursor int) (from int, candidates []stri
 				candidates = append(candidates, word)
 			}
 		}
+		for _, c := range s.hall.commands {
+			if strings.HasPrefix(c.name, name) {
+				word := "/" + c.name
+				if c.usage != word {
+					word += " "
+				}
+				candidates = append(candidates, word)
+			}
+		}
 		return 0, candidates
+	}
+	if h, ok := s.hallCommand(name); ok {
+		return cursor - len(arg), beginning(arg, s.completeMembers(h, arg))
 	}
 	c, ok := s.lookup(name)
 	if !ok || c.complete == nil {
 		return cursor, nil
 	}
-	for _, w := range c.complete(s, arg) {
+	return cursor - len(arg), beginning(arg, c.complete(s, arg))
+}
+
+// beginning are the words that begin with arg.
+func beginning(arg string, words []string) (some []string) {
+	for _, w := range words {
 		if strings.HasPrefix(w, arg) {
-			candidates = append(candidates, w)
+			some = append(some, w)
 		}
 	}
-	return cursor - len(arg), candidates
+	return some
 }
 
 func completeWords(words ...string) func(*Session, string) []string {
@@ -53,10 +70,16 @@ func completeFramings(*Session, string) []string { return framing.Names() }
 
 // completePeers gives the numbers and the names of the live conversations.
 func completePeers(s *Session, _ string) []string {
-	var numbers, names []string
+	var numbers []string
 	for _, n := range s.present() {
 		numbers = append(numbers, strconv.FormatUint(n, 10))
 	}
+	return append(numbers, s.names()...)
+}
+
+// names are those of the live conversations.
+func (s *Session) names() []string {
+	var names []string
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.live {
@@ -65,7 +88,7 @@ func completePeers(s *Session, _ string) []string {
 		}
 	}
 	slices.Sort(names)
-	return append(numbers, names...)
+	return names
 }
 
 // completePeersThen is completePeers where something may follow.

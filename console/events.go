@@ -26,6 +26,8 @@ func (s *Session) show(e desk.Event) {
 		}
 	case desk.Answered:
 		s.answered(e)
+	case desk.Spoke:
+		s.spoke(e)
 	case desk.Named:
 		s.named(e)
 	case desk.Noted:
@@ -52,13 +54,13 @@ func (s *Session) hasEnough() bool {
 func (s *Session) arrived(e desk.Event) {
 	s.mu.Lock()
 	p := &peer{addr: e.Peer}
-	p.rename(e.Name)
+	s.rename(p, e.Number, e.Name)
 	if was, ok := s.before[e.Number]; ok {
 		p.note, p.waits = was.Note, !was.Waiting.IsZero()
 		delete(s.before, e.Number)
 	}
 	s.live[e.Number] = p
-	if s.target == 0 && len(s.live) == 1 {
+	if s.target == 0 && len(s.live) == 1 && !s.hall.there {
 		s.target = e.Number
 		if s.former != 0 {
 			s.switched = time.Now()
@@ -72,11 +74,11 @@ func (s *Session) arrived(e desk.Event) {
 	s.mu.Unlock()
 	if s.o.Server {
 		line := "The Server has received a connection from " + AddressWords(e.Peer)
-		if several || !inTurn || e.Name != "" {
+		if several || !inTurn || e.Name != "" || s.hall.there {
 			line += " (client " + s.who(e.Number) + ")"
 		}
 		s.passingf("%s", line)
-		if several {
+		if several && !s.hall.there {
 			s.tellf("/use %d to answer it, /who to see all", e.Number)
 		}
 	}
@@ -86,17 +88,24 @@ func (s *Session) arrived(e desk.Event) {
 func (s *Session) said(e desk.Event) {
 	s.dropPartial(e.Number)
 	s.refresh() // what was unfinished goes before the whole comes
+	s.mu.Lock()
+	if p := s.live[e.Number]; p != nil && s.hall.there && e.Name != p.name {
+		s.rename(p, e.Number, e.Name) // that it was named may have been left out
+	}
+	s.mu.Unlock()
 	lines := s.messageLines(e)
 	s.mu.Lock()
 	seq := s.logs.next()
 	s.keep(e.Number, false, lines)
-	shown := !s.quiet || e.Number == s.target
+	s.keepInRoom(e, false, lines)
+	chosen := s.chosenIs(e)
+	shown := !s.quiet || chosen
 	if p := s.live[e.Number]; p != nil {
-		p.waits = true
+		p.waits, p.room = e.Room == "", e.Room
 		if !shown && p.since == 0 {
 			p.since = seq
 		}
-		if !shown || s.full && e.Number != s.target {
+		if !shown || s.full && !chosen {
 			p.unread++
 		}
 	}
@@ -145,10 +154,16 @@ func (s *Session) answered(e desk.Event) {
 
 func (s *Session) named(e desk.Event) {
 	s.mu.Lock()
+	guest := false
 	if p := s.live[e.Number]; p != nil {
-		p.rename(e.Name)
+		before := p.called
+		s.rename(p, e.Number, e.Name)
+		guest = s.hall.there && before+p.called == ""
 	}
 	s.mu.Unlock()
+	if guest {
+		return // it says no more than the number
+	}
 	words := fmt.Sprintf("client %d has no name any more", e.Number)
 	if e.Name != "" {
 		words = fmt.Sprintf("client %d is %s from now on", e.Number, screen.Cut(safe(e.Name), 2*nameWidth))
@@ -198,10 +213,14 @@ func (s *Session) left(e desk.Event) {
 	delete(s.live, e.Number)
 	delete(s.myTurn, e.Number)
 	was := s.target == e.Number
-	if was {
+	switch {
+	case was && s.hall.there:
+		s.logs.forget(e.Number)
+		s.target, s.former, s.switched = 0, e.Number, time.Now()
+	case was:
 		s.logs.forget(s.former)
 		s.target, s.former = 0, e.Number
-	} else {
+	default:
 		s.logs.forget(e.Number)
 	}
 	remain := len(s.live)
@@ -214,11 +233,14 @@ func (s *Session) left(e desk.Event) {
 	s.dropPartial(e.Number)
 	s.refresh()
 	whole := "The conversation with " + AddressWords(e.Peer)
-	if s.o.Server && (remain > 0 || !was || e.Name != "") {
+	if s.o.Server && (remain > 0 || !was || e.Name != "" || s.hall.there) {
 		whole = fmt.Sprintf("The conversation with client %s (%s)", who, AddressWords(e.Peer))
 	}
 	s.passingf("%s has ended: %s%s", whole, EndWords(e.Reason, e.Err), s.by(e))
-	if was && remain > 0 {
+	switch {
+	case was && s.hall.there:
+		s.tellf("what is typed is said to the room again")
+	case was && remain > 0:
 		s.tellf("nobody is being answered: /use N chooses (%s)", s.numbers())
 	}
 }

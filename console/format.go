@@ -40,19 +40,23 @@ func (st style) peer(text string) string     { return st.peerOn + text + st.off 
 func (st style) operator(text string) string { return st.operatorOn + text + st.off }
 
 // label is what stands before each line of a peer's words, so that none can pose as the console's.
-// s.mu is held.
-func (s *Session) labelOf(n uint64) string {
+// room is where they were said, which is told where it is not this operator's. s.mu is held.
+func (s *Session) labelOf(n uint64, room string) string {
 	switch {
 	case !s.o.Server:
 		return s.style.peer("【Server】") + " "
 	case s.alone(n):
 		return s.style.peer("【Client】") + " "
 	}
-	return s.style.peer("【Client "+s.whoOf(n)+"】") + " "
+	who := s.whoOf(n)
+	if room != "" && room != s.hall.room {
+		who += ", " + labelName(room)
+	}
+	return s.style.peer("【Client "+who+"】") + " "
 }
 
-// answerLines are the lines in which what was said to conversation n is shown: the operator's own as at the prompt, those of others
-// with a label that names both.
+// answerLines are the lines in which what was said to a conversation or to a room is shown: the operator's own as at the prompt,
+// those of others with a label that names both.
 func (s *Session) answerLines(e desk.Event, own bool) []string {
 	s.mu.Lock()
 	asHex := s.hex
@@ -62,7 +66,10 @@ func (s *Session) answerLines(e desk.Event, own bool) []string {
 	if !own {
 		s.stamper = stamper
 		to := ""
-		if s.o.Server {
+		switch {
+		case e.Room != "":
+			to = " → " + labelName(e.Room)
+		case s.o.Server:
 			to = " → " + s.whoOf(e.Number)
 		}
 		label = s.style.operator("【"+operatorName(e.Operator)+to+"】") + " "
@@ -77,6 +84,11 @@ func operatorName(name string) string {
 	if name == "" {
 		return "handler"
 	}
+	return labelName(name)
+}
+
+// labelName shows a name within a label: nothing in it can pose as the label's end, or as another part of it.
+func labelName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("【】→", r) {
 			return '?'
@@ -104,7 +116,7 @@ func (s *Session) messageLines(e desk.Event) []string {
 	s.mu.Lock()
 	asHex := s.hex
 	stamp := s.stamper.stamp(e.Time)
-	label := s.labelOf(e.Number)
+	label := s.labelOf(e.Number, e.Room)
 	s.mu.Unlock()
 	return s.labelled(e, asHex, stamp, label)
 }
@@ -113,7 +125,7 @@ func (s *Session) messageLines(e desk.Event) []string {
 func (s *Session) partialLine(p partial) string {
 	var lines []string
 	if s.hex {
-		lines = s.dumpLines(p.text, "", s.labelOf(p.number))
+		lines = s.dumpLines(p.text, "", s.labelOf(p.number, ""))
 	} else {
 		lines = screen.Lines(screen.Untrusted(p.text), s.style.odd)
 	}
@@ -121,7 +133,7 @@ func (s *Session) partialLine(p partial) string {
 	if p.cut {
 		line = "…" + line
 	}
-	return s.labelOf(p.number) + line
+	return s.labelOf(p.number, "") + line
 }
 
 func (st style) stamped(stamp string) string {

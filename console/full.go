@@ -74,6 +74,9 @@ func (s *Session) view() View {
 	for _, p := range s.partials {
 		typing[p.number] = true
 	}
+	if s.hall.there {
+		v.Peers = append(v.Peers, ViewPeer{Name: safe(s.hall.room), Chosen: s.target == 0})
+	}
 	for _, n := range slices.Sorted(maps.Keys(s.live)) {
 		p := s.live[n]
 		v.Peers = append(v.Peers, ViewPeer{
@@ -87,6 +90,9 @@ func (s *Session) view() View {
 		if p.note != "" {
 			v.Title += ": " + safe(p.note)
 		}
+	case s.hall.there:
+		v.Title = "room " + safe(s.hall.room)
+		of = s.logs.room(s.hall.room)
 	case s.former != 0:
 		of = s.former
 		v.Title = "client " + strconv.FormatUint(of, 10) + " has left; " + v.Title
@@ -102,9 +108,12 @@ func (s *Session) view() View {
 	return v
 }
 
-// chooseBy answers the conversation that a key means: its number, or the next one or the one before (+ and -).
+// chooseBy answers the conversation that a key means: its number, or the next one or the one before (+ and -). The room is 0.
 func (s *Session) chooseBy(key string) {
 	all := s.present()
+	if s.hall.there {
+		all = append([]uint64{0}, all...)
+	}
 	if !s.o.Server || len(all) == 0 {
 		return
 	}
@@ -116,11 +125,20 @@ func (s *Session) chooseBy(key string) {
 		}
 	case "-":
 		at += len(all) - 1
+	case "0":
+		if s.hall.there {
+			s.chooseRoom()
+		}
+		return
 	default:
 		if n, ok := s.number(strings.TrimSpace(key)); ok {
 			s.choose(n)
 		}
 		return
 	}
-	s.choose(all[at%len(all)])
+	if n := all[at%len(all)]; n == 0 {
+		s.chooseRoom()
+	} else {
+		s.choose(n)
+	}
 }

@@ -157,12 +157,15 @@ func (s *Session) submit(ctx context.Context, typed string) (bool, Outcome) {
 	if !s.awaitTurn(ctx, typed) {
 		return false, Stopped
 	}
-	n, why := s.addressee()
-	if n == 0 {
+	n, why := s.listener()
+	switch {
+	case why != "":
 		s.refuse(typed, why)
-		return false, Stopped
+	case n == 0:
+		s.speakInHall(ctx, s.forHall(typed), typed)
+	default:
+		s.speak(ctx, n, typed, typed)
 	}
-	s.speak(ctx, n, typed, typed)
 	return false, Stopped
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"math"
 	"slices"
 
 	"duet.example/duet/internal/screen"
@@ -17,6 +18,12 @@ const (
 	lineSize = 64
 )
 
+// Rooms have numbers of their own in the logs, from firstRoom on. The words of keepRooms of them are kept.
+const (
+	firstRoom = 1 << 63
+	keepRooms = 64
+)
+
 // A logLine is a line as it was, or would have been, printed.
 type logLine struct {
 	seq  uint64 // it goes up
@@ -29,6 +36,8 @@ type logs struct {
 	seq   uint64
 	bytes int
 	of    map[uint64]*log
+	rooms map[string]uint64 // the numbers of those that are kept
+	last  uint64            // the last number given to a room, less firstRoom
 }
 
 type log struct {
@@ -36,7 +45,36 @@ type log struct {
 	bytes int
 }
 
-func newLogs() logs { return logs{of: make(map[uint64]*log)} }
+func newLogs() logs { return logs{of: make(map[uint64]*log), rooms: make(map[string]uint64)} }
+
+// room is the number of a room. A room that is new takes the place of the one in which the last word is oldest, where there are enough.
+func (l *logs) room(name string) uint64 {
+	if n, ok := l.rooms[name]; ok {
+		return n
+	}
+	if len(l.rooms) >= keepRooms {
+		quietest, oldest := "", uint64(math.MaxUint64)
+		for other, n := range l.rooms {
+			if seq := l.lastOf(n); seq < oldest {
+				quietest, oldest = other, seq
+			}
+		}
+		l.forget(l.rooms[quietest])
+		delete(l.rooms, quietest)
+	}
+	l.last++
+	l.rooms[name] = firstRoom + l.last
+	return firstRoom + l.last
+}
+
+// lastOf is the number of the last line of n.
+func (l *logs) lastOf(n uint64) uint64 {
+	one := l.of[n]
+	if one == nil || len(one.lines) == 0 {
+		return 0
+	}
+	return one.lines[len(one.lines)-1].seq
+}
 
 // add appends lines, and drops the oldest where there is no room: of the same conversation, or of the one that holds most.
 func (l *logs) add(n uint64, own bool, lines ...string) {

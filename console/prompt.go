@@ -61,6 +61,8 @@ func (s *Session) toShow() setting {
 	switch {
 	case s.target != 0 && !s.alone(s.target):
 		now.prompt = s.whoOf(s.target) + " " + now.prompt
+	case s.target == 0 && s.hall.there:
+		now.prompt = labelName(s.hall.room) + " " + now.prompt
 	case s.target == 0 && len(s.live) > 0:
 		now.prompt = "? >>> "
 	}
@@ -85,8 +87,11 @@ func (s *Session) toShow() setting {
 const peersTurn = "it is the peer's turn"
 
 // alone reports whether n is the only live conversation, the one that is answered, and has no name: then it needs no number.
-// s.mu is held.
+// In a hall it always has one. s.mu is held.
 func (s *Session) alone(n uint64) bool {
+	if s.hall.there {
+		return false
+	}
 	if p := s.live[n]; p != nil && p.name != "" {
 		return !s.o.Server
 	}
@@ -132,14 +137,26 @@ func (s *Session) chosen() uint64 {
 
 // addressee is who gets what was typed at the prompt. Where that is nobody, or may not be who was meant, it says why not.
 func (s *Session) addressee() (n uint64, why string) {
+	if n, why = s.listener(); n == 0 && why == "" {
+		why = s.nobody()
+	}
+	return n, why
+}
+
+// listener is addressee where it may be the room, too: 0 without a why.
+func (s *Session) listener() (n uint64, why string) {
 	s.mu.Lock()
-	n, former := s.target, s.former
+	n, former, room := s.target, s.former, s.hall.room
 	guarded := s.o.Server && !s.o.HoldInput && !s.switched.IsZero() && time.Since(s.switched) < switchGuard
 	s.switched = time.Time{}
 	s.mu.Unlock()
 	switch {
-	case n == 0:
+	case n == 0 && !s.hall.there:
 		return 0, s.nobody()
+	case n == 0 && former != 0 && s.o.HoldInput: // what a script says to one is not for all
+		return 0, fmt.Sprintf("client %d has left; /room speaks to the room %s", former, safe(room))
+	case n == 0 && guarded:
+		return 0, fmt.Sprintf("client %d has left; Enter again says it to the room %s", former, safe(room))
 	case guarded:
 		return 0, fmt.Sprintf("client %d has left; Enter again says it to client %s", former, s.who(n))
 	}
@@ -149,9 +166,11 @@ func (s *Session) addressee() (n uint64, why string) {
 // nobody says why there is nobody to talk to.
 func (s *Session) nobody() string {
 	s.mu.Lock()
-	n := len(s.live)
+	n, room := len(s.live), s.hall.room
 	s.mu.Unlock()
 	switch {
+	case n > 0 && s.hall.there:
+		return "this wants one client, and what is typed goes to the room " + safe(room) + ": /use N chooses (" + s.numbers() + ")"
 	case n > 0:
 		return "nobody is being answered: /use N chooses (" + s.numbers() + ")"
 	case s.o.Server:

@@ -72,6 +72,12 @@ func (s *Session) saveEvent(e desk.Event) {
 	}
 	who := ""
 	switch {
+	case e.Kind == desk.Spoke && e.Operator != s.o.Operator:
+		who = "【" + operatorName(e.Operator) + " → " + labelName(e.Room) + "】"
+	case e.Kind == desk.Spoke:
+		who = "me to " + labelName(e.Room)
+	case e.Kind == desk.Said && e.Room != "":
+		who = "【Client " + numberAndName(e.Number, givenName(e.Number, e.Name)) + ", " + labelName(e.Room) + "】"
 	case e.Kind == desk.Answered:
 		who = "me"
 		if s.o.Server {

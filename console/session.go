@@ -104,7 +104,7 @@ type Session struct {
 	mu       sync.Mutex
 	live     map[uint64]*peer
 	before   map[uint64]desk.Entry // who was there already, until their arrival is told
-	target   uint64                // who is answered; 0: nobody
+	target   uint64                // who is answered; 0: nobody, or the room
 	highest  uint64                // the highest number that was told of
 	former   uint64                // who was answered before and has left
 	switched time.Time             // when target last became another one without being asked
@@ -123,6 +123,7 @@ type Session struct {
 	full     bool     // it is open
 	logs     logs
 	refused  refusals
+	hall     hall
 }
 
 // NewSession begins to watch and print; Close ends that.
@@ -148,6 +149,7 @@ func NewSession(o Options) *Session {
 		for _, e := range o.Table.Roster() {
 			s.before[e.Number] = e
 		}
+		s.enterHall()
 	}
 	if o.Full && s.viewer != nil {
 		s.setFull(true)

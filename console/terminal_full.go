@@ -121,7 +121,7 @@ func (e *editor) view() View {
 // fullKey does what a key asks for that means another conversation, or other words of it.
 func (e *editor) fullKey(name string) bool {
 	if digit, ok := strings.CutPrefix(name, "alt+"); ok {
-		if n, err := strconv.Atoi(digit); err == nil && n > 0 {
+		if n, err := strconv.Atoi(digit); err == nil && n >= 0 {
 			e.choose(digit)
 			return true
 		}

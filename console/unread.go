@@ -56,12 +56,17 @@ func (s *Session) showUnread(n uint64, most int) {
 		p.unread, p.since = 0, 0
 	}
 	s.mu.Unlock()
+	s.printMissed("client "+s.who(n)+" has", lines, all, most)
+}
+
+// printMissed prints the last of lines that were only counted. all is false where there were more that are not kept.
+func (s *Session) printMissed(whoHas string, lines []string, all bool, most int) {
 	switch extra := len(lines) - most; {
 	case !all:
-		s.noticef("client %s has said more before this", s.who(n))
+		s.noticef("%s said more before this", whoHas)
 		lines = lines[max(0, extra):]
 	case extra > 0:
-		s.noticef("client %s has said %s before this", s.who(n), count(extra, "line", "lines"))
+		s.noticef("%s said %s before this", whoHas, count(extra, "line", "lines"))
 		lines = lines[extra:]
 	}
 	s.printLines(lines...)
@@ -84,6 +89,7 @@ func (s *Session) cmdQuiet(_ context.Context, rest string) (bool, Outcome) {
 			s.showUnread(n, keepLines)
 		}
 		s.mu.Lock()
+		s.hall.since = 0
 		if !s.keeping() {
 			s.logs = newLogs()
 		}

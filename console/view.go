@@ -19,10 +19,10 @@ type View struct {
 	Partial string
 }
 
-// A ViewPeer is one live conversation in the roster.
+// A ViewPeer is one live conversation in the roster, or, with the number 0, the room in which the operator speaks.
 type ViewPeer struct {
 	Number uint64
-	// Name is its name, or the peer's address.
+	// Name is its name, or the peer's address, or the room's name.
 	Name   string
 	Unread int
 	// Chosen: it is answered. Waits: it waits for an answer. Typing: it has begun a line.
@@ -163,14 +163,17 @@ func rule(width, cross, below int) string {
 
 // side is the roster in a column of width columns and height rows. Where it has no room for all, those around the chosen one are shown.
 func (v View) side(width, height int) []string {
-	chosen, unread := 0, 0
+	chosen, unread, clients := 0, 0, 0
 	for i, p := range v.Peers {
 		if p.Chosen {
 			chosen = i
 		}
 		unread += p.Unread
+		if p.Number != 0 {
+			clients++
+		}
 	}
-	head := count(len(v.Peers), "client", "clients")
+	head := count(clients, "client", "clients")
 	if unread > 0 {
 		head += fmt.Sprintf(", %d unread", unread)
 	}
@@ -206,7 +209,15 @@ func (p ViewPeer) row(width int) string {
 	}
 	right += " "
 	room := width - screen.Width(right) - 1
-	return pad(screen.Cut(fmt.Sprintf("%s%d %s", who, p.Number, p.Name), room), width-screen.Width(right)) + right
+	return pad(screen.Cut(who+p.who(), room), width-screen.Width(right)) + right
+}
+
+// who is its number and its name.
+func (p ViewPeer) who() string {
+	if p.Number == 0 {
+		return p.Name
+	}
+	return fmt.Sprintf("%d %s", p.Number, p.Name)
 }
 
 // state is … while the peer types, as far as is known, and ? while it waits for an answer.
@@ -224,7 +235,7 @@ func (p ViewPeer) state() string {
 func (v View) line() string {
 	var parts [3][]string
 	for _, p := range v.Peers {
-		words := fmt.Sprintf("%d %s", p.Number, p.Name) + p.state()
+		words := p.who() + p.state()
 		at := 2
 		switch {
 		case p.Chosen:

@@ -16,7 +16,9 @@ const nameWidth = 16
 // A peer is one at the other side of a live conversation, as the operator was told of it.
 type peer struct {
 	addr, name, note string
-	shown            string // its name or its address, in safe form
+	called           string // its name, unless that says no more than its number
+	shown            string // called, or its address, in safe form
+	room             string // to which it spoke last
 	// unread is how many messages were said and not seen, since the line of the log with which those begin that were not even printed.
 	unread int
 	since  uint64
@@ -24,10 +26,13 @@ type peer struct {
 	waits bool
 }
 
-// rename gives it a name, or takes it away.
-func (p *peer) rename(name string) {
-	p.name, p.shown = name, safe(name)
-	if name == "" {
+// rename gives conversation n a name, or takes it away. s.mu is held.
+func (s *Session) rename(p *peer, n uint64, name string) {
+	p.name, p.called = name, name
+	if s.hall.there {
+		p.called = givenName(n, name)
+	}
+	if p.shown = safe(p.called); p.called == "" {
 		p.shown = AddressWords(p.addr)
 	}
 }
@@ -45,7 +50,7 @@ func (s *Session) whoOf(n uint64) string {
 	if p == nil {
 		return strconv.FormatUint(n, 10)
 	}
-	return numberAndName(n, p.name)
+	return numberAndName(n, p.called)
 }
 
 func numberAndName(n uint64, name string) string {
