@@ -1,0 +1,204 @@
+package ring
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	farBuckets  = 8                      // so many make half of the limit
+	nearBuckets = 2 * farBuckets         // more than there are between a row's edge and its head
+	stalled     = 200 * time.Millisecond // busy for so long without a Next: nobody waits for that one
+	lookAgain   = 50 * time.Millisecond
+	fewFree     = 16
+)
+
+// A pace knows how many readers are far behind: by more than half of the limit,
+// to within a sixteenth. A row's bytes are counted in buckets; a reader is in
+// that of its place, and moves only once in a bucket. As the row's head goes on,
+// whole buckets become far.
+//
+// A free reader could be written to, and is far only because the machine has
+// not come to it yet. A busy one has a slow peer, or a machine that is slow as a
+// whole if most are like that.
+type pace struct {
+	bucket uint64 // bytes
+
+	mu      sync.Mutex
+	in      int   // readers that count: those that take something
+	far     tally // of these, far behind
+	waiters map[*waiter]struct{}
+}
+
+// A tally is numbers of readers.
+type tally struct{ free, busy int }
+
+// A mark is what the pace knows of a reader: under both shard.mu and pace.mu
+// when it changes.
+type mark struct {
+	bucket uint64
+	busy   bool
+	out    bool // does not count
+}
+
+// A waiter is an Append that waits.
+type waiter struct {
+	author *author
+	free   chan struct{} // closed when it may look again
+}
+
+// advance tells how far a row has got.
+func (p *pace) advance(x *row, headOff uint64) {
+	head := headOff / p.bucket
+	if head <= x.edge+farBuckets { // only changed here, under Ring.mu
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	edge := head - farBuckets
+	for i := x.edge; i < min(edge, x.edge+nearBuckets); i++ {
+		t := &x.near[i%nearBuckets]
+		p.far.free += t.free
+		p.far.busy += t.busy
+		*t = tally{}
+	}
+	x.edge = edge
+}
+
+// count adds n to where a reader stands. mu is held.
+func (p *pace) count(rd *Reader, n int) {
+	t := &p.far
+	if rd.mark.bucket >= rd.row.edge {
+		t = &rd.row.near[rd.mark.bucket%nearBuckets]
+	}
+	p.in += n
+	if rd.mark.busy {
+		t.busy += n
+	} else {
+		t.free += n
+	}
+}
+
+// change takes a reader out, changes it, and puts it back in where it belongs.
+func (p *pace) change(rd *Reader, f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !rd.mark.out {
+		p.count(rd, -1)
+	}
+	f()
+	if !rd.mark.out {
+		p.count(rd, 1)
+	}
+	p.notify()
+}
+
+func (p *pace) join(rd *Reader) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rd.mark = mark{bucket: rd.off / p.bucket}
+	p.count(rd, 1)
+	if rd.who != nil {
+		rd.who.readers = append(rd.who.readers, rd)
+	}
+}
+
+// moved tells that the reader's place is another.
+func (p *pace) moved(rd *Reader) {
+	if b := rd.off / p.bucket; b != rd.mark.bucket {
+		p.change(rd, func() { rd.mark.bucket = b })
+	}
+}
+
+// hold gives what an author has to wait for; nil: nothing.
+func (p *pace) hold(a *author) *waiter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.slow(a) {
+		return nil
+	}
+	w := &waiter{author: a, free: make(chan struct{})}
+	if p.waiters == nil {
+		p.waiters = map[*waiter]struct{}{}
+	}
+	p.waiters[w] = struct{}{}
+	return w
+}
+
+// slow reports whether what an author says would come too fast. mu is held.
+func (p *pace) slow(a *author) bool {
+	in, far := p.in, p.far
+	if a != nil {
+		for _, rd := range a.readers {
+			if rd.mark.out {
+				continue
+			}
+			in--
+			switch {
+			case rd.mark.bucket >= rd.row.edge:
+			case rd.mark.busy:
+				far.busy--
+			default:
+				far.free--
+			}
+		}
+	}
+	return far.free > 0 || 2*far.busy > in
+}
+
+// notify wakes those who need not wait any more. mu is held.
+func (p *pace) notify() {
+	if len(p.waiters) == 0 || p.far.free > fewFree {
+		return // nobody has as many readers of its own; who has looks again by itself
+	}
+	for w := range p.waiters {
+		if !p.slow(w.author) {
+			delete(p.waiters, w)
+			close(w.free)
+		}
+	}
+}
+
+// wait returns when an author should try again.
+func (r *Ring) wait(ctx context.Context, w *waiter) error {
+	defer func() {
+		r.pace.mu.Lock()
+		defer r.pace.mu.Unlock()
+		delete(r.pace.waiters, w)
+	}()
+	r.lookForStalled()
+	timer := time.NewTimer(lookAgain)
+	defer timer.Stop()
+	select {
+	case <-w.free:
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// lookForStalled takes those out of the count that have not taken anything for
+// too long.
+func (r *Ring) lookForStalled() {
+	now, last := r.now(), r.looked.Load()
+	if last != 0 && now-time.Duration(last) < lookAgain/2 || !r.looked.CompareAndSwap(last, int64(now)) {
+		return // somebody has just done it
+	}
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.Lock()
+		for _, rd := range s.readers {
+			s.ifStalled(rd, now)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// ifStalled takes a reader out that is. mu is held.
+func (s *shard) ifStalled(rd *Reader, now time.Duration) {
+	if rd.state == busy && !rd.mark.out && now-rd.since >= stalled {
+		s.ring.pace.change(rd, func() { rd.mark.out = true })
+	}
+}

@@ -1,0 +1,85 @@
+package ring
+
+import "bytes"
+
+const (
+	maxTold      = 1000
+	maxToldBytes = 1 << 20
+)
+
+// A told body is for one reader, from a place on.
+type told struct {
+	from uint64
+	body []byte
+}
+
+// Tell queues bodies for this reader alone. They come out of Next between two
+// entries, before those that wait, in its encoding. Where the bodies would make
+// more than 1000, or with others that wait more than 1 MiB, Tell gives ErrFull
+// and none of them is queued; after Leave it gives ErrLeft. The bodies may be
+// changed afterwards. Tell may call the reader's pump: a caller must hold no
+// lock that the pump needs.
+func (rd *Reader) Tell(bodies ...[]byte) error {
+	s := rd.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rd.left {
+		return ErrLeft
+	}
+	if len(bodies) == 0 {
+		return nil
+	}
+	x := rd.more()
+	if x.err != nil {
+		return x.err
+	}
+	size := 0
+	for _, b := range bodies {
+		size += len(b)
+	}
+	if len(x.told)+len(bodies) > maxTold || len(x.told) > 0 && x.bytes+size > maxToldBytes {
+		return ErrFull
+	}
+	// What is told after a change of encoding waits for it.
+	var from uint64
+	if len(x.legs) > 0 {
+		from = x.legs[len(x.legs)-1].end.seq
+	}
+	for _, b := range bodies {
+		x.told = append(x.told, told{from, bytes.Clone(b)})
+	}
+	x.bytes += size
+	rd.again = true
+	if rd.state == idle {
+		s.pump(rd)
+		if rd.due() {
+			s.walkAgain()
+		}
+	}
+	return nil
+}
+
+// hear gives what the reader has been told. shard.mu is held.
+func (rd *Reader) hear() (bodies [][]byte) {
+	x, n := rd.extra, 0
+	for n < len(x.told) && x.told[n].from <= rd.pos {
+		bodies = append(bodies, x.told[n].body)
+		x.bytes -= len(x.told[n].body)
+		n++
+	}
+	if x.told = x.told[n:]; len(x.told) == 0 {
+		x.told = nil
+	}
+	return bodies
+}
+
+// encode gives bodies for the wire, without those that cannot be.
+func encode(e Encoding, bodies [][]byte) (wire []byte, n int) {
+	for _, b := range bodies {
+		if longer, err := e.Append(wire, b); err == nil {
+			wire = longer
+			n++
+		}
+	}
+	return wire, n
+}

@@ -1,0 +1,156 @@
+package ring
+
+import "sync"
+
+const (
+	// smallRoom is how many readers whoever appends pumps by itself: starting a
+	// goroutine costs more.
+	smallRoom = 16
+	// stride is how many readers are looked at while the lock is held.
+	stride = 64
+)
+
+// A shard is some of the readers, and who pumps them: one walk at a time, in
+// which each that has something to take is pumped once. What is appended
+// during a walk is taken together in the next.
+type shard struct {
+	ring *Ring
+
+	mu       sync.Mutex
+	readers  []*Reader
+	walking  bool
+	more     bool      // walk again
+	unpumped sync.Cond // a pump of a reader that leaves has returned
+}
+
+// shardForNext fills one shard after the other while there are few readers, and
+// then all evenly. Ring.mu is held.
+func (r *Ring) shardForNext() *shard {
+	least := &r.shards[0]
+	for i := range r.shards {
+		s := &r.shards[i]
+		if s.size() < smallRoom {
+			return s
+		}
+		if s.size() < least.size() {
+			least = s
+		}
+	}
+	return least
+}
+
+func (s *shard) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.readers)
+}
+
+// add places a reader. mu is held.
+func (s *shard) add(rd *Reader) {
+	rd.index = int32(len(s.readers))
+	s.readers = append(s.readers, rd)
+}
+
+// remove takes a reader out. mu is held.
+func (s *shard) remove(rd *Reader) {
+	last := len(s.readers) - 1
+	moved := s.readers[last]
+	s.readers[rd.index] = moved
+	moved.index = rd.index
+	s.readers[last] = nil
+	s.readers = s.readers[:last]
+	s.more = true // the walk may have passed the place to which that one moved
+}
+
+// wake has all readers pumped that are behind.
+func (r *Ring) wake() {
+	small := r.size.Load() <= smallRoom
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.Lock()
+		switch {
+		case len(s.readers) == 0:
+		case small && !s.walking:
+			s.walking, s.more = true, false
+			s.walk()
+			s.next()
+		default:
+			s.walkAgain()
+		}
+		s.mu.Unlock()
+	}
+}
+
+// walkAgain sees to it that a walk begins after now. mu is held.
+func (s *shard) walkAgain() {
+	s.more = true
+	if !s.walking {
+		s.walking = true
+		go s.run()
+	}
+}
+
+// next ends a walk, or leaves the following ones to a goroutine. mu is held.
+func (s *shard) next() {
+	if s.walking = s.more; s.walking {
+		go s.run()
+	}
+}
+
+// run walks until there is nothing more to do.
+func (s *shard) run() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.more {
+		s.more = false
+		s.walk()
+	}
+	s.walking = false
+}
+
+// walk pumps each reader that is due, once. mu is held, but not while pumping.
+func (s *shard) walk() {
+	now := s.ring.now()
+	for i := 0; i < len(s.readers); i++ {
+		rd := s.readers[i]
+		switch {
+		case rd.due():
+			s.pump(rd)
+			if rd.due() {
+				s.more = true
+			}
+		case i%stride == stride-1:
+			s.mu.Unlock()
+			s.mu.Lock()
+		}
+		s.ifStalled(rd, now)
+	}
+}
+
+// pump calls a reader's pump. mu is held, but not then.
+func (s *shard) pump(rd *Reader) {
+	rd.state, rd.seen = pumping, s.ring.head.Load()
+	rd.again, rd.took, rd.drained = false, false, false
+	s.mu.Unlock()
+	slow := rd.pump()
+	s.mu.Lock()
+	if rd.left {
+		rd.state = idle
+		s.unpumped.Broadcast()
+		return
+	}
+	p := &s.ring.pace
+	// Whoever goes on with it may have been done with it already.
+	if slow && !rd.drained {
+		rd.state, rd.since = busy, s.ring.now()
+		if !rd.mark.out {
+			p.change(rd, func() { rd.mark.busy = true })
+		}
+		return
+	}
+	rd.state = idle
+	rd.again = rd.again || rd.took
+	if !rd.took && rd.waiting() && !rd.mark.out {
+		p.change(rd, func() { rd.mark.out = true }) // takes nothing: nobody waits for it
+	}
+}
