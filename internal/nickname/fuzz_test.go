@@ -5,7 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 
 	"duet.example/duet/internal/nickname"
 	"duet.example/duet/internal/screen"
@@ -46,6 +49,37 @@ func FuzzName(f *testing.F) {
 		}
 		if set.Change(name, name) != nil || set.Take(name) == nil {
 			t.Fatalf("%+q is not held", name)
+		}
+	})
+}
+
+// What passes Check passes the terminal's filter, and looks like itself in every case.
+func TestAnyName(t *testing.T) {
+	letters := []*rapid.Generator[rune]{rapid.RuneFrom([]rune("iIjlm0O1-.'\u0307\u0327\u0301"))}
+	for _, script := range []*unicode.RangeTable{
+		unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Armenian, unicode.Cherokee, unicode.Georgian, unicode.Hebrew, unicode.Arabic,
+		unicode.Devanagari, unicode.Thai, unicode.Tibetan, unicode.Hangul, unicode.Han, unicode.Katakana, unicode.M,
+	} {
+		letters = append(letters, rapid.RuneFrom(nil, script))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		some := rapid.SampledFrom(letters[1:]).Draw(t, "script")
+		drawn := rapid.StringOfN(rapid.OneOf(some, some, letters[0], letters[len(letters)-1]), 1, 5, -1).Draw(t, "name")
+		skeleton := nickname.Skeleton(drawn)
+		if again := nickname.Skeleton(skeleton); again != skeleton {
+			t.Fatalf("%+q: skeleton %+q, and of that %+q", drawn, skeleton, again)
+		}
+		name := nickname.Clean(drawn)
+		if nickname.Check(name) != nil {
+			return
+		}
+		if got := screen.Line(screen.Untrusted(name), screen.Style{}); got != name {
+			t.Fatalf("%+q is shown as %+q", name, got)
+		}
+		for _, other := range []string{drawn, strings.ToUpper(name), strings.ToLower(name)} {
+			if !nickname.Alike(name, other) {
+				t.Fatalf("%+q and %+q are two", name, other)
+			}
 		}
 	})
 }
