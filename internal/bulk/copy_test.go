@@ -72,6 +72,9 @@ func exact(t *testing.T, from, to string) {
 		}
 		told += n
 	})
+	if strings.HasSuffix(from, "terminal") && errors.Is(err, syscall.EIO) {
+		err = nil // how a terminal ends, if somebody is just reading from it
+	}
 	if err != nil || n != int64(len(data)) || told != n {
 		t.Fatalf("Copy = %d, %v, want %d bytes; counted %d", n, err, len(data), told)
 	}

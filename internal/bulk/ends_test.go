@@ -3,12 +3,18 @@
 package bulk_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"duet.example/duet/internal/bulk"
 )
@@ -30,8 +36,8 @@ type sink struct {
 }
 
 var (
-	sourceKinds = []string{"file", "stdin-file", "pipe", "blocking-pipe", "stdin-pipe", "tcp", "unix", "blocking-socket", "stdin-socket", "memory", "plain"}
-	sinkKinds   = []string{"file", "append", "null", "pipe", "blocking-pipe", "tcp", "unix", "blocking-socket", "memory", "plain"}
+	sourceKinds = []string{"file", "stdin-file", "pipe", "blocking-pipe", "stdin-pipe", "tcp", "unix", "blocking-socket", "stdin-socket", "terminal", "stdin-terminal", "memory", "plain"}
+	sinkKinds   = []string{"file", "append", "null", "terminal", "pipe", "blocking-pipe", "tcp", "unix", "blocking-socket", "memory", "plain"}
 )
 
 func newSource(t testing.TB, kind string, data []byte) source {
@@ -66,6 +72,12 @@ func newSource(t testing.TB, kind string, data []byte) source {
 			return source{f, c}
 		}
 		return source{stdin(t, f), c}
+	case "terminal", "stdin-terminal":
+		tty, keys := terminal(t)
+		if kind == "terminal" {
+			return source{tty, keys}
+		}
+		return source{stdin(t, tty), keys}
 	case "memory":
 		a, b := net.Pipe()
 		closeLater(t, a, b)
@@ -109,6 +121,9 @@ func newSink(t testing.TB, kind string) sink {
 	case "blocking-socket":
 		f, c := blockingSocket(t)
 		return sink{w: f, out: reader(c), finish: func() { f.Close() }}
+	case "terminal":
+		tty, screen := terminal(t)
+		return sink{w: tty, out: reader(screen), finish: func() { tty.Close() }}
 	case "memory":
 		a, b := net.Pipe()
 		closeLater(t, a, b)
@@ -150,6 +165,42 @@ func blockingSocket(t testing.TB) (*os.File, net.Conn) {
 	must(t, g.Close())
 	closeLater(t, f, c)
 	return f, c
+}
+
+// terminal is a terminal that changes no byte, and who sits at it.
+func terminal(t testing.TB) (tty *os.File, user *seatedUser) {
+	t.Helper()
+	p, tty, err := pty.Open()
+	must(t, err)
+	_, err = term.MakeRaw(int(tty.Fd()))
+	must(t, err)
+	closeLater(t, p, tty)
+	return tty, &seatedUser{p, tty}
+}
+
+// A seatedUser types and reads. It leaves when what it has typed was read, for the end of a terminal takes that away.
+type seatedUser struct{ pty, tty *os.File }
+
+func (u *seatedUser) Write(p []byte) (int, error) { return u.pty.Write(p) }
+
+func (u *seatedUser) Read(p []byte) (int, error) {
+	n, err := u.pty.Read(p)
+	if errors.Is(err, syscall.EIO) {
+		err = io.EOF // nobody has the terminal open any more
+	}
+	return n, err
+}
+
+func (u *seatedUser) Close() error {
+	// What was typed gets to the terminal a moment later: it has to have been empty for a while.
+	empty := 0
+	for begin := time.Now(); empty < 20 && time.Since(begin) < soon; time.Sleep(time.Millisecond) {
+		empty++
+		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(u.tty.Fd()), Events: unix.POLLIN}}, 0); err == nil && n > 0 {
+			empty = 0
+		}
+	}
+	return u.pty.Close()
 }
 
 func sockets(t testing.TB, network string) (a, b net.Conn) {
