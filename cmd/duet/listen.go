@@ -21,11 +21,11 @@ type listen struct {
 	greeting      string
 	hello         string // the greeting as the peer gets it
 	greets, words bool   // --greeting and --farewell were given
-	echo, discard bool
 	keepOpen      bool
 	systemd       bool
 	full          bool
 	control       string
+	answering
 	gating
 
 	explain *console.Explainer
@@ -48,6 +48,10 @@ terminal, one conversation is a pipe between it and stdin and stdout.`,
   duet listen 127.0.0.1:9000        this machine only
   duet listen --greeting 'Hello!' --framing crlf 2323
   duet listen --echo                say everything back to everybody
+  duet listen --room                everybody hears everybody
+  duet listen --exec 'bc -lq' 127.0.0.1:9000
+                                    a program for each client
+  duet listen --forward example.org:80 127.0.0.1:8080
   duet listen --allow 192.168.1.0/24 --max-per-host 4
   duet listen --control desk.sock   attach with: duet desk desk.sock
   duet listen 9000 > received.bin   take what one client sends`,
@@ -62,8 +66,7 @@ terminal, one conversation is a pipe between it and stdin and stdout.`,
 	f.SortFlags = false
 	f.IntVar(&l.backlog, "backlog", transport.DefaultBacklog, "how many (`N`) connections may wait to be accepted; below zero counts as zero")
 	f.StringVar(&l.greeting, "greeting", "Can I help you?", "the `TEXT` that each client gets first; '' for none")
-	f.BoolVar(&l.echo, "echo", false, "say everything back; bytes, or messages with --framing")
-	f.BoolVar(&l.discard, "discard", false, "read everything and throw it away")
+	l.registerAnswers(f)
 	f.BoolVarP(&l.keepOpen, "keep-open", "k", false, "pipe: serve one conversation after another")
 	f.BoolVar(&l.systemd, "systemd", false, "use the socket that systemd passed")
 	f.BoolVar(&l.full, "full", false, "begin with the full screen: who is there beside what is said")
@@ -95,12 +98,13 @@ func (l *listen) run(ctx context.Context, args []string) error {
 		return err
 	}
 	switch {
-	case l.echo && l.discard:
-		return usagef("--echo and --discard exclude each other")
 	case l.full && !l.edits():
 		return usagef("--full wants a terminal")
 	case l.full && (l.console || l.json):
 		return usagef("--full excludes --console and --json")
+	}
+	if err := l.resolveAnswers(len(args) > 0 || l.fd >= 0 || l.systemd); err != nil {
+		return err
 	}
 	if err := l.checkSeat(l.seated()); err != nil {
 		return err
@@ -117,6 +121,11 @@ func (l *listen) run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer func() { _ = ln.Close() }()
+	closeTee, err := l.openTee()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = closeTee() }()
 	switch {
 	case l.pipes():
 		return l.pipe(ctx, ln, at)
@@ -125,9 +134,6 @@ func (l *listen) run(ctx context.Context, args []string) error {
 	}
 	return l.unattended(ctx, ln, at)
 }
-
-// answers reports whether the server answers by itself.
-func (l *listen) answers() bool { return l.echo || l.discard }
 
 // seated reports whether there is a console: one that only watches has to be asked for.
 func (l *listen) seated() bool {
@@ -139,7 +145,7 @@ func (l *listen) seated() bool {
 
 // pipes reports whether this is pipe mode.
 func (l *listen) pipes() bool {
-	return !l.answers() && !l.json && l.control == "" && !l.wantsConsole(&l.talk)
+	return len(l.ways()) == 0 && !l.json && l.control == "" && !l.wantsConsole(&l.talk)
 }
 
 // open makes the listening socket.

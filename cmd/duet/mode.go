@@ -37,8 +37,8 @@ func (a *app) atTerminal() bool {
 	return isTerminal(a.stdin) || isTerminal(a.stdout) || isTerminal(a.stderr)
 }
 
-// operatorHere is the name of the operator at the console of the server itself.
-const operatorHere = "console"
+// operatorHere is the name of the operator at the console of the server itself, speaker the one that peers see in rooms.
+const operatorHere, speaker = "console", "operator"
 
 // notice prints a line of duet's own on w, unless less is wanted.
 func (t *talk) notice(w io.Writer, format string, args ...any) {

@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	ctx, stop := watchSignals(ctx, a.cutShort, a.hungUp)
 	defer stop()
 	root := a.command()
-	root.SetArgs(args)
+	root.SetArgs(joinRoomName(args))
 	root.SetIn(stdin)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)

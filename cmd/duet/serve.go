@@ -11,7 +11,7 @@ import (
 	"duet.example/duet"
 	"duet.example/duet/console"
 	"duet.example/duet/desk"
-	"duet.example/duet/handler"
+	"duet.example/duet/room"
 )
 
 // shutdownTime is how long a server takes at the most to say goodbye to all.
@@ -32,27 +32,14 @@ func (l *listen) server(h duet.Handler, traces ...*duet.Trace) *duet.Server {
 	return s
 }
 
-// handler is what answers by itself; nil where operators do. It adds nothing of its own: no greeting and no farewell unless they were given.
-func (l *listen) handler() duet.Handler {
-	if !l.answers() {
-		return nil
-	}
-	if !l.greets {
-		l.hello = ""
-	}
-	if !l.words {
-		l.bye = ""
-	}
-	framed := l.talk.framing != "auto" || l.words
-	if l.discard {
-		return handler.Discard{Framed: framed, Idle: l.idleTimeout}
-	}
-	return handler.Echo{Framed: framed, Idle: l.idleTimeout, Send: l.sendTimeout}
-}
-
 // desk is where operators watch the server, and answer where nothing else does.
 func (l *listen) desk() *desk.Desk {
-	return &desk.Desk{Next: l.handler(), Encoding: l.enc, Gate: l.gate}
+	d := &desk.Desk{Next: l.handler(), Encoding: l.enc, Gate: l.gate}
+	l.tell = d.Notice
+	if h, ok := d.Next.(*room.Hall); ok {
+		watchHall(h, d)
+	}
+	return d
 }
 
 // face is the desk for programs.
@@ -108,7 +95,8 @@ func (l *listen) unattended(ctx context.Context, ln net.Listener, at string) err
 	d := l.desk()
 	traces := []*duet.Trace{d.Trace()}
 	h := duet.Handler(d)
-	if d.Next != nil && l.control == "" && !l.json {
+	alone := d.Next != nil && l.control == "" && !l.json
+	if alone {
 		h, traces = d.Next, nil
 	}
 	closeControl, err := l.openControl(ctx, d, ln)
@@ -127,6 +115,12 @@ func (l *listen) unattended(ctx context.Context, ln net.Listener, at string) err
 		mu.Lock()
 		defer mu.Unlock()
 		l.notice(out, format, args...)
+	}
+	if alone {
+		l.tell = func(text string) { say("%s", text) }
+		if hall, ok := h.(*room.Hall); ok {
+			hall.Watch = room.Watch{} // nobody does
+		}
 	}
 	defer l.reloadsOnHangup(func(text string) {
 		say("%s", text)
@@ -171,7 +165,7 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 	}
 	defer closeControl()
 	b, err := l.openBooth(&l.talk, console.Options{
-		Table: d.Operator(operatorHere), Operator: operatorHere, Server: true, Full: l.full, Explainer: l.explain,
+		Table: d.Operator(l.operator()), Operator: l.operator(), Server: true, Full: l.full, Explainer: l.explain,
 	})
 	if err != nil {
 		return err
