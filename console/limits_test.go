@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -50,5 +51,23 @@ func TestLogsAreBounded(t *testing.T) {
 	}
 	if l.bytes > keepAll || l.bytes < keepAll/2 {
 		t.Errorf("%d bytes are kept of all, want nearly %d", l.bytes, keepAll)
+	}
+}
+
+// However many rooms there are, the words of some are kept: of those in which was spoken last.
+func TestLogsOfRoomsAreBounded(t *testing.T) {
+	l := newLogs()
+	for n := range 3 * keepRooms {
+		l.add(l.room(fmt.Sprint(n)), false, "x")
+		l.add(l.room("lobby"), false, "x")
+	}
+	if len(l.rooms) != keepRooms || len(l.of) != keepRooms {
+		t.Errorf("%d rooms have a number, and %d logs are kept, want %d", len(l.rooms), len(l.of), keepRooms)
+	}
+	if lines, _ := l.from(l.room("lobby"), 0); len(lines) != 3*keepRooms {
+		t.Errorf("%d lines of the room that is spoken in are kept, want %d", len(lines), 3*keepRooms)
+	}
+	if lines, _ := l.from(l.room(fmt.Sprint(3*keepRooms-1)), 0); len(lines) != 1 {
+		t.Errorf("%d lines of the last room", len(lines))
 	}
 }

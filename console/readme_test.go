@@ -14,7 +14,8 @@ var (
 	port      = regexp.MustCompile(`(connection from |client \d+ \S+ \()[^ )]+ \w+`)
 	typedLine = regexp.MustCompile(`^((?:\S+ )*>>> )(.+)$`)
 	unreadOf  = regexp.MustCompile(`\((\d+) unread\)`)
-	saidLine  = regexp.MustCompile(`^【Client (\d+)(?: \S+)?】 (.*)$`)
+	saidLine  = regexp.MustCompile(`^【Client (\d+)[^】]*】 (.*)$`)
+	namedLine = regexp.MustCompile(`^client (\d+) is (\S+) from now on$`)
 )
 
 // The session with several clients in the README is what the console prints: what stands behind a prompt is typed, what clients are
@@ -32,50 +33,91 @@ func TestSessionOfTheReadme(t *testing.T) {
 	}
 	inBubble(t, func(t *testing.T) {
 		b := open(t, console.Options{Server: true})
-		var callers []*fakePeer
-		var printed []string
-		next := func() string {
-			printed = append(printed, b.face.take()...)
-			if len(printed) == 0 {
-				return "(nothing)"
-			}
-			defer func() { printed = printed[1:] }()
-			return printed[0]
+		b.replays(lines, func() *fakePeer { return b.connect() })
+	})
+}
+
+// roomPicture is a session of an operator in a room with two members.
+const roomPicture = `
+The Server has received a connection from 192.0.2.7: 53122 (client 1)
+client 1 is 王芳 from now on
+The Server has received a connection from 192.0.2.8: 40404 (client 2)
+【Client 2】 hello, who is here?
+【Client 1 王芳】 大家好
+lobby >>> Welcome, both!
+client 2 is anna from now on
+【Client 2 anna】 is the printer free?
+lobby >>> /topic the new printer
+the topic is the new printer
+lobby >>> /use anna
+2 anna >>> yes, but mind the paper
+【Client 2 anna】 thanks
+2 anna >>> /room
+lobby >>> /join tech
+【Client 1 王芳, lobby】 谢谢
+tech >>> /join lobby
+lobby >>> /kick anna lunch is over
+The conversation with client 2 anna (192.0.2.8: 40404) has ended: kicked
+`
+
+// The session in a room is what the console prints, too.
+func TestSessionOfTheRoom(t *testing.T) {
+	lines := strings.Split(strings.Trim(roomPicture, "\n"), "\n")
+	inBubble(t, func(t *testing.T) {
+		b, _ := openHall(t, console.Options{})
+		b.replays(lines, b.joins)
+	})
+}
+
+// replays has happen what a picture shows, and wants to see printed what it shows.
+func (b *booth) replays(lines []string, connect func() *fakePeer) {
+	b.t.Helper()
+	var callers []*fakePeer
+	var printed []string
+	next := func() string {
+		printed = append(printed, b.face.take()...)
+		if len(printed) == 0 {
+			return "(nothing)"
 		}
-		counted := 0 // lines that were said before they are shown
-		for i, line := range lines {
-			if m := typedLine.FindStringSubmatch(line); m != nil {
-				if unreadOf.MatchString(line) {
-					for _, later := range lines[i+1:] {
-						if typedLine.MatchString(later) {
-							break
-						}
-						if said := saidLine.FindStringSubmatch(later); said != nil {
-							b.says(callers[said[1][0]-'1'], said[2])
-							counted++
-						}
+		defer func() { printed = printed[1:] }()
+		return printed[0]
+	}
+	counted, typed := 0, "" // lines that were said before they are shown; the last that was typed
+	for i, line := range lines {
+		if m := typedLine.FindStringSubmatch(line); m != nil {
+			if unreadOf.MatchString(line) {
+				for _, later := range lines[i+1:] {
+					if typedLine.MatchString(later) {
+						break
+					}
+					if said := saidLine.FindStringSubmatch(later); said != nil {
+						b.says(callers[said[1][0]-'1'], said[2])
+						counted++
 					}
 				}
-				b.prompts(m[1])
-				b.types(m[2])
-				continue
 			}
-			said := saidLine.FindStringSubmatch(line)
-			switch {
-			case strings.HasPrefix(line, "The Server has received"):
-				callers = append(callers, b.connect())
-			case said != nil && counted > 0:
-				counted--
-			case said != nil:
-				b.says(callers[said[1][0]-'1'], said[2])
-			}
-			if got := next(); port.ReplaceAllString(got, "${1}ADDRESS") != port.ReplaceAllString(line, "${1}ADDRESS") {
-				t.Errorf("printed %q, the README shows %q", got, line)
-			}
+			b.prompts(m[1])
+			typed = m[2]
+			b.types(typed)
+			continue
 		}
-		printed = append(printed, b.face.take()...)
-		if !slices.Equal(printed, nil) {
-			t.Errorf("the README does not show %q", printed)
+		said, named := saidLine.FindStringSubmatch(line), namedLine.FindStringSubmatch(line)
+		switch {
+		case strings.HasPrefix(line, "The Server has received"):
+			callers = append(callers, connect())
+		case named != nil && !strings.HasPrefix(typed, "/name "):
+			b.says(callers[named[1][0]-'1'], "/nick "+named[2])
+		case said != nil && counted > 0:
+			counted--
+		case said != nil:
+			b.says(callers[said[1][0]-'1'], said[2])
 		}
-	})
+		if got := next(); port.ReplaceAllString(got, "${1}ADDRESS") != port.ReplaceAllString(line, "${1}ADDRESS") {
+			b.t.Errorf("printed %q, the picture shows %q", got, line)
+		}
+	}
+	printed = append(printed, b.face.take()...)
+	if !slices.Equal(printed, nil) {
+		b.t.Errorf("the picture does not show %q", printed)
+	}
 }

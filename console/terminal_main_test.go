@@ -27,6 +27,9 @@ const editorEnv = "DUET_TEST_EDITOR"
 // deskEnv has it run a server with a desk and a session, which tells its address on that socket.
 const deskEnv = "DUET_TEST_DESK"
 
+// hallEnv has that desk be one of rooms.
+const hallEnv = "DUET_TEST_HALL"
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(editorEnv); path != "" {
 		if os.Getenv(deskEnv) != "" {
@@ -103,6 +106,9 @@ func runDesk(path string) int {
 		return 1
 	}
 	d := &desk.Desk{}
+	if os.Getenv(hallEnv) != "" {
+		d, _ = newHall()
+	}
 	s = console.NewSession(console.Options{
 		Table: d.Operator("console"), Operator: "console", Face: face, Server: true, Farewell: "bye", Terminal: true,
 		Full: os.Getenv("DUET_TEST_FULL") != "",
