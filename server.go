@@ -22,7 +22,7 @@ import (
 //
 // A nil error, or io.EOF, is a good end: `peer-closed` or `farewell` where the peer ended it, `closed` otherwise. An
 // [*Error] ends it with that error's Reason, any other error, or a panic, with
-// `handler-failed`; a panic is logged with its stack and ends nothing else. The
+// `handler-failed`, which is logged (a panic with its stack) and ends nothing else. The
 // Conn must not be used after ServeConn has returned. ctx ends when the server is cut off
 // (Close, or a Shutdown whose time ran out); it is the same for all conversations.
 type Handler interface {
@@ -267,7 +267,8 @@ func (s *Server) handler() Handler {
 func (s *Server) conclude(c *Conn, err error) {
 	reason := outcome(err)
 	stopped := c.stopped.Load() != uint32(EndNone)
-	if r, _ := c.End(); reason == EndHandlerFailed && !stopped && (r == EndNone || r == EndPeerClosed) {
+	var named *Error // it has its words, and its place in the trace
+	if r, _ := c.End(); reason == EndHandlerFailed && !errors.As(err, &named) && !stopped && (r == EndNone || r == EndPeerClosed) {
 		s.logFailure(c, err)
 	}
 	_ = c.finish(reason, err)

@@ -121,5 +121,17 @@ func EndWords(r duet.EndReason, err error) string {
 			return r.String()
 		}
 	}
-	return r.String() + " (" + safe(rootCause(err)) + ")"
+	return r.String() + " (" + safe(failureWords(r, err)) + ")"
+}
+
+// failureWords says what went wrong. What a handler failed at is told whole: its cause alone may be "connection refused".
+func failureWords(r duet.EndReason, err error) string {
+	var e *duet.Error
+	switch {
+	case r != duet.EndHandlerFailed || !errors.As(err, &e):
+		return rootCause(err)
+	case e.Op == "forward":
+		return "cannot reach " + e.Addr + ": " + rootCause(err)
+	}
+	return e.Err.Error()
 }

@@ -146,6 +146,11 @@ func (l *listen) comings(say func(format string, args ...any)) *duet.Trace {
 		ConnStart: func(c *duet.Conn) { say("The Server has received a connection from %s", words(c.RemoteAddr())) },
 	}
 	if !l.verbose {
+		t.ConnEnd = func(c *duet.Conn, reason duet.EndReason, err error) {
+			if reason == duet.EndHandlerFailed && l.answers() { // the server's own affair, whoever the peer is
+				say("The conversation with %s has ended: %s", words(c.RemoteAddr()), endWords(reason, err))
+			}
+		}
 		return duet.JoinTraces((&fullness{say: say}).trace(), t) // counted before it is told
 	}
 	t.ConnEnd = func(c *duet.Conn, reason duet.EndReason, err error) {
