@@ -162,7 +162,7 @@ func TestSourceAmongOthers(t *testing.T) {
 func TestSourceBeforeTheEnd(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		w := &well{at: 1 << 16}
-		st, c, p := fed(t, n, w, &duet.Server{Farewell: "bye"})
+		st, c, p := fed(t, n, w, &duet.Server{Farewell: "bye", CloseTimeout: 100 * time.Millisecond})
 		all := strings.Repeat("0123456789abcde\n", 1<<16)
 		w.fill(all)
 		pumpAll(c, w)
