@@ -16,6 +16,7 @@ import (
 // unless a conversation was chosen.
 type hall struct {
 	there    bool          // there is one; it does not change
+	obeys    bool          // a line with a slash is a command to it; it does not change
 	commands []hallCommand // those that are not the console's own; they do not change
 
 	room  string // in which this operator speaks
@@ -45,6 +46,7 @@ func (s *Session) enterHall() {
 	}
 	s.hall = hall{there: true, room: room}
 	for usage, help := range commands {
+		s.hall.obeys = true
 		name, _, _ := strings.Cut(strings.TrimPrefix(usage, "/"), " ")
 		if _, own := s.lookup(name); !own {
 			s.hall.commands = append(s.hall.commands, hallCommand{name, usage, help})
@@ -79,7 +81,7 @@ func (s *Session) speakInHall(ctx context.Context, line, typed string) {
 	case err == nil:
 	case errors.Is(err, context.Canceled):
 		s.refuse(typed, "duet ends")
-	case strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "//"):
+	case s.hall.obeys && strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "//"):
 		s.Notice("not done: " + err.Error())
 		s.face.SetInput(typed)
 	default:
@@ -90,7 +92,7 @@ func (s *Session) speakInHall(ctx context.Context, line, typed string) {
 // forHall is the line with which the hall says what was typed: one with a single slash would be its command.
 func (s *Session) forHall(typed string) string {
 	text := unslash(typed, s.o.Farewell)
-	if strings.HasPrefix(text, "/") {
+	if s.hall.obeys && strings.HasPrefix(text, "/") {
 		return "/" + text
 	}
 	return text
@@ -175,9 +177,12 @@ func (s *Session) spoke(e desk.Event) {
 	s.refresh()
 }
 
-// givenName is the name of conversation n in a hall, unless that says no more than the number: so a hall calls those that have none.
+// guestName is what a hall calls conversation n as long as it has no other name.
+func guestName(n uint64) string { return fmt.Sprintf("guest-%d", n) }
+
+// givenName is the name of conversation n in a hall, unless that says no more than the number.
 func givenName(n uint64, name string) string {
-	if name == fmt.Sprintf("guest-%d", n) {
+	if name == guestName(n) {
 		return ""
 	}
 	return name

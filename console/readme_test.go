@@ -15,6 +15,7 @@ var (
 	typedLine = regexp.MustCompile(`^((?:\S+ )*>>> )(.+)$`)
 	unreadOf  = regexp.MustCompile(`\((\d+) unread\)`)
 	saidLine  = regexp.MustCompile(`^【Client (\d+)[^】]*】 (.*)$`)
+	goneLine  = regexp.MustCompile(`^(\S+) has gone from \S+ to (\S+)$`)
 	namedLine = regexp.MustCompile(`^client (\d+) is (\S+) from now on$`)
 )
 
@@ -48,15 +49,19 @@ lobby >>> Welcome, both!
 client 2 is anna from now on
 【Client 2 anna】 is the printer free?
 lobby >>> /topic the new printer
-the topic is the new printer
+the topic of lobby is the new printer
 lobby >>> /use anna
 2 anna >>> yes, but mind the paper
 【Client 2 anna】 thanks
 2 anna >>> /room
+王芳 has gone from lobby to tech
+【Client 1 王芳, tech】 这里有人吗？
 lobby >>> /join tech
-【Client 1 王芳, lobby】 谢谢
-tech >>> /join lobby
-lobby >>> /kick anna lunch is over
+you are in tech: 王芳
+tech >>> 有，我在
+【Client 1 王芳】 谢谢
+【Client 2 anna, lobby】 where is everybody?
+tech >>> /kick anna lunch is over
 The conversation with client 2 anna (192.0.2.8: 40404) has ended: kicked
 `
 
@@ -73,6 +78,7 @@ func TestSessionOfTheRoom(t *testing.T) {
 func (b *booth) replays(lines []string, connect func() *fakePeer) {
 	b.t.Helper()
 	var callers []*fakePeer
+	called := map[string]*fakePeer{}
 	var printed []string
 	next := func() string {
 		printed = append(printed, b.face.take()...)
@@ -101,12 +107,15 @@ func (b *booth) replays(lines []string, connect func() *fakePeer) {
 			b.types(typed)
 			continue
 		}
-		said, named := saidLine.FindStringSubmatch(line), namedLine.FindStringSubmatch(line)
+		said, named, gone := saidLine.FindStringSubmatch(line), namedLine.FindStringSubmatch(line), goneLine.FindStringSubmatch(line)
 		switch {
 		case strings.HasPrefix(line, "The Server has received"):
 			callers = append(callers, connect())
 		case named != nil && !strings.HasPrefix(typed, "/name "):
-			b.says(callers[named[1][0]-'1'], "/nick "+named[2])
+			called[named[2]] = callers[named[1][0]-'1']
+			b.says(called[named[2]], "/nick "+named[2])
+		case gone != nil:
+			b.says(called[gone[1]], "/join "+gone[2])
 		case said != nil && counted > 0:
 			counted--
 		case said != nil:

@@ -42,7 +42,6 @@ func (h *fakeHall) ServeConn(ctx context.Context, c *duet.Conn) error {
 	me := &fakeMember{fmt.Sprint("guest-", h.last), "lobby"}
 	h.members[c] = me
 	h.mu.Unlock()
-	h.desk.NameConn(c, me.name)
 	defer func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -58,8 +57,10 @@ func (h *fakeHall) ServeConn(ctx context.Context, c *duet.Conn) error {
 		}
 		h.mu.Lock()
 		if room, ok := strings.CutPrefix(string(m.Body), "/join "); ok {
+			from := me.room
 			me.room = room
 			h.mu.Unlock()
+			h.desk.Notice(me.name + " has gone from " + from + " to " + room)
 			continue
 		}
 		room := me.room
@@ -90,12 +91,21 @@ func (h *fakeHall) Speak(_ context.Context, operator, line string) ([]string, er
 	switch word {
 	case "/join":
 		h.operators[operator] = rest
-		return nil, nil
+		var names []string
+		for _, m := range h.members {
+			if m.room == rest {
+				names = append(names, m.name)
+			}
+		}
+		slices.Sort(names)
+		return []string{"you are in " + rest + ": " + strings.Join(names, ", ")}, nil
 	case "/rooms":
 		return []string{"lobby: 2", "tech: 1\x1b[2J"}, nil
 	case "/topic":
 		if rest != "" {
 			h.topic = rest
+			h.desk.Notice("the topic of " + room + " is " + rest)
+			return nil, nil
 		}
 		return []string{"the topic is " + h.topic}, nil
 	case "/mute":

@@ -131,6 +131,7 @@ func TestRooms(t *testing.T) {
 		synctest.Wait()
 		b.shows("【bob?? → 1 anna】 privately")
 		b.types("/join 技术")
+		b.shows("you are in 技术: guest-2")
 		b.prompts("技术 >>> ")
 		b.says(two, "here")
 		b.says(one, "there")
@@ -142,7 +143,7 @@ func TestRooms(t *testing.T) {
 		b.types("/topic")
 		b.shows(`the topic is tea\x1b`)
 		b.types("/topic 喝茶")
-		b.shows("the topic is 喝茶")
+		b.shows("the topic of 技术 is 喝茶")
 		b.types("/mute anna")
 		b.shows("not done: no member is called anna")
 		if got := b.face.get(&b.face.text); got != "/mute anna" {
@@ -151,7 +152,7 @@ func TestRooms(t *testing.T) {
 		b.types("/dance")
 		b.shows("no command /dance: /help lists them, and // begins a text with a slash")
 		b.types("/who")
-		b.shown("→ room 技术", "  1 anna  ", "  2 guest-2  ")
+		b.shown("→ room 技术", "  1 anna  pipe-", "  2  pipe-")
 		b.types("/use 1", "/who")
 		b.shown("  room 技术", "→ 1 anna  ")
 		b.types("/room", "/msg anna x")
@@ -262,7 +263,9 @@ func TestFullInAHall(t *testing.T) {
 		b.says(two, "/join tech")
 		b.says(one, "你好")
 		b.says(two, "elsewhere")
+		b.face.take()
 		b.types("mine")
+		b.shows()
 		v, _ := face.now(t)
 		if v.Title != "room lobby" {
 			t.Errorf("title %q", v.Title)
@@ -365,14 +368,14 @@ func TestHallFromAfar(t *testing.T) {
 		one := b.joins()
 		b.says(one, "/nick 王芳")
 		b.says(one, "你好")
-		_, _ = io.WriteString(out, "大家好\n/join tech\n/topic tea\n/mute x\nin tech\n/use 1\nyou alone\n/room\nstill tech\n")
+		_, _ = io.WriteString(out, "大家好\n/join tech\n/rooms\n/mute x\nin tech\n/use 1\nyou alone\n/room\nstill tech\n")
 		synctest.Wait()
 		heard(t, one, "@far: 大家好", "you alone")
 		b.shown("【far → lobby】 大家好", "【far → tech】 in tech", "【far → 1 王芳】 you alone", "【far → tech】 still tech")
 		b.says(one, "back")
 		lines := strings.Split(strings.TrimSpace(script.take()), "\n")
 		if want := []string{
-			"client 1 is 王芳 from now on", "【Client 1 王芳】 你好", "the topic is tea", "not done: no member is called x", "【Client 1 王芳, lobby】 back",
+			"client 1 is 王芳 from now on", "【Client 1 王芳】 你好", "you are in tech: ", "lobby: 2", `tech: 1\x1b[2J`, "not done: no member is called x", "【Client 1 王芳, lobby】 back",
 		}; len(lines) == 0 || !slices.Equal(lines[1:], want) {
 			t.Errorf("shown to the script: %q, want %q after the arrival", lines, want)
 		}

@@ -32,7 +32,7 @@ func TestHallOnScreen(t *testing.T) {
 	a.hears("guest-2: hello 世界")
 
 	s.types("/topic 新打印机")
-	s.WaitFor("the topic is 新打印机")
+	s.WaitFor("the topic of lobby is 新打印机")
 	s.SendLiteral("/us")
 	s.SendKeys("Tab")
 	s.SendLiteral("王")

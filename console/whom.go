@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,11 +27,11 @@ type peer struct {
 	waits bool
 }
 
-// rename gives conversation n a name, or takes it away. s.mu is held.
+// rename gives conversation n a name, or takes it away. In a hall it has one all the same. s.mu is held.
 func (s *Session) rename(p *peer, n uint64, name string) {
 	p.name, p.called = name, name
 	if s.hall.there {
-		p.called = givenName(n, name)
+		p.name, p.called = cmp.Or(name, guestName(n)), givenName(n, name)
 	}
 	if p.shown = safe(p.called); p.called == "" {
 		p.shown = AddressWords(p.addr)
