@@ -1,0 +1,167 @@
+//go:build unix
+
+package handler_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// childMark is the first argument with which the test binary is a program behind a port.
+const childMark = "be-a-child:"
+
+// child is the command line of the child called name.
+func child(name string, args ...string) []string {
+	if children[name] == nil {
+		panic("no child is called " + name)
+	}
+	return append([]string{os.Args[0], childMark + name}, args...)
+}
+
+var children map[string]func(args []string)
+
+// init makes a child of the test binary where it is to be one.
+func init() {
+	children = map[string]func(args []string){
+		"stubborn": func([]string) { // ignores SIGTERM
+			signal.Ignore(unix.SIGTERM, unix.SIGPIPE)
+			sayPid()
+			forever()
+		},
+		"silent": func([]string) { // neither reads nor prints, once it has said who it is
+			sayPid()
+			forever()
+		},
+		"idler": func([]string) { // what grandchildren are
+			signal.Ignore(unix.SIGTERM, unix.SIGHUP)
+			sayPid()
+			os.Stderr.WriteString("x")
+			forever()
+		},
+		"chatty idler": func([]string) {
+			signal.Ignore(unix.SIGPIPE)
+			sayPid()
+			os.Stderr.WriteString("x")
+			for {
+				os.Stdout.WriteString("still here\n")
+				time.Sleep(10 * time.Millisecond)
+			}
+		},
+		"leaver": func([]string) { // ends, and leaves one behind who holds its output
+			sayPid()
+			grandchild("idler", os.Stdout, nil)
+		},
+		"quiet leaver": func([]string) { // leaves one behind who holds nothing
+			sayPid()
+			grandchild("idler", nil, nil)
+			sayPid()
+		},
+		"escaper": func([]string) { // leaves one behind who holds its output and has left the group
+			sayPid()
+			grandchild("idler", os.Stdout, &syscall.SysProcAttr{Setsid: true})
+		},
+		"chatty escaper": func([]string) {
+			sayPid()
+			grandchild("chatty idler", os.Stdout, &syscall.SysProcAttr{Setsid: true})
+		},
+		"flood": func([]string) {
+			sayPid()
+			for b := make([]byte, 64<<10); ; {
+				if _, err := os.Stdout.Write(b); err != nil {
+					forever() // that it cannot print is not to be what ends it
+				}
+			}
+		},
+		"print": func(args []string) { // so many random bytes, and a status
+			size, _ := strconv.ParseInt(args[0], 10, 64)
+			status, _ := strconv.Atoi(args[1])
+			io.Copy(os.Stdout, random(7, size))
+			syscall.Exit(status)
+		},
+		"env": func([]string) { fmt.Println(strings.Join(os.Environ(), "\n")) },
+	}
+	if len(os.Args) < 2 {
+		return
+	}
+	if name, ok := strings.CutPrefix(os.Args[1], childMark); ok {
+		children[name](os.Args[2:])
+		syscall.Exit(0) // os.Exit takes a second under the race detector
+	}
+}
+
+// sayPid tells of the process group.
+func sayPid() { fmt.Println(os.Getpid()) }
+
+func forever() {
+	for {
+		time.Sleep(time.Hour)
+	}
+}
+
+// grandchild starts a child of its own, which tells of itself first.
+func grandchild(name string, stdout *os.File, attr *syscall.SysProcAttr) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		panic(err)
+	}
+	argv := child(name)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = stdout, w, attr
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	w.Close()
+	io.ReadFull(r, make([]byte, 1)) // it is ready
+}
+
+// hearPid reads the number of a child's group.
+func hearPid(t testing.TB, r io.Reader) int {
+	t.Helper()
+	var line []byte
+	for b := make([]byte, 1); ; {
+		if _, err := io.ReadFull(r, b); err != nil {
+			t.Fatalf("heard %q, %v, want a number", line, err)
+		}
+		if b[0] == '\n' {
+			break
+		}
+		line = append(line, b[0])
+	}
+	return get(strconv.Atoi(string(line)))(t)
+}
+
+// wantGone wants no process of the group to be left 2 s after since, but for what the machine's slowness adds.
+func wantGone(t testing.TB, group int, since time.Time) {
+	t.Helper()
+	for unix.Kill(-group, 0) != unix.ESRCH && anybodyIn(t, group) {
+		if time.Since(since) > 2*time.Second+slack {
+			unix.Kill(-group, unix.SIGKILL)
+			t.Fatalf("of the group of %d somebody is still there after %v", group, time.Since(since))
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// slack is what a busy machine may add to two seconds.
+const slack = 500 * time.Millisecond
+
+// anybodyIn looks for members of a group who have not ended.
+func anybodyIn(t testing.TB, group int) bool {
+	t.Helper()
+	for line := range strings.Lines(string(get(exec.Command("ps", "-A", "-o", "pgid=,stat=").Output())(t))) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == strconv.Itoa(group) && f[1][0] != 'Z' {
+			return true
+		}
+	}
+	return false
+}

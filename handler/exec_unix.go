@@ -1,0 +1,44 @@
+//go:build unix
+
+package handler
+
+import (
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ownGroup makes the program the leader of a process group, so that it can be ended with all that it starts, and of a session,
+// so that it has no terminal: what it writes to /dev/tty would reach an operator as it is. Not Pdeathsig: it goes by the thread that
+// started the program, and Go ends threads as it likes. Should this process be killed, a program has the end of its stdin and SIGPIPE.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
+func signalGroup(leader *os.Process, kill bool) {
+	sig := unix.SIGTERM
+	if kill {
+		sig = unix.SIGKILL
+	}
+	_ = unix.Kill(-leader.Pid, sig)
+}
+
+// groupEmpty tells whether nobody in the group runs any more.
+func groupEmpty(leader *os.Process) bool {
+	return unix.Kill(-leader.Pid, 0) == unix.ESRCH || onlyZombies(leader.Pid)
+}
+
+func exitError(s *os.ProcessState) error {
+	ws, ok := s.Sys().(syscall.WaitStatus)
+	if !ok || !ws.Signaled() {
+		return &ExitError{Status: s.ExitCode()}
+	}
+	name := unix.SignalName(ws.Signal())
+	if name == "" {
+		name = ws.Signal().String()
+	}
+	return &ExitError{Status: -1, Signal: name}
+}
+
+// cancelable gives f in a form whose reading ends with its deadline, or with release.
+func cancelable(f *os.File) (r io.Reader, release func()) { return f, func() {} }
