@@ -1,0 +1,250 @@
+package handler
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"duet.example/duet"
+	"duet.example/duet/internal/bulk"
+)
+
+const (
+	// settleQuiet is how long a side may take nothing of what came before the other side's reset, and settleTime how long
+	// it may take for all of that.
+	settleQuiet = time.Second
+	settleTime  = duet.DefaultSendTimeout
+	// settleBlind is for a connection that cannot be asked what it still holds.
+	settleBlind = 50 * time.Millisecond
+)
+
+// A relay is one conversation and its target, which know of each other only what passes.
+type relay struct {
+	h            *Forward
+	f, g         *flow // the peer's and the target's
+	peer, target *side
+
+	mu     sync.Mutex
+	failed error // why the first of both that failed did
+	bad    *side // and which it was
+}
+
+// A side is one of the two connections of a relay.
+type side struct {
+	*flow
+	out  io.Writer // writes to it, recorded first if somebody records
+	mark byte      // of what is passed to it, for the record
+
+	mu       sync.Mutex
+	finished bool // FIN was sent to it
+	done     bool // it has been read to its end, or as far as it will be
+}
+
+func newRelay(h *Forward, f *flow, conn net.Conn) *relay {
+	g := &flow{c: f.c, raw: conn, send: f.send, began: f.began, ctx: f.ctx, cancel: f.cancel, other: f}
+	g.fault = func(_ string, why duet.EndReason, err error) error { return h.failure(why, err) }
+	g.conn, g.meter = measure(conn, g)
+	r := &relay{h: h, f: f, g: g}
+	r.peer = &side{flow: f, out: h.Tee.to(f.conn, f.c.ID(), '<'), mark: '<'}
+	r.target = &side{flow: g, out: h.Tee.to(g.conn, f.c.ID(), '>'), mark: '>'}
+	g.gone = func(err error) silence { return r.broke(r.target, err) }
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.other, f.idle = g, max(h.Idle, 0)
+	f.heard = f.now()
+	f.gone = func(err error) silence { return r.broke(r.peer, err) }
+	f.schedule()
+	return r
+}
+
+// run passes bytes both ways until both directions have ended.
+func (r *relay) run() error {
+	down := make(chan struct{})
+	go func() {
+		defer close(down)
+		r.pass(r.target, r.peer, func(n int64) {
+			r.f.sent(n)
+			r.g.came.Store(int64(r.g.now()))
+			r.g.attend()
+		})
+	}()
+	r.pass(r.peer, r.target, func(n int64) {
+		r.f.received(n)
+		r.f.attend()
+		r.g.took()
+	})
+	<-down
+	return r.conclude()
+}
+
+// pass copies one direction, and the end of it.
+func (r *relay) pass(from, to *side, counted func(n int64)) {
+	_, err := bulk.Copy(r.f.ctx, to.out, from.conn, counted)
+	from.mu.Lock()
+	from.done = true
+	from.mu.Unlock()
+	var unrecorded *TeeError
+	switch {
+	case err == nil:
+		r.finish(from, to)
+	case r.f.ctx.Err() != nil:
+	case errors.As(err, &unrecorded):
+		r.f.cancel(r.h.failure(duet.EndHandlerFailed, r.h.again(unrecorded)))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		r.f.cancel(r.f.stopped())
+	case failedSide(err) == "write":
+		// What it had said before it was gone can still be read, and ends soon.
+		to.silentFrom(r.broke(to, err))
+	default:
+		r.broke(from, err)
+		_, failed := r.failure()
+		r.f.cancel(failed)
+	}
+}
+
+// finish passes the end of a direction on, if it is a good one.
+func (r *relay) finish(from, to *side) {
+	if err := from.cut(); err != nil {
+		r.broke(from, err)
+	}
+	from.flow.mu.Lock()   // a look at it may be under way
+	from.flow.mu.Unlock() //nolint:staticcheck // it has ended, that is all
+	switch bad, failed := r.failure(); bad {
+	case nil:
+	case from:
+		r.f.cancel(failed)
+		return
+	default:
+		return // what it had said can still be read
+	}
+	if err := r.h.Tee.end(r.f.c.ID(), to.mark); err != nil {
+		r.f.cancel(r.h.failure(duet.EndHandlerFailed, r.h.again(err)))
+		return
+	}
+	to.mu.Lock()
+	to.finished = true
+	err := closeWrite(to.raw)
+	to.mu.Unlock()
+	if err != nil {
+		to.silentFrom(r.broke(to, err))
+		return
+	}
+	from.lookEvery(stopLook) // nobody reads it any more, but it may still be cut
+}
+
+// cut tells a reset that was read as an end, because somebody who wrote, or looked, was told of it first.
+func (s *side) cut() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.raw.RemoteAddr()
+	if s.finished || a == nil || a.Network() != "tcp" {
+		return nil
+	}
+	if err := s.meter.refuses(); err != nil {
+		return fmt.Errorf("the connection was reset: %w", err)
+	}
+	return nil
+}
+
+// broke notes that a side is gone. It gives the silence that ends what can still be read from it.
+func (r *relay) broke(s *side, err error) silence {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		r.failed, r.bad = s.peerError(err), s
+	}
+	quiet := silence{limit: duet.DefaultCloseTimeout, hearing: true, end: r.failed}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done {
+		quiet.limit = time.Millisecond
+	}
+	return quiet
+}
+
+func (r *relay) failure() (bad *side, failed error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bad, r.failed
+}
+
+// conclude closes the target, and the peer where its end must not look like a good one, and tells how it ended.
+func (r *relay) conclude() error {
+	why := r.f.cause(nil)
+	bad, failed := r.failure()
+	if why == nil {
+		why = failed
+	}
+	if why == nil {
+		why = r.f.lost(false)
+	}
+	if why == nil {
+		why = r.g.lost(false)
+	}
+	if why == nil {
+		_ = r.g.raw.Close()
+		return io.EOF
+	}
+	switch {
+	case failed == nil || duet.ReasonOf(why) != duet.ReasonOf(failed):
+	case bad == r.peer:
+		r.target.settle()
+	default:
+		r.peer.settle()
+	}
+	abort(r.g.raw)
+	switch duet.ReasonOf(why) {
+	case duet.EndReset, duet.EndTimeout, duet.EndSlowPeer:
+		if h, ok := r.f.raw.(interface{ Reset() error }); ok {
+			_ = h.Reset()
+		} // others are reset by how the conversation ends
+	default:
+		abort(r.f.raw)
+	}
+	return why
+}
+
+// settle waits until the system of the side has what was written to it: a reset destroys what is still on its way.
+func (s *side) settle() {
+	a := s.raw.RemoteAddr()
+	if a == nil || a.Network() != "tcp" {
+		return
+	}
+	pause := time.Millisecond
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	begin, last := time.Now(), -1
+	moved := begin
+	for {
+		queue, now := s.meter.state().queue, time.Now()
+		if queue != last {
+			last, moved = queue, now
+		}
+		patience := settleQuiet
+		if queue < 0 {
+			patience = settleBlind
+		}
+		if queue == 0 || now.Sub(moved) >= patience || now.Sub(begin) >= settleTime || s.c.Stopped() != duet.EndNone {
+			return
+		}
+		<-t.C
+		pause = min(2*pause, settleBlind)
+		t.Reset(pause)
+	}
+}
+
+// abort closes with a reset, where there is such a thing.
+func abort(nc net.Conn) {
+	switch v := nc.(type) {
+	case interface{ Reset() error }:
+		_ = v.Reset()
+		return
+	case interface{ SetLinger(sec int) error }:
+		_ = v.SetLinger(0)
+	}
+	_ = nc.Close()
+}
