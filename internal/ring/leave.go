@@ -1,7 +1,5 @@
 package ring
 
-import "slices"
-
 // SetEncoding changes how the reader wants the bytes on its wire, from the next
 // entry on that is appended. What it has not taken of those before comes as it
 // was.
@@ -160,14 +158,17 @@ func (rd *Reader) leave() {
 	r.size.Add(-1)
 	r.pace.leave(rd)
 	if a := rd.who; a != nil {
-		if len(a.readers) == 0 {
+		if a.first == nil {
 			delete(r.authors, a.number)
 		}
 		rd.who = a.until()
 	}
 	r.release(rd.row)
-	for _, l := range rd.extra.legs {
+	rd.row = rd.row.still()
+	for i := range rd.extra.legs {
+		l := &rd.extra.legs[i]
 		r.release(l.row)
+		l.row = l.row.still()
 	}
 }
 
@@ -182,8 +183,11 @@ func (a *author) until() *author {
 func (p *pace) leave(rd *Reader) {
 	p.change(rd, func() {
 		if a := rd.who; a != nil {
-			i := slices.Index(a.readers, rd)
-			a.readers = slices.Delete(a.readers, i, i+1)
+			at := &a.first
+			for *at != rd {
+				at = &(*at).sibling
+			}
+			*at, rd.sibling = rd.sibling, nil
 		}
 		rd.mark.out = true
 	})

@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	farBuckets  = 8                      // so many make half of the limit
-	nearBuckets = 2 * farBuckets         // more than there are between a row's edge and its head
-	stalled     = 200 * time.Millisecond // busy for so long without a Next: nobody waits for that one
+	farBuckets  = 8              // so many make half of the limit
+	nearBuckets = 2 * farBuckets // more than there are between a row's edge and its head
+	stalled     = 200            // ms; busy for so long without a Next: nobody waits for that one
 	lookAgain   = 50 * time.Millisecond
-	fewFree     = 16
+	ownReaders  = 16 // more than an author has
 )
 
 // A pace knows how many readers are far behind: by more than half of the limit,
@@ -100,7 +100,7 @@ func (p *pace) join(rd *Reader) {
 	rd.mark = mark{bucket: rd.off / p.bucket}
 	p.count(rd, 1)
 	if rd.who != nil {
-		rd.who.readers = append(rd.who.readers, rd)
+		rd.sibling, rd.who.first = rd.who.first, rd
 	}
 }
 
@@ -130,7 +130,7 @@ func (p *pace) hold(a *author) *waiter {
 func (p *pace) slow(a *author) bool {
 	in, far := p.in, p.far
 	if a != nil {
-		for _, rd := range a.readers {
+		for rd := a.first; rd != nil; rd = rd.sibling {
 			if rd.mark.out {
 				continue
 			}
@@ -149,8 +149,8 @@ func (p *pace) slow(a *author) bool {
 
 // notify wakes those who need not wait any more. mu is held.
 func (p *pace) notify() {
-	if len(p.waiters) == 0 || p.far.free > fewFree {
-		return // nobody has as many readers of its own; who has looks again by itself
+	if len(p.waiters) == 0 || p.far.free > ownReaders {
+		return // that holds up everybody
 	}
 	for w := range p.waiters {
 		if !p.slow(w.author) {
@@ -182,7 +182,7 @@ func (r *Ring) wait(ctx context.Context, w *waiter) error {
 // lookForStalled takes those out of the count that have not taken anything for
 // too long.
 func (r *Ring) lookForStalled() {
-	now, last := r.now(), r.looked.Load()
+	now, last := time.Since(r.start), r.looked.Load()
 	if last != 0 && now-time.Duration(last) < lookAgain/2 || !r.looked.CompareAndSwap(last, int64(now)) {
 		return // somebody has just done it
 	}
@@ -190,14 +190,14 @@ func (r *Ring) lookForStalled() {
 		s := &r.shards[i]
 		s.mu.Lock()
 		for _, rd := range s.readers {
-			s.ifStalled(rd, now)
+			s.ifStalled(rd, r.coarse())
 		}
 		s.mu.Unlock()
 	}
 }
 
 // ifStalled takes a reader out that is. mu is held.
-func (s *shard) ifStalled(rd *Reader, now time.Duration) {
+func (s *shard) ifStalled(rd *Reader, now coarse) {
 	if rd.state == busy && !rd.mark.out && now-rd.since >= stalled {
 		s.ring.pace.change(rd, func() { rd.mark.out = true })
 	}

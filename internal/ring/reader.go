@@ -1,7 +1,5 @@
 package ring
 
-import "time"
-
 const (
 	// enough is how many bytes before an own entry are given as they are;
 	// fewer are put together with what stands behind it.
@@ -29,18 +27,19 @@ type Reader struct {
 	who   *author // nil: nobody
 
 	// Under shard.mu.
-	row   *row
-	pos   uint64 // the next entry
-	off   uint64 // where it begins in the row
-	own   uint64 // what who had said before it
-	seen  uint64 // the head when it was last pumped
-	since time.Duration
-	mark  mark
-	extra *extra
-	index int32
-	state uint8
-	again bool // is to be pumped, whatever it has seen
-	took  bool // Next gave something in this pump
+	row     *row
+	pos     uint64 // the next entry
+	off     uint64 // where it begins in the row
+	own     uint64 // what who had said before it
+	seen    uint64 // the head when it was last pumped
+	mark    mark
+	extra   *extra
+	sibling *Reader
+	since   coarse // when a busy one last took something
+	index   int32  // in the shard
+	state   uint8
+	again   bool // is to be pumped, whatever it has seen
+	took    bool // Next gave something in this pump
 	// drained: Next gave nothing in this pump, so that nobody calls it again.
 	drained bool
 	left    bool
@@ -146,7 +145,7 @@ func (rd *Reader) Next() (wire []byte, entries int, err error) {
 // alive notes that somebody takes something. shard.mu is held.
 func (rd *Reader) alive() {
 	if rd.state == busy {
-		rd.since = rd.shard.ring.now()
+		rd.since = rd.shard.ring.coarse()
 	}
 	if rd.mark.out && !rd.left && (rd.extra == nil || rd.extra.err == nil) {
 		rd.shard.ring.pace.change(rd, func() { rd.mark.out, rd.mark.busy = false, rd.state == busy })

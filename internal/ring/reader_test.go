@@ -267,3 +267,62 @@ func TestMemory(t *testing.T) {
 	a.rd.Leave()
 	runtime.KeepAlive(r)
 }
+
+// What all have taken is not kept, and what one still has to take who has left
+// is.
+func TestTakenIsDropped(t *testing.T) {
+	for _, readers := range []int{3, 40} {
+		r := ring.New(ring.Options{})
+		all := make([]*ring.Reader, readers)
+		made := make(chan struct{})
+		for i := range all {
+			all[i] = r.Join(0, lines(""), func() bool {
+				<-made
+				_, _, err := all[i].Next()
+				return err != nil
+			})
+		}
+		close(made)
+		gone := r.Join(0, lines(""), func() bool { return true })
+		before := heap()
+		big := strings.Repeat("x", 1<<20)
+		for range 3 {
+			say(t, r, 1, big)
+		}
+		gone.Leave()
+		for range 3 {
+			say(t, r, 1, big)
+			for _, rd := range all {
+				for rd.Behind() > 0 {
+					runtime.Gosched()
+				}
+			}
+		}
+		got := 0
+		for {
+			wire, n, err := gone.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(wire) == 0 {
+				break
+			}
+			got += n
+		}
+		if got != 3 {
+			t.Errorf("one that has left got %d, want 3", got)
+		}
+		gone = nil
+		deadline := time.Now().Add(10 * time.Second)
+		grown := heap() - before
+		for ; grown > 3<<20 && time.Now().Before(deadline); grown = heap() - before {
+			say(t, r, 1, "x")
+		}
+		if grown > 3<<20 {
+			t.Errorf("%d readers have taken everything, and %d KiB are held", readers, grown>>10)
+		}
+		for _, rd := range all {
+			rd.Leave()
+		}
+	}
+}

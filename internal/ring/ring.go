@@ -75,6 +75,7 @@ type Ring struct {
 	size   atomic.Int64  // readers
 	head   atomic.Uint64 // the number of the next entry; changed under mu, after the rows
 	looked atomic.Int64  // when somebody looked for stalled readers
+	behind atomic.Int64  // full blocks that rows hold
 	pace   pace
 
 	mu      sync.Mutex
@@ -84,10 +85,10 @@ type Ring struct {
 
 // An author is one who has readers: what it says itself they do not get.
 type author struct {
-	number  uint64
-	total   uint64        // entries since it is known here; under Ring.mu
-	last    atomic.Uint64 // the number after its last entry's
-	readers []*Reader     // under pace.mu
+	number uint64
+	total  uint64        // entries since it is known here; under Ring.mu
+	last   atomic.Uint64 // the number after its last entry's
+	first  *Reader       // of its readers, linked by sibling; under pace.mu, as those are
 }
 
 // New makes a Ring.
@@ -111,9 +112,6 @@ func New(o Options) *Ring {
 	return r
 }
 
-// now is the time since the ring was made.
-func (r *Ring) now() time.Duration { return time.Since(r.start) }
-
 // Append adds entries: each body is one, and all of one call stand together.
 // Readers that joined as author do not get them; author 0 is nobody. The bodies
 // may be changed afterwards.
@@ -134,6 +132,7 @@ func (r *Ring) Append(ctx context.Context, author uint64, bodies ...[]byte) erro
 		added, w := r.tryAppend(author, bodies)
 		if added {
 			r.wake()
+			r.trim()
 			return nil
 		}
 		if err := r.wait(ctx, w); err != nil {
@@ -160,12 +159,40 @@ func (r *Ring) tryAppend(number uint64, bodies [][]byte) (added bool, w *waiter)
 		a.total += uint64(len(bodies))
 		a.last.Store(head)
 	}
+	full := 0
 	for i, row := range r.rows {
 		row.view.Store(views[i])
+		full += len(views[i].old)
 		r.pace.advance(row, views[i].head().off)
 	}
+	r.behind.Store(int64(full))
 	r.head.Store(head)
 	return true, nil
+}
+
+// trim drops the blocks that all readers have taken.
+func (r *Ring) trim() {
+	if r.behind.Load() == 0 {
+		return
+	}
+	least := r.head.Load()
+	for i := range r.shards {
+		if s := &r.shards[i]; s.size() > 0 {
+			least = min(least, s.least.Load())
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	full := 0
+	for _, row := range r.rows {
+		v := row.view.Load()
+		if len(v.old) > 0 && v.old[0].end <= least {
+			v = v.without(least)
+			row.view.Store(v)
+		}
+		full += len(v.old)
+	}
+	r.behind.Store(int64(full))
 }
 
 // Join adds a reader, from what is appended next. Entries of its own author

@@ -64,6 +64,13 @@ func newRow(e Encoding, head uint64) *row {
 	return x
 }
 
+// still is the row as it is now, for one who reads no further.
+func (x *row) still() *row {
+	same := &row{enc: x.enc}
+	same.view.Store(x.view.Load())
+	return same
+}
+
 func (v *view) first() uint64 {
 	if len(v.old) > 0 {
 		return v.old[0].seq
@@ -93,6 +100,12 @@ func (v *view) blocks(seq uint64, f func(*block)) {
 		}
 	}
 	f(&v.tail)
+}
+
+// without is the view without the full blocks before the entry seq.
+func (v *view) without(seq uint64) *view {
+	i := sort.Search(len(v.old), func(i int) bool { return v.old[i].end > seq })
+	return &view{old: slices.Clone(v.old[i:]), tail: v.tail}
 }
 
 // back is where one goes on who has missed something: at a run's start, half of

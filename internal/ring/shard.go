@@ -1,6 +1,9 @@
 package ring
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 const (
 	// smallRoom is how many readers whoever appends pumps by itself: starting a
@@ -19,8 +22,10 @@ type shard struct {
 	mu       sync.Mutex
 	readers  []*Reader
 	walking  bool
-	more     bool      // walk again
-	unpumped sync.Cond // a pump of a reader that leaves has returned
+	more     bool          // walk again
+	mixed    bool          // the walk may not have seen all
+	least    atomic.Uint64 // no reader is before that entry
+	unpumped sync.Cond     // a pump of a reader that leaves has returned
 }
 
 // shardForNext fills one shard after the other while there are few readers, and
@@ -59,7 +64,8 @@ func (s *shard) remove(rd *Reader) {
 	moved.index = rd.index
 	s.readers[last] = nil
 	s.readers = s.readers[:last]
-	s.more = true // the walk may have passed the place to which that one moved
+	// A walk may have passed the place to which that one has moved.
+	s.more, s.mixed = true, true
 }
 
 // wake has all readers pumped that are behind.
@@ -100,17 +106,19 @@ func (s *shard) next() {
 // run walks until there is nothing more to do.
 func (s *shard) run() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for s.more {
 		s.more = false
 		s.walk()
 	}
 	s.walking = false
+	s.mu.Unlock()
+	s.ring.trim()
 }
 
 // walk pumps each reader that is due, once. mu is held, but not while pumping.
 func (s *shard) walk() {
-	now := s.ring.now()
+	s.mixed = false
+	now, least := s.ring.coarse(), s.ring.head.Load()
 	for i := 0; i < len(s.readers); i++ {
 		rd := s.readers[i]
 		switch {
@@ -124,6 +132,10 @@ func (s *shard) walk() {
 			s.mu.Lock()
 		}
 		s.ifStalled(rd, now)
+		least = min(least, rd.pos)
+	}
+	if !s.mixed {
+		s.least.Store(least)
 	}
 }
 
@@ -142,7 +154,7 @@ func (s *shard) pump(rd *Reader) {
 	p := &s.ring.pace
 	// Whoever goes on with it may have been done with it already.
 	if slow && !rd.drained {
-		rd.state, rd.since = busy, s.ring.now()
+		rd.state, rd.since = busy, s.ring.coarse()
 		if !rd.mark.out {
 			p.change(rd, func() { rd.mark.busy = true })
 		}
