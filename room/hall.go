@@ -1,0 +1,161 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"duet.example/duet"
+	"duet.example/duet/internal/charset"
+	"duet.example/duet/internal/nickname"
+)
+
+// What holds where a field of a [Hall] is zero.
+const (
+	// DefaultName is the name of the first room.
+	DefaultName = "lobby"
+	// DefaultMaxRooms is how many rooms there may be at the same time.
+	DefaultMaxRooms = 1000
+)
+
+// Errors of what operators do.
+var (
+	// ErrNobody says that no member has that name, or is in that conversation.
+	ErrNobody = errors.New("no such member")
+	// ErrNoCommand says that there is no such command, or that it was given too little.
+	ErrNoCommand = errors.New("no such command")
+	// ErrRelay says that a relay has no names.
+	ErrRelay = errors.New("a relay has no names")
+	// ErrTooMany says that there may be no more rooms.
+	ErrTooMany = errors.New("too many rooms")
+)
+
+// A Policy is what happens to a member that falls behind by more than the limit.
+type Policy uint8
+
+const (
+	// Skip leaves out what it could not take, and tells it how many messages that were.
+	Skip Policy = iota
+	// End ends its conversation as `slow-peer`.
+	End
+)
+
+// String is `skip` or `end`.
+func (p Policy) String() string {
+	if p == End {
+		return "end"
+	}
+	return "skip"
+}
+
+// A Watch is told what happens in the rooms. Each of its functions may be nil. They are called by the conversations' own goroutines, several
+// at the same time, and must not wait.
+type Watch struct {
+	// Said: a member says a line in a room. The text, in UTF-8, is as it came and not safe for a terminal; what somebody does is `* NAME TEXT`.
+	// In a relay it is the chunk. It must not be changed.
+	Said func(c *duet.Conn, room string, text []byte)
+	// Named: a member has another name than the guest-N it came with, or than before.
+	Named func(c *duet.Conn, name string)
+	// Notice: something that operators should know. The text is safe for a terminal.
+	Notice func(text string)
+	// Spoke: an operator says a line in a room.
+	Spoke func(operator, room string, text []byte)
+}
+
+// A Hall is a handler whose conversations hear each other, in rooms. The zero Hall is one room called lobby. Its methods may be
+// called by several goroutines at the same time; its fields must not be changed once it serves.
+//
+// Endings are those of the conversation; `farewell` also after /quit; `slow-peer` where a member falls behind (Slow), or does not read what it asked for.
+type Hall struct {
+	// Name is the name of the room that everybody enters first. Empty is DefaultName.
+	Name string
+	// Relay passes chunks on as they come, exact, without names, announcements, history and commands; a conversation's framing is
+	// of no account. Who falls behind is ended, because bytes that are left out would be noticed by nobody.
+	Relay bool
+	// NoCommands makes members' lines with a slash text like any other. Operators keep their commands.
+	NoCommands bool
+	// History is how many lines, the last that were said in its room, one who joins gets, with their times; 256 KiB at the most. Zero: none.
+	History int
+	// Slow is what happens to one who falls behind.
+	Slow Policy
+	// Encoding is what members' text is in, on the wire; the same for all. What it does not have is spelled out. nil is UTF-8.
+	Encoding *charset.Encoding
+	// Limit is how many bytes a member may be behind. Zero is 16 MiB.
+	Limit int
+	// MaxRooms is how many rooms there may be. Zero is DefaultMaxRooms.
+	MaxRooms int
+	// Watch is told what happens.
+	Watch Watch
+
+	mu        sync.Mutex
+	rooms     map[string]*room // by the skeletons of their names
+	first     *room
+	names     *nickname.Set
+	members   map[string]*member // by the skeletons of their names
+	byConn    map[*duet.Conn]*member
+	operators map[string]*operator
+	last      uint64 // number of a member given last
+}
+
+var _ duet.Handler = (*Hall)(nil)
+
+// reserved are names that nobody may have: others would take their words for the hall's or an operator's, or for their own.
+var reserved = []string{"you", "server", "operator", "system", "admin", "root"}
+
+// open makes the hall ready to be used. h.mu is held.
+func (h *Hall) open() {
+	if h.first != nil {
+		return
+	}
+	name := h.Name
+	if name == "" {
+		name = DefaultName
+	}
+	h.names = nickname.NewSet(reserved...)
+	h.members = make(map[string]*member)
+	h.byConn = make(map[*duet.Conn]*member)
+	h.operators = make(map[string]*operator)
+	h.rooms = make(map[string]*room)
+	h.first = h.newRoom(safe([]byte(name)))
+}
+
+// Rename gives the member in conversation c another name, as an operator wants it. Errors: the name is none, or taken; ErrNobody; ErrRelay.
+func (h *Hall) Rename(c *duet.Conn, name string) error {
+	if h.Relay {
+		return ErrRelay
+	}
+	h.mu.Lock()
+	h.open()
+	m := h.byConn[c]
+	h.mu.Unlock()
+	if m == nil {
+		return ErrNobody
+	}
+	return m.rename(context.Background(), name)
+}
+
+// Commands gives the commands that an operator may use in Speak: how, and what for.
+func (h *Hall) Commands() iter.Seq2[string, string] {
+	if h.Relay {
+		return func(func(string, string) bool) {}
+	}
+	return usages(operators)
+}
+
+// find finds a member by its name.
+func (h *Hall) find(name string) (*member, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if m := h.members[nickname.Skeleton(name)]; m != nil {
+		return m, nil
+	}
+	return nil, fmt.Errorf("%w: %s", ErrNobody, short(name))
+}
+
+func (h *Hall) notice(format string, args ...any) {
+	if f := h.Watch.Notice; f != nil {
+		f(fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,212 @@
+package room_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"duet.example/duet"
+	"duet.example/duet/room"
+)
+
+func farewell(s *duet.Server) { s.Farewell = "bye" }
+
+func TestTwoHearEachOther(t *testing.T) {
+	h := new(room.Hall)
+	a := enter(t, h)
+	a.expect("-- you are guest-1 in lobby; nobody else is here; /help shows the commands")
+	b := enter(t, h)
+	b.expect("-- you are guest-2 in lobby; 1 other is here: guest-1; /help shows the commands")
+	a.expect("-- guest-2 has joined")
+	a.say("hello", "", "two\vlines\r\f\u0085")
+	b.expect("guest-1: hello", "guest-1: ", "guest-1: two", "guest-1: lines")
+	b.say("and you")
+	a.expect("guest-2: and you") // not its own words
+	c := enter(t, h)
+	c.expect("-- you are guest-3 in lobby; 2 others are here: guest-1, guest-2; /help shows the commands")
+	if err := b.conn.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	a.expect("-- guest-3 has joined", "-- guest-2 has left: peer-closed")
+	c.expect("-- guest-2 has left: peer-closed")
+}
+
+func TestNick(t *testing.T) {
+	h := new(room.Hall)
+	var named []string
+	h.Watch.Named = func(_ *duet.Conn, name string) { named = append(named, name) }
+	a := join(t, h)
+	b := join(t, h)
+	a.expect("-- guest-2 has joined")
+	a.say("/nick anna")
+	a.expect("-- guest-1 is anna from now on")
+	b.expect("-- guest-1 is anna from now on")
+	a.say("hello")
+	b.expect("anna: hello")
+	for _, tt := range []struct{ name, why string }{
+		{"Anna", "looks like"},
+		{"аnna", "looks like"}, // a Cyrillic а, or refused as a mixture
+		{"an​na", "cannot stand in a name"},
+		{"guest-7", "reserved"},
+		{"you", "reserved"},
+		{"42", "a number is no name"},
+		{"two words", "cannot stand in a name"},
+		{"-- anna", "begins with a letter or a digit"},
+		{"@ops", "cannot stand in a name"},
+		{strings.Repeat("n", 33), "at most 32 characters"},
+	} {
+		b.say("/nick " + tt.name)
+		got := b.next()
+		if !strings.HasPrefix(got, "-- ") || strings.Contains(got, "from now on") {
+			t.Errorf("/nick %q: %q, want … %s", tt.name, got, tt.why)
+		}
+	}
+	b.say("/nick")
+	b.expect("-- it is /nick NAME: changes your name")
+	b.say("/nick 王芳")
+	b.expect("-- guest-2 is 王芳 from now on")
+	a.expect("-- guest-2 is 王芳 from now on")
+	if err := a.conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.expect("-- anna has left: peer-closed")
+	a.gone()
+	b.say("/nick anna") // it is free again
+	b.expect("-- 王芳 is anna from now on")
+	if want := []string{"anna", "王芳", "anna"}; !slices.Equal(named, want) {
+		t.Errorf("named %q, want %q", named, want)
+	}
+}
+
+func TestRename(t *testing.T) {
+	h := new(room.Hall)
+	a := join(t, h)
+	if err := h.Rename(a.server, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	a.expect("-- guest-1 is bob from now on")
+	if err := h.Rename(a.server, "you"); err == nil {
+		t.Error("a reserved name was given")
+	}
+	if err := h.Rename(a.server, ""); err != nil {
+		t.Fatal(err)
+	}
+	a.expect("-- bob is guest-1 from now on")
+	if err := h.Rename(a.conn, "eve"); !errors.Is(err, room.ErrNobody) {
+		t.Errorf("renaming a stranger: %v", err)
+	}
+	if err := (&room.Hall{Relay: true}).Rename(a.conn, "eve"); !errors.Is(err, room.ErrRelay) {
+		t.Errorf("in a relay: %v", err)
+	}
+}
+
+func TestWhoMeMsg(t *testing.T) {
+	h := new(room.Hall)
+	a := called(t, h, "anna")
+	b := called(t, h, "bob")
+	a.expect("-- guest-1 has joined", "-- guest-1 is bob from now on")
+	c := called(t, h, "carl")
+	a.expect("-- guest-1 has joined", "-- guest-1 is carl from now on")
+	b.expect("-- guest-1 has joined", "-- guest-1 is carl from now on")
+	a.say("/who")
+	a.expect("-- 3 are in lobby: anna, bob, carl")
+	a.say("/me waves\x1b[2J")
+	b.expect(`* anna waves\x1b[2J`)
+	c.expect(`* anna waves\x1b[2J`)
+	a.say("/msg BOB only you")
+	a.expect("you -> bob: only you")
+	b.expect("anna -> you: only you")
+	a.say("/msg eve hello", "/msg bob", "/nonsense\x07 x", "//who", "///", "/", " /who")
+	a.expect("-- nobody is called eve", "-- it is /msg NAME TEXT: says something to one member only",
+		`-- no command /nonsense\x07; /help shows them`, "-- no command /; /help shows them")
+	b.expect("anna: /who", "anna: //", "anna:  /who")
+	c.expect("anna: /who", "anna: //", "anna:  /who")
+	a.say("/help")
+	a.expect("-- /help shows the commands", "-- /who shows who is here", "-- /nick NAME changes your name")
+}
+
+func TestNoCommands(t *testing.T) {
+	h := &room.Hall{NoCommands: true, Name: "plain"}
+	a := enter(t, h)
+	a.expect("-- you are guest-1 in plain; nobody else is here")
+	b := join(t, h)
+	a.say("/nick anna", "//x")
+	b.expect("guest-1: /nick anna", "guest-1: //x")
+}
+
+func TestRooms(t *testing.T) {
+	h := &room.Hall{MaxRooms: 2}
+	a := called(t, h, "anna")
+	b := called(t, h, "bob")
+	a.expect("-- guest-1 has joined", "-- guest-1 is bob from now on")
+	a.say("/join dev")
+	a.expect("-- you are anna in dev; nobody else is here")
+	b.expect("-- anna has gone to dev")
+	a.say("alone", "/rooms")
+	a.expect("-- lobby 1, dev 1")
+	b.say("not heard in dev")
+	b.say("/join other")
+	b.expect("-- too many rooms: there are 2")
+	b.say("/join DEV", "hello")
+	b.expect("-- you are bob in dev; 1 other is here: anna")
+	a.expect("-- bob has joined", "bob: hello")
+	a.say("/part", "/part")
+	a.expect("-- you are anna in lobby; nobody else is here", "-- you are in lobby")
+	b.expect("-- anna has gone to lobby")
+	b.say("/part")
+	b.expect("-- you are bob in lobby; 1 other is here: anna")
+	a.expect("-- bob has joined")
+	a.say("/join new room", "/join new", "/rooms")
+	if got := a.next(); !strings.Contains(got, "cannot stand in a name") {
+		t.Errorf("a blank in the name: %q", got)
+	}
+	a.expect("-- you are anna in new; nobody else is here", "-- lobby 1, new 1")
+}
+
+func TestQuit(t *testing.T) {
+	for _, opts := range [][]func(*duet.Server){{farewell}, nil} {
+		h := new(room.Hall)
+		a, b := join(t, h, opts...), join(t, h, opts...)
+		a.expect("-- guest-2 has joined")
+		b.say("/quit kicked")
+		a.expect("guest-2: kicked", "-- guest-2 has left: farewell")
+		if len(opts) > 0 {
+			b.expect("bye")
+		}
+		if err := b.conn.Close(); err != nil {
+			t.Error(err)
+		}
+		if r := b.gone(); r != duet.EndFarewell {
+			t.Errorf("ended as %v", r)
+		}
+	}
+}
+
+func TestFarewell(t *testing.T) {
+	h := new(room.Hall)
+	a, b := join(t, h, farewell), join(t, h, farewell)
+	a.expect("-- guest-2 has joined")
+	b.say("last words", "bye")
+	a.expect("guest-2: last words", "-- guest-2 has left: farewell")
+	b.expect("Bye")
+	if r := b.gone(); r != duet.EndFarewell {
+		t.Errorf("ended as %v", r)
+	}
+}
+
+func TestTopicIsForOperators(t *testing.T) {
+	h := new(room.Hall)
+	a := join(t, h)
+	a.say("/topic", "/topic mine", "/kick guest-1", "/mute guest-1")
+	a.expect("-- lobby has no topic", "-- only operators say what a room is about",
+		"-- no command /kick; /help shows them", "-- no command /mute; /help shows them")
+	if _, err := h.Speak(t.Context(), "ops", "/topic the \x1bplan"); err != nil {
+		t.Fatal(err)
+	}
+	a.expect(`-- @ops says what this is about: the \x1bplan`)
+	a.say("/topic")
+	a.expect(`-- the topic is the \x1bplan`)
+	b := join(t, h)
+	b.expect(`-- the topic is the \x1bplan`)
+}

@@ -1,0 +1,283 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"duet.example/duet"
+	"duet.example/duet/internal/nickname"
+)
+
+// How much of what has arrived is taken in one go, to be told to the others at once.
+const (
+	takeMessages = 256
+	takeBytes    = 64 << 10
+)
+
+// A member is a conversation in the hall.
+type member struct {
+	hall *Hall
+	conn *duet.Conn
+	id   uint64
+	out  outlet
+
+	// Under Hall.mu:
+	name  string
+	room  *room
+	place int // among the room's members
+	muted bool
+}
+
+// errQuit ends the conversation of one who asked for it.
+var errQuit = errors.New("left")
+
+// ServeConn makes c a member, of the first room, until its end.
+func (h *Hall) ServeConn(ctx context.Context, c *duet.Conn) error {
+	m := h.enter(ctx, c)
+	if h.Relay {
+		return m.stay(ctx, relayed)
+	}
+	return m.stay(ctx, heard)
+}
+
+// stay receives until the end. What it does with a message, and what it keeps on the stack for that, is in functions
+// of their own: 2 KiB have to do while nobody speaks.
+func (m *member) stay(ctx context.Context, take func(context.Context, *member, []byte) error) error {
+	returned := false
+	defer m.leaveUnless(ctx, &returned)
+	for {
+		msg, err := m.conn.Receive(ctx)
+		if err == nil && !msg.Farewell {
+			err = take(ctx, m, msg.Body)
+		}
+		if err != nil {
+			returned = true
+			return m.leave(ctx, err)
+		}
+	}
+}
+
+// errNoReturn: something in the hall panicked. The server has the stack.
+var errNoReturn = errors.New("the hall failed")
+
+//go:noinline
+func (m *member) leaveUnless(ctx context.Context, returned *bool) {
+	if !*returned {
+		_ = m.leave(ctx, errNoReturn)
+	}
+}
+
+// enter lets c in.
+//
+//go:noinline
+func (h *Hall) enter(ctx context.Context, c *duet.Conn) *member {
+	m := &member{hall: h, conn: c}
+	if h.Relay {
+		c.SetFraming(chunks{})
+	}
+	c.SetSource(&m.out)
+
+	h.mu.Lock()
+	h.open()
+	h.last++
+	m.id = h.last
+	if !h.Relay {
+		m.name = h.guest(c.ID())
+		h.members[nickname.Skeleton(m.name)] = m
+	}
+	h.byConn[c] = m
+	r := h.first
+	r.enter(m)
+	welcome, topic := "you are "+m.name+" in "+r.name+"; "+r.present(m), r.topic
+	h.mu.Unlock()
+	if !h.NoCommands {
+		welcome += "; /help shows the commands"
+	}
+
+	m.join(r, welcome, topic)
+	h.announce(ctx, r, m.id, m.name+" has joined")
+	return m
+}
+
+// join has m hear what is said in r from now on, after a welcome and the room's history.
+func (m *member) join(r *room, welcome, topic string) {
+	h := m.hall
+	if h.Relay {
+		m.out.add(r.ring.Join(m.id, plain, m.conn.Pump))
+		return
+	}
+	var b batch
+	b.add(h.Encoding, announced, welcome)
+	if topic != "" {
+		b.add(h.Encoding, "-- the topic is ", topic)
+	}
+	e := m.out.tune(m.conn)
+
+	// Until rd is added, the conversation gets nothing from it: the welcome goes before what is said meanwhile.
+	rd := r.ring.Join(m.id, e, m.pump)
+	if r.past != nil {
+		r.past.tell(&b, rd)
+	}
+	_ = rd.Tell(b.bodies()...)
+	m.out.add(rd)
+	m.push()
+}
+
+// leave takes m out of the hall, and tells the others why: with the name of the ending that err stands for.
+//
+//go:noinline
+func (m *member) leave(ctx context.Context, err error) error {
+	h, c := m.hall, m.conn
+	h.mu.Lock()
+	r, name := m.room, m.name
+	h.mu.Unlock()
+
+	reason := ending(c, err)
+	if reason != duet.EndShutdown && ctx.Err() == nil {
+		h.announce(ctx, r, m.id, name+" has left: "+reason.String())
+	}
+	m.out.leave()
+
+	h.mu.Lock()
+	r.leave(h, m)
+	delete(h.byConn, c)
+	if !h.Relay {
+		delete(h.members, nickname.Skeleton(m.name))
+		h.names.Free(m.name)
+	}
+	h.mu.Unlock()
+
+	switch {
+	case errors.Is(err, errQuit) && c.Farewell() != "":
+		_ = c.PostBye()
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		err = &duet.Error{Op: "converse", Addr: addr(c), Reason: duet.EndClosed, Err: err}
+	}
+	return err
+}
+
+// ending is how the conversation ended that the hall leaves with err.
+func ending(c *duet.Conn, err error) duet.EndReason {
+	reason, _ := c.End()
+	if reason == duet.EndNone {
+		reason = c.Stopped()
+	}
+	if reason != duet.EndNone {
+		return reason
+	}
+	var de *duet.Error
+	switch {
+	case errors.Is(err, io.EOF), errors.As(err, &de) && de.Reason != duet.EndNone:
+		return duet.ReasonOf(err)
+	case errors.Is(err, errNoReturn):
+		return duet.EndHandlerFailed
+	}
+	return duet.EndClosed
+}
+
+func addr(c *duet.Conn) string {
+	if a := c.RemoteAddr(); a != nil {
+		return a.String()
+	}
+	return ""
+}
+
+// heard takes a message, and what else has arrived.
+//
+//go:noinline
+func heard(ctx context.Context, m *member, body []byte) error {
+	var b talk
+	b.begin(m)
+	size := len(body)
+	err := b.hear(ctx, body)
+	for n := min(m.conn.Ready(), takeMessages-1); n > 0 && size < takeBytes && err == nil; n-- {
+		var msg duet.Message
+		if msg, err = m.conn.Receive(ctx); err != nil || msg.Farewell {
+			break
+		}
+		size += len(msg.Body)
+		err = b.hear(ctx, msg.Body)
+	}
+	if said := b.say(ctx); err == nil {
+		err = said
+	}
+	return err
+}
+
+// tell tells m alone.
+func (m *member) tell(b *batch) error {
+	return m.out.tell(b.bodies())
+}
+
+// answer tells m what it has asked for. One who asks and does not read is a slow peer.
+func (m *member) answer(lines ...string) error {
+	var b batch
+	for _, line := range lines {
+		b.add(m.hall.Encoding, announced, line)
+	}
+	return m.answered(&b)
+}
+
+func (m *member) answered(b *batch) error {
+	if err := m.tell(b); err != nil {
+		return &duet.Error{Op: "answer", Addr: addr(m.conn), Reason: duet.EndSlowPeer, Err: fmt.Errorf("%w: %w", duet.ErrSlowPeer, err)}
+	}
+	return nil
+}
+
+// pump is what the ring calls when there is something for m. What another room still has for it goes first.
+func (m *member) pump() (busy bool) {
+	m.out.retune(m.conn)
+	for {
+		if busy = m.conn.Pump(); busy || !m.out.between() {
+			return busy
+		}
+	}
+}
+
+// push has m's conversation take what the ring could not make it take before it was added.
+func (m *member) push() {
+	for !m.conn.Pump() && m.out.more() {
+		continue
+	}
+}
+
+// guest takes the name of one who has not chosen any: guest-N, of conversation N, or of the next that is free where several servers have
+// one hall. h.mu is held.
+func (h *Hall) guest(n uint64) string {
+	for h.members[nickname.Skeleton(nickname.Guest+strconv.FormatUint(n, 10))] != nil {
+		n++
+	}
+	return h.names.TakeGuest(n)
+}
+
+// rename gives m another name, and tells all who hear it. An empty one is the name it came with.
+func (m *member) rename(ctx context.Context, name string) error {
+	h := m.hall
+	name = nickname.Clean(name)
+	h.mu.Lock()
+	if h.byConn[m.conn] != m {
+		h.mu.Unlock()
+		return ErrNobody
+	}
+	old, r := m.name, m.room
+	if name == "" {
+		h.names.Free(old)
+		name = h.guest(m.conn.ID())
+	} else if err := h.names.Change(old, name); err != nil {
+		h.mu.Unlock()
+		return err
+	}
+	delete(h.members, nickname.Skeleton(old))
+	h.members[nickname.Skeleton(name)] = m
+	m.name = name
+	h.mu.Unlock()
+	if f := h.Watch.Named; f != nil {
+		f(m.conn, name)
+	}
+	h.announce(ctx, r, 0, old+" is "+name+" from now on")
+	return nil
+}

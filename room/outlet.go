@@ -1,0 +1,109 @@
+package room
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+
+	"duet.example/duet"
+	"duet.example/duet/internal/ring"
+)
+
+var _ duet.Source = (*outlet)(nil)
+
+// An outlet is where a member's conversation takes its bytes from: its place in the ring of the room it is in and, before that, what
+// the rooms that it was in still have for it.
+type outlet struct {
+	mu      sync.Mutex
+	readers []*ring.Reader // the last is of the room it is in
+	probed  []byte         // how the conversation sends an x
+	spare   []byte
+	dry     bool // Next gave nothing when it was asked last
+}
+
+// Next gives what is to be sent next.
+func (o *outlet) Next() (wire []byte, messages int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for len(o.readers) > 0 {
+		wire, messages, err = o.readers[0].Next()
+		if len(wire) > 0 || err != nil || len(o.readers) == 1 {
+			break
+		}
+		o.readers[0] = nil
+		o.readers = o.readers[1:]
+	}
+	o.dry = len(wire) == 0
+	if errors.Is(err, ring.ErrLapped) {
+		err = fmt.Errorf("%w: more waits for it than may: %w", duet.ErrSlowPeer, err)
+	}
+	return wire, messages, err
+}
+
+// add makes rd the place from which the outlet goes on.
+func (o *outlet) add(rd *ring.Reader) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.readers = append(o.readers, rd)
+	o.dry = false
+}
+
+// leave leaves the room. What it still has is sent.
+func (o *outlet) leave() {
+	o.mu.Lock()
+	rd := o.readers[len(o.readers)-1]
+	o.mu.Unlock()
+	rd.Leave()
+}
+
+// tell has bodies sent to this one alone. The reader may pump, so that no lock is held.
+func (o *outlet) tell(bodies [][]byte) error {
+	o.mu.Lock()
+	o.dry = false
+	rd := o.readers[len(o.readers)-1]
+	o.mu.Unlock()
+	return rd.Tell(bodies...)
+}
+
+// between reports whether a room that it was in still has something for it.
+func (o *outlet) between() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.readers) > 1
+}
+
+// more reports whether Next may have something.
+func (o *outlet) more() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.dry
+}
+
+// tune finds out how c sends now, and in which row it reads by that.
+func (o *outlet) tune(c *duet.Conn) ring.Encoding {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.changed(c)
+	return encodingOf(c, o.probed)
+}
+
+// retune looks whether c sends in another way than it did: because somebody has set its framing, or it has learned what its peer
+// uses.
+func (o *outlet) retune(c *duet.Conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.changed(c) {
+		o.readers[len(o.readers)-1].SetEncoding(encodingOf(c, o.probed))
+	}
+}
+
+// changed looks how c sends. o.mu is held.
+func (o *outlet) changed(c *duet.Conn) bool {
+	now, err := c.AppendWire(o.spare[:0], []byte("x"))
+	if err != nil || bytes.Equal(now, o.probed) {
+		return false
+	}
+	o.probed, o.spare = now, o.probed
+	return true
+}

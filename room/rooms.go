@@ -1,0 +1,167 @@
+package room
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"duet.example/duet/internal/nickname"
+	"duet.example/duet/internal/ring"
+)
+
+// A room is where members hear each other.
+type room struct {
+	name string
+	key  string // the name's skeleton
+	ring *ring.Ring
+	past *history // nil: none
+
+	// Under Hall.mu:
+	members   []*member // each knows its place
+	operators map[*operator]struct{}
+	topic     string
+}
+
+// newRoom makes a room. h.mu is held.
+func (h *Hall) newRoom(name string) *room {
+	r := &room{name: name, key: nickname.Skeleton(name)}
+	o := ring.Options{Limit: h.Limit}
+	if h.Slow == Skip && !h.Relay {
+		o.Gap = h.gap
+	}
+	r.ring = ring.New(o)
+	if h.History > 0 && !h.Relay {
+		r.past = &history{limit: min(h.History, historyLines)}
+		r.past.listen(r.ring)
+	}
+	h.rooms[r.key] = r
+	return r
+}
+
+// gap is what one gets in the place of what it has missed.
+func (h *Hall) gap(missed uint64) []byte {
+	things := " messages missed"
+	if missed == 1 {
+		things = " message missed"
+	}
+	return appendText(nil, h.Encoding, "… "+strconv.FormatUint(missed, 10)+things)
+}
+
+// roomCalled finds or makes the room of that name. h.mu is held.
+func (h *Hall) roomCalled(name string) (*room, error) {
+	if r := h.rooms[nickname.Skeleton(name)]; r != nil {
+		return r, nil
+	}
+	if err := nickname.Check(name); err != nil {
+		return nil, err
+	}
+	limit := h.MaxRooms
+	if limit <= 0 {
+		limit = DefaultMaxRooms
+	}
+	if len(h.rooms) >= limit {
+		return nil, fmt.Errorf("%w: there are %d", ErrTooMany, len(h.rooms))
+	}
+	return h.newRoom(name), nil
+}
+
+// enter makes m one of r's. h.mu is held.
+func (r *room) enter(m *member) {
+	m.room, m.place = r, len(r.members)
+	r.members = append(r.members, m)
+}
+
+// leave undoes enter. A room that nobody is in goes. h.mu is held.
+func (r *room) leave(h *Hall, m *member) {
+	last := len(r.members) - 1
+	r.members[m.place] = r.members[last]
+	r.members[m.place].place = m.place
+	r.members[last] = nil
+	r.members = r.members[:last]
+	h.tidy(r)
+}
+
+// tidy takes r away, if nobody is there any more. h.mu is held.
+func (h *Hall) tidy(r *room) {
+	if r != h.first && len(r.members) == 0 && len(r.operators) == 0 {
+		delete(h.rooms, r.key)
+	}
+}
+
+// announced is what the hall's own lines begin with, and no others.
+const announced = "-- "
+
+// announce has all members but author hear what the hall says.
+func (h *Hall) announce(ctx context.Context, r *room, author uint64, text string) {
+	if h.Relay {
+		return
+	}
+	_ = r.ring.Append(ctx, author, appendText([]byte(announced), h.Encoding, text))
+}
+
+// shownNames is how many names are listed: nobody reads more, and who asks must not make work for all.
+const shownNames = 50
+
+// who lists those in r, but for one who asks. h.mu is held.
+func (r *room) who(but *member) (names []string, others int) {
+	others = len(r.members) + len(r.operators)
+	if but != nil && but.room == r {
+		others--
+	}
+	for o := range r.operators {
+		if len(names) == shownNames {
+			break
+		}
+		names = append(names, o.label())
+	}
+	slices.Sort(names)
+	at := len(names)
+	for _, m := range r.members {
+		if len(names) == shownNames {
+			break
+		}
+		if m != but {
+			names = append(names, m.name)
+		}
+	}
+	slices.Sort(names[at:])
+	return names, others
+}
+
+// listed is names, and how many more there are.
+func listed(names []string, of int) string {
+	s := strings.Join(names, ", ")
+	if of > len(names) {
+		s += fmt.Sprintf(" and %d more", of-len(names))
+	}
+	return s
+}
+
+// present says who is in r beside m: `2 others are here: anna, 王芳`. h.mu is held.
+func (r *room) present(m *member) string {
+	switch names, others := r.who(m); others {
+	case 0:
+		return "nobody else is here"
+	case 1:
+		return "1 other is here: " + listed(names, others)
+	default:
+		return strconv.Itoa(others) + " others are here: " + listed(names, others)
+	}
+}
+
+// roomList says which rooms there are, and how many are in each.
+func (h *Hall) roomList() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	names := make([]string, 0, len(h.rooms))
+	for _, r := range h.rooms {
+		if r != h.first {
+			names = append(names, r.name+" "+strconv.Itoa(len(r.members)+len(r.operators)))
+		}
+	}
+	slices.Sort(names)
+	names = slices.Insert(names, 0, h.first.name+" "+strconv.Itoa(len(h.first.members)+len(h.first.operators)))
+	return listed(names[:min(len(names), shownNames)], len(names))
+}
