@@ -34,6 +34,7 @@ type flow struct {
 	began      time.Time
 	came, went atomic.Int64 // when bytes last came, and were last taken by the peer: nanoseconds since began
 	armed      atomic.Bool
+	writing    atomic.Bool // somebody is in a Write to it that is told of only when all has been taken
 
 	mu       sync.Mutex
 	timer    *time.Timer
@@ -118,16 +119,22 @@ func (f *flow) sent(n int64) {
 
 func (f *flow) took() {
 	f.went.Store(int64(f.now()))
-	if f.send > 0 || f.other != nil {
-		f.attend()
+	f.attend()
+}
+
+// attend has it looked at while bytes move, or are to.
+func (f *flow) attend() {
+	if (f.send > 0 || f.other != nil) && !f.armed.Load() {
+		f.arm()
 	}
 }
 
-// attend has it looked at while bytes move.
-func (f *flow) attend() {
-	if !f.armed.Load() {
-		f.arm()
-	}
+// write writes to nc, and is looked at meanwhile, however little nc takes.
+func (f *flow) write(nc net.Conn, p []byte) (int, error) {
+	f.writing.Store(true)
+	defer f.writing.Store(false)
+	f.attend()
+	return nc.Write(p)
 }
 
 // arm has the flow looked at, soon enough for each of its times.
@@ -200,7 +207,7 @@ func (f *flow) look() {
 		return
 	}
 	now, s := f.now(), f.meter.state()
-	waits := s.full
+	waits := s.full || f.writing.Load()
 	if f.other != nil {
 		o := f.other.meter.state()
 		waits = waits || o.full
@@ -230,7 +237,7 @@ func (f *flow) look() {
 	case f.idle == 0 && f.every == 0 && f.silence.limit == 0 && !waits && went == f.seen:
 		// Nothing moves and nobody waits: what moves next arms it again.
 		f.armed.Store(false)
-		if f.went.Load() != went {
+		if f.went.Load() != went || f.writing.Load() {
 			f.schedule()
 		}
 	default:

@@ -36,8 +36,7 @@ type relay struct {
 // A side is one of the two connections of a relay.
 type side struct {
 	*flow
-	out  io.Writer // writes to it, recorded first if somebody records
-	mark byte      // of what is passed to it, for the record
+	mark byte // of what is passed to it, for the record
 
 	mu       sync.Mutex
 	finished bool // FIN was sent to it
@@ -49,8 +48,8 @@ func newRelay(h *Forward, f *flow, conn net.Conn) *relay {
 	g.fault = func(_ string, why duet.EndReason, err error) error { return h.failure(why, err) }
 	g.conn, g.meter = measure(conn, g)
 	r := &relay{h: h, f: f, g: g}
-	r.peer = &side{flow: f, out: h.Tee.to(f.conn, f.c.ID(), '<'), mark: '<'}
-	r.target = &side{flow: g, out: h.Tee.to(g.conn, f.c.ID(), '>'), mark: '>'}
+	r.peer = &side{flow: f, mark: '<'}
+	r.target = &side{flow: g, mark: '>'}
 	g.gone = func(err error) silence { return r.broke(r.target, err) }
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -83,7 +82,7 @@ func (r *relay) run() error {
 
 // pass copies one direction, and the end of it.
 func (r *relay) pass(from, to *side, counted func(n int64)) {
-	_, err := bulk.Copy(r.f.ctx, to.out, from.conn, counted)
+	_, err := bulk.Copy(r.f.ctx, r.into(from, to), from.conn, counted)
 	from.mu.Lock()
 	from.done = true
 	from.mu.Unlock()
@@ -106,6 +105,30 @@ func (r *relay) pass(from, to *side, counted func(n int64)) {
 	}
 }
 
+// into is what the bytes of one side are written to. Where the system cannot copy them, or must not, it is known when somebody writes.
+func (r *relay) into(from, to *side) io.Writer {
+	if _, ok := from.conn.(*gauge); ok || r.h.Tee != nil {
+		return &noted{to, r.h.Tee}
+	}
+	return to.conn
+}
+
+// A noted side is written to with a record, if there is a Tee, and in sight of who looks.
+type noted struct {
+	*side
+	tee *Tee
+}
+
+func (n *noted) Write(p []byte) (int, error) {
+	if err := n.tee.record(n.c.ID(), n.mark, p); err != nil {
+		return 0, err
+	}
+	return n.write(n.conn, p)
+}
+
+// SetWriteDeadline lets a copy be ended while the side takes nothing.
+func (n *noted) SetWriteDeadline(t time.Time) error { return n.conn.SetWriteDeadline(t) }
+
 // finish passes the end of a direction on, if it is a good one.
 func (r *relay) finish(from, to *side) {
 	if err := from.cut(); err != nil {
@@ -121,7 +144,7 @@ func (r *relay) finish(from, to *side) {
 	default:
 		return // what it had said can still be read
 	}
-	if err := r.h.Tee.end(r.f.c.ID(), to.mark); err != nil {
+	if err := r.h.Tee.record(r.f.c.ID(), to.mark, nil); err != nil {
 		r.f.cancel(r.h.failure(duet.EndHandlerFailed, r.h.again(err)))
 		return
 	}

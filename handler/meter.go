@@ -31,7 +31,7 @@ func (g *gauge) Write(p []byte) (int, error) {
 	defer g.writing.Store(false)
 	done := 0
 	for {
-		n, err := g.Conn.Write(p[done:min(len(p), done+gaugePiece)])
+		n, err := g.f.write(g.Conn, p[done:min(len(p), done+gaugePiece)])
 		done += n
 		if err != nil || done == len(p) {
 			return done, err

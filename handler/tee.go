@@ -2,7 +2,6 @@ package handler
 
 import (
 	"io"
-	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -62,6 +61,9 @@ func (t *Tee) Err() error {
 
 // record writes one piece.
 func (t *Tee) record(id uint64, mark byte, p []byte) error {
+	if t == nil {
+		return nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.err != nil {
@@ -87,37 +89,3 @@ func (t *Tee) record(id uint64, mark byte, p []byte) error {
 	}
 	return t.err
 }
-
-// end records the end of a direction.
-func (t *Tee) end(id uint64, mark byte) error {
-	if t == nil {
-		return nil
-	}
-	return t.record(id, mark, nil)
-}
-
-// to gives what writes to nc and, unless t is nil, records it first.
-func (t *Tee) to(nc net.Conn, id uint64, mark byte) io.Writer {
-	if t == nil {
-		return nc
-	}
-	return &recorded{nc, t, id, mark}
-}
-
-// A recorded connection is written to by way of a Tee.
-type recorded struct {
-	nc   net.Conn
-	t    *Tee
-	id   uint64
-	mark byte
-}
-
-func (r *recorded) Write(p []byte) (int, error) {
-	if err := r.t.record(r.id, r.mark, p); err != nil {
-		return 0, err
-	}
-	return r.nc.Write(p)
-}
-
-// SetWriteDeadline lets a copy be ended while nc takes nothing.
-func (r *recorded) SetWriteDeadline(t time.Time) error { return r.nc.SetWriteDeadline(t) }
