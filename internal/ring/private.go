@@ -17,8 +17,8 @@ type told struct {
 // entries, before those that wait, in its encoding. Where the bodies would make
 // more than 1000, or with others that wait more than 1 MiB, Tell gives ErrFull
 // and none of them is queued; after Leave it gives ErrLeft. The bodies may be
-// changed afterwards. Tell may call the reader's pump: a caller must hold no
-// lock that the pump needs.
+// changed afterwards. Tell may call the reader's pump, also without bodies if
+// there is something to take: a caller must hold no lock that the pump needs.
 func (rd *Reader) Tell(bodies ...[]byte) error {
 	s := rd.shard
 	s.mu.Lock()
@@ -26,13 +26,27 @@ func (rd *Reader) Tell(bodies ...[]byte) error {
 	if rd.left {
 		return ErrLeft
 	}
-	if len(bodies) == 0 {
-		return nil
-	}
-	x := rd.more()
-	if x.err != nil {
+	if x := rd.extra; x != nil && x.err != nil {
 		return x.err
 	}
+	if len(bodies) > 0 {
+		if err := rd.note(bodies); err != nil {
+			return err
+		}
+	}
+	rd.again = true
+	if rd.due() {
+		s.pump(rd)
+		if rd.due() {
+			s.walkAgain()
+		}
+	}
+	return nil
+}
+
+// note queues what the reader is told. shard.mu is held.
+func (rd *Reader) note(bodies [][]byte) error {
+	x := rd.more()
 	size := 0
 	for _, b := range bodies {
 		size += len(b)
@@ -49,13 +63,6 @@ func (rd *Reader) Tell(bodies ...[]byte) error {
 		x.told = append(x.told, told{from, bytes.Clone(b)})
 	}
 	x.bytes += size
-	rd.again = true
-	if rd.state == idle {
-		s.pump(rd)
-		if rd.due() {
-			s.walkAgain()
-		}
-	}
 	return nil
 }
 

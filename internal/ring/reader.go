@@ -157,12 +157,14 @@ func (rd *Reader) alive() {
 func (rd *Reader) rest() {
 	if rd.state == busy {
 		rd.state = idle
-		if !rd.left {
-			rd.shard.ring.pace.change(rd, func() { rd.mark.busy = false })
-		}
+		rd.shard.ring.pace.change(rd, func() { rd.mark.busy = false })
 	}
 	rd.drained = true
-	if x := rd.extra; x != nil && !rd.left && len(x.told) == 0 && len(x.legs) == 0 && x.err == nil {
+	if rd.left {
+		rd.row = newRow(rd.row.enc, rd.pos) // lets go of the bytes
+		return
+	}
+	if x := rd.extra; x != nil && len(x.told) == 0 && len(x.legs) == 0 && x.err == nil {
 		rd.extra = nil
 	}
 }

@@ -151,8 +151,7 @@ func TestLeave(t *testing.T) {
 			var mu sync.Mutex
 			left := false
 			entered := make(chan struct{}, 1)
-			var rd *ring.Reader
-			rd = r.Join(0, lines(""), func() bool {
+			rd := r.Join(0, lines(""), func() bool {
 				mu.Lock()
 				defer mu.Unlock()
 				if left {
@@ -254,9 +253,7 @@ func TestMemory(t *testing.T) {
 		t.Errorf("%d rows hold %d KiB at a limit of %d KiB", rows, grown>>10, big>>10)
 	}
 	leaveAll(all)
-	all = nil
 	stopped.Leave()
-	stopped = nil
 	if grown := heap() - before; grown > big/2 {
 		t.Errorf("nobody is there, and %d KiB are held", grown>>10)
 	}
@@ -265,7 +262,6 @@ func TestMemory(t *testing.T) {
 	say(t, r, 1, "again")
 	a.want(t, "again\n")
 	a.rd.Leave()
-	runtime.KeepAlive(r)
 }
 
 // What all have taken is not kept, and what one still has to take who has left

@@ -131,8 +131,9 @@ func (r *Ring) Append(ctx context.Context, author uint64, bodies ...[]byte) erro
 	for {
 		added, w := r.tryAppend(author, bodies)
 		if added {
-			r.wake()
-			r.trim()
+			if r.wake() {
+				r.trim()
+			}
 			return nil
 		}
 		if err := r.wait(ctx, w); err != nil {

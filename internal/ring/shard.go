@@ -68,8 +68,9 @@ func (s *shard) remove(rd *Reader) {
 	s.more, s.mixed = true, true
 }
 
-// wake has all readers pumped that are behind.
-func (r *Ring) wake() {
+// wake has all readers pumped that are behind; here, and before it returns, if
+// they are few and nobody else is at it.
+func (r *Ring) wake() (here bool) {
 	small := r.size.Load() <= smallRoom
 	for i := range r.shards {
 		s := &r.shards[i]
@@ -80,11 +81,13 @@ func (r *Ring) wake() {
 			s.walking, s.more = true, false
 			s.walk()
 			s.next()
+			here = true
 		default:
 			s.walkAgain()
 		}
 		s.mu.Unlock()
 	}
+	return here
 }
 
 // walkAgain sees to it that a walk begins after now. mu is held.

@@ -115,15 +115,13 @@ func TestBytesNeverChange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			_ = append(wire, "overwrites what comes next?"...)
 			held, copies = append(held, wire), append(copies, bytes.Clone(wire))
 		}
 	}
 	for i := range held {
 		if !bytes.Equal(held[i], copies[i]) {
 			t.Fatalf("bytes %d have changed", i)
-		}
-		if cap(held[i]) > len(held[i]) && cap(copies[i]) == 0 {
-			t.Fatalf("bytes %d can be appended to", i)
 		}
 	}
 }

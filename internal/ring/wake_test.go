@@ -176,3 +176,29 @@ func TestTellPumps(t *testing.T) {
 	tell("eight")
 	a.want(t, "one!\ntwo!\nthree!\nfive!\nfour!\nsix?\nseven?\neight?\n")
 }
+
+// A pump that cannot take anything yet, for its reader is not known to its
+// conversation, is called again on request.
+func TestTellWithoutBodiesPumps(t *testing.T) {
+	r := ring.New(ring.Options{})
+	a := &listener{}
+	a.cond.L = &a.mu
+	known := false
+	a.rd = r.Join(0, lines("!"), func() bool {
+		if known {
+			return a.pump()
+		}
+		return false
+	})
+	defer a.rd.Leave()
+	say(t, r, 1, "early")
+	known = true
+	if err := a.rd.Tell(); err != nil {
+		t.Fatal(err)
+	}
+	a.want(t, "early!\n")
+	pumps := a.pumps
+	if err := a.rd.Tell(); err != nil || a.pumps != pumps {
+		t.Errorf("%v, pumped %d times for nothing", err, a.pumps-pumps)
+	}
+}
