@@ -222,7 +222,7 @@ func (m *member) move(ctx context.Context, name string) error {
 	from.leave(h, m)
 	to.enter(m)
 	called := m.name
-	welcome, topic := "you are in "+to.name+"; "+to.present(m), to.topic
+	welcome, topic := "you are "+called+" in "+to.name+"; "+to.present(m), to.topic
 	h.mu.Unlock()
 
 	h.announce(ctx, from, m.id, called+" has gone to "+to.name)
