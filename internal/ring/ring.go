@@ -198,10 +198,11 @@ func (r *Ring) trim() {
 
 // Join adds a reader, from what is appended next. Entries of its own author
 // (none, if that is 0) it does not get. Pump is called when there is something
-// for it, by one goroutine at a time, none of whose locks it can be waiting
-// for; it must not wait, and must not call Leave. It calls Next, and reports
+// for it, also before Join has returned, by one goroutine at a time that holds
+// no lock; it must not wait, and must not call Leave. It calls Next, and reports
 // busy if it could not pass on what that gave: whoever goes on with it then
-// calls Next until that gives nothing, and until then pump is not called.
+// calls Next until that gives nothing, and until then pump is not called. A pump
+// that took nothing and is not busy is called again after the next Append or Tell.
 func (r *Ring) Join(author uint64, e Encoding, pump func() (busy bool)) *Reader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
