@@ -39,7 +39,10 @@ func (c *Conn) Pump() (busy bool) {
 	o.mu.Lock()
 	s := o.source
 	switch {
-	case s == nil || o.err != nil || o.shut:
+	case s == nil:
+		o.mu.Unlock()
+		return false
+	case o.err != nil || o.shut:
 		o.mu.Unlock()
 		return true
 	case o.writing:
