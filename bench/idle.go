@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,8 +13,9 @@ type idle struct{}
 
 func (idle) About() About {
 	return About{
-		Name: "idle", What: "memory of the server for one more idle conversation that has spoken once (slope between two sizes)",
-		Unit: "bytes in user space", Target: "4,500, aim 3,900",
+		Name:    "idle",
+		What:    "memory of the server for one more conversation that has spoken once, has its answer and says nothing more: the slope between two numbers of conversations",
+		Columns: []Column{{Name: "idle", What: "in user space", Unit: "bytes", Target: "4,500, aim 3,900"}},
 	}
 }
 
@@ -36,28 +36,32 @@ func (idle) Subjects(lab *Lab) ([]Subject, error) {
 		return nil, err
 	}
 	all := []Subject{
-		crowd{sizes: many, echoes: true}.of("duet", duet, "listen", "--echo", "--framing", "lf", "127.0.0.1:{}"),
-		crowd{sizes: many, echoes: true}.of("Go, goroutine and connection alone", floor, "127.0.0.1:{}"),
+		crowd{sizes: many, echoes: true, duet: true, column: "idle"}.of("duet", duet, "listen", "--echo", "--framing", "lf", "127.0.0.1:{}"),
+		crowd{sizes: many, echoes: true, column: "idle"}.of("Go, goroutine and connection alone", floor, "127.0.0.1:{}"),
 	}
 	if c := lab.cReference("idle"); c != "" {
-		all = append(all, crowd{sizes: many, echoes: true}.of("C, epoll", c, "{}"))
+		all = append(all, crowd{sizes: many, echoes: true, column: "idle"}.of("C, epoll", c, "{}"))
 	}
 	if ncat := lab.tool("ncat", "--version"); ncat != "" {
-		all = append(all, crowd{sizes: some, prints: true}.of("ncat -lk", ncat, "-l", "-k", "--max-conns", "1000", "127.0.0.1", "{}"))
+		all = append(all, crowd{sizes: some, prints: true, column: "idle"}.of("ncat -lk", ncat, "-l", "-k", "--max-conns", "1000", "127.0.0.1", "{}"))
 	}
 	if socat := lab.tool("socat", "-V"); socat != "" {
-		all = append(all, crowd{sizes: few, echoes: true}.of("socat, fork", socat, "TCP-LISTEN:{},bind=127.0.0.1,fork,reuseaddr,backlog=500", "PIPE"))
+		all = append(all, crowd{sizes: few, echoes: true, column: "idle"}.of("socat, fork", socat, "TCP-LISTEN:{},bind=127.0.0.1,fork,reuseaddr,backlog=500", "PIPE"))
 	}
 	return all, nil
 }
+
+// ncatQueue is how many may come at once: ncat lets ten wait to be accepted, and the eleventh tries again after a second.
+const ncatQueue = 8
 
 // idleDesk is idle with a server whose operator answers at the console.
 type idleDesk struct{}
 
 func (idleDesk) About() About {
 	return About{
-		Name: "idle-desk", What: "the same at a desk: greeted, and shown to the operator",
-		Unit: "bytes in user space",
+		Name:    "idle-desk",
+		What:    "the same at a desk: greeted, and shown to the operator",
+		Columns: []Column{{Name: "idle-desk", What: "in user space", Unit: "bytes"}},
 	}
 }
 
@@ -66,8 +70,8 @@ func (idleDesk) Subjects(lab *Lab) ([]Subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	desk := crowd{sizes: many, prints: true, greeting: "Can I help you?\n"}
-	echo := crowd{sizes: many, echoes: true}
+	desk := crowd{sizes: many, prints: true, greeting: "Can I help you?\n", duet: true, column: "idle-desk"}
+	echo := crowd{sizes: many, echoes: true, duet: true, column: "idle-desk"}
 	return []Subject{
 		desk.of("duet, desk", duet, "listen", "--console", "--framing", "lf", "127.0.0.1:{}"),
 		echo.of("duet, echo", duet, "listen", "--echo", "--framing", "lf", "127.0.0.1:{}"),
@@ -80,23 +84,26 @@ type crowd struct {
 	greeting string // what the server says first
 	echoes   bool   // the server says the word back
 	prints   bool   // the server prints the word
+	duet     bool
+	column   string // whose figure it is
 }
 
 // of is the crowd at a server; {} in args is the port.
 func (c crowd) of(name, path string, args ...string) Subject {
-	return Subject{Name: name, Measure: func(ctx context.Context) (float64, error) {
+	return Subject{Name: name, Duet: c.duet, Measure: func(ctx context.Context) (Sample, error) {
 		port, err := freePort()
 		if err != nil {
-			return 0, err
+			return Sample{}, err
 		}
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		p, err := startProcess(ctx, path, withPort(args, port)...)
 		if err != nil {
-			return 0, err
+			return Sample{}, err
 		}
 		defer p.stop()
-		return c.slope(ctx, p, "127.0.0.1:"+port)
+		slope, err := c.slope(ctx, p, "127.0.0.1:"+port)
+		return Sample{Figures: map[string]float64{c.column: slope}}, err
 	}}
 }
 
@@ -119,6 +126,11 @@ func (c crowd) slope(ctx context.Context, p *process, address string) (float64, 
 			peers = append(peers, nc)
 			if err := c.speak(ctx, nc); err != nil {
 				return 0, fmt.Errorf("after %d conversations: %w", len(peers)-1, err)
+			}
+			if c.greeting == "" && len(peers)%ncatQueue == 0 {
+				if err := c.heard(ctx, p, len(peers)); err != nil {
+					return 0, err
+				}
 			}
 		}
 		if err := c.heard(ctx, p, size); err != nil {
@@ -154,7 +166,7 @@ func (c crowd) heard(ctx context.Context, p *process, size int) error {
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d words were printed: %w", p.words.Load(), size, ctx.Err())
 		case <-p.ended:
-			return errors.New("the server has ended")
+			return p.hasEnded()
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

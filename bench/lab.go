@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // A Lab has what rows need: duet and the references, built for this run, and which tools there are.
@@ -17,8 +18,13 @@ type Lab struct {
 	ctx    context.Context
 	dir    string
 	log    io.Writer
+	began  time.Time
 	built  map[string]string
 	called map[string]string // tools that took part, and their versions
+	absent map[string]bool   // what was looked for in vain
+
+	big     string // a file for bulk-file
+	bigSize int64
 }
 
 func newLab(ctx context.Context, log io.Writer) (*Lab, error) {
@@ -29,10 +35,13 @@ func newLab(ctx context.Context, log io.Writer) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Lab{ctx: ctx, dir: dir, log: log, built: map[string]string{}, called: map[string]string{}}, nil
+	return &Lab{ctx: ctx, dir: dir, log: log, began: time.Now(), built: map[string]string{}, called: map[string]string{}, absent: map[string]bool{}}, nil
 }
 
 func (lab *Lab) close() { _ = os.RemoveAll(lab.dir) }
+
+// since is how long the run has lasted, in seconds.
+func (lab *Lab) since() float64 { return time.Since(lab.began).Seconds() }
 
 func (lab *Lab) progress(format string, args ...any) { fmt.Fprintf(lab.log, format+"\n", args...) }
 
@@ -91,7 +100,10 @@ func (lab *Lab) build(name, dir string, args ...string) (string, error) {
 func (lab *Lab) tool(name string, version ...string) string {
 	path, err := exec.LookPath(name)
 	if err != nil {
-		lab.progress("left out: %s is not installed", name)
+		if !lab.absent[name] {
+			lab.absent[name] = true
+			lab.progress("left out: %s is not installed", name)
+		}
 		return ""
 	}
 	lab.note(name, path, version...)

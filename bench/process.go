@@ -3,15 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -23,6 +22,8 @@ const word = "hello"
 type process struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
+	out   io.Closer
+	says  tail         // what it has said on stderr
 	words atomic.Int64 // how often it has printed word
 	ended chan struct{}
 	read  chan struct{}
@@ -39,10 +40,13 @@ func startProcess(ctx context.Context, path string, args ...string) (*process, e
 	if err != nil {
 		return nil, err
 	}
+	p.cmd.Stderr = &p.says
+	// A child of a server that was killed may still hold its stderr.
+	p.cmd.WaitDelay = time.Second
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	p.stdin = in
+	p.stdin, p.out = in, out
 	go p.count(out)
 	go func() {
 		<-p.read
@@ -75,7 +79,39 @@ func (p *process) stop() {
 		}
 	}
 	_ = p.stdin.Close()
-	<-p.ended
+	select {
+	case <-p.ended:
+	case <-time.After(2 * time.Second):
+		// A child that came up while the others went holds stdout.
+		_ = p.out.Close()
+		<-p.ended
+	}
+}
+
+// hasEnded is the error of a server that has ended by itself.
+func (p *process) hasEnded() error {
+	return fmt.Errorf("the server has ended: %s", p.says.String())
+}
+
+// A tail keeps the last that a program says, for an error.
+type tail struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	const most = 300
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, b[max(0, len(b)-most):]...)
+	t.b = t.b[max(0, len(t.b)-most):]
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.Join(strings.Fields(string(t.b)), " ")
 }
 
 // family are the numbers of the process and, where the system tells, of its children.
@@ -116,7 +152,7 @@ func (p *process) settled(ctx context.Context) (int64, error) {
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		case <-p.ended:
-			return 0, errors.New("the server has ended")
+			return 0, p.hasEnded()
 		case <-time.After(pause):
 		}
 		now, err := p.memory()
@@ -132,42 +168,4 @@ func (p *process) settled(ctx context.Context) (int64, error) {
 		}
 	}
 	return last, nil
-}
-
-// freePort is one that was free a moment ago.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
-}
-
-// dialNew connects to a server that may not be there yet.
-func dialNew(ctx context.Context, p *process, address string) (net.Conn, error) {
-	for {
-		var d net.Dialer
-		nc, err := d.DialContext(ctx, "tcp", address)
-		if err == nil {
-			return nc, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-p.ended:
-			return nil, fmt.Errorf("the server has ended: %w", err)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-}
-
-// withPort puts the port in the place of {}.
-func withPort(args []string, port string) []string {
-	with := make([]string, len(args))
-	for i, a := range args {
-		with[i] = strings.ReplaceAll(a, "{}", port)
-	}
-	return with
 }

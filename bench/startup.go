@@ -11,8 +11,9 @@ type startUp struct{}
 
 func (startUp) About() About {
 	return About{
-		Name: "start-up", What: "start and end of a program that says its version", Unit: "ms", Digits: 2,
-		Target: "at most 1.3 times ncat's",
+		Name:    "start-up",
+		What:    "start and end of a program that says its version, the median of 40 runs",
+		Columns: []Column{{Name: "start-up", What: "from start to end", Unit: "ms", Digits: 2, Target: "at most 1.3 times ncat's"}},
 	}
 }
 
@@ -21,7 +22,7 @@ func (startUp) Subjects(lab *Lab) ([]Subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []Subject{{Name: "duet", Measure: timeOf(duet, "--version")}}
+	all := []Subject{{Name: "duet", Duet: true, Measure: timeOf(duet, "--version")}}
 	if path := lab.tool("ncat", "--version"); path != "" {
 		all = append(all, Subject{Name: "ncat", Measure: timeOf(path, "--version")})
 	}
@@ -37,16 +38,16 @@ func (startUp) Subjects(lab *Lab) ([]Subject, error) {
 // runsPerRound is how often a program is run for one figure, the median.
 const runsPerRound = 40
 
-func timeOf(path string, args ...string) func(context.Context) (float64, error) {
-	return func(ctx context.Context) (float64, error) {
+func timeOf(path string, args ...string) func(context.Context) (Sample, error) {
+	return func(ctx context.Context) (Sample, error) {
 		var all []float64
 		for range runsPerRound {
 			began := time.Now()
 			if err := exec.CommandContext(ctx, path, args...).Run(); err != nil {
-				return 0, err
+				return Sample{}, err
 			}
 			all = append(all, float64(time.Since(began))/float64(time.Millisecond))
 		}
-		return median(all), nil
+		return Sample{Figures: map[string]float64{"start-up": median(all)}}, nil
 	}
 }
