@@ -65,9 +65,8 @@ mutants: ## take each guard out in a copy and see a test turn red; NAME=regexp f
 	DUET_MUTANTS='$(or $(NAME),.)' go test -count=1 -v -timeout 2h -run '^TestMutants$$' ./internal/mutants/
 
 .PHONY: bench
-bench: ## measure duet beside the other tools that are installed
-	@if [ -f bench/go.mod ]; then cd bench && go run .; \
-	else echo "bench: the module bench/ does not exist yet; it will live there"; fi
+bench: ## measure duet beside other tools; ROW=echo-1 for one row, ARGS='-rounds 1 -long' for more flags
+	@ROW='$(ROW)' scripts/bench $(ARGS)
 
 .PHONY: vulncheck
 vulncheck: ## known vulnerabilities in what duet links
