@@ -88,6 +88,10 @@ func init() {
 			io.Copy(os.Stdout, random(7, size))
 			syscall.Exit(status)
 		},
+		"print zeros": func(args []string) { // one line
+			size, _ := strconv.Atoi(args[0])
+			os.Stdout.Write(append(make([]byte, size), '\n'))
+		},
 		"env": func([]string) { fmt.Println(strings.Join(os.Environ(), "\n")) },
 	}
 	if len(os.Args) < 2 {

@@ -435,7 +435,10 @@ type lines struct {
 func (l *lines) add(c *duet.Conn, line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all, l.id = append(l.all, line), c.ID()
+	l.all = append(l.all, line)
+	if c != nil {
+		l.id = c.ID()
+	}
 }
 
 func (l *lines) get() []string {

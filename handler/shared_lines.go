@@ -1,0 +1,299 @@
+package handler
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"duet.example/duet"
+	"duet.example/duet/framing"
+)
+
+const (
+	// pace is how many bytes may wait for the fastest peer before the program is read on, and how many are
+	// handed out before that is asked.
+	pace = 64 << 10
+	// paceLook is how soon it is asked again.
+	paceLook = time.Millisecond
+)
+
+// A broadcast is one run of a Shared's program.
+type broadcast struct {
+	s     *Shared
+	p     *process
+	began time.Time
+	input chan []byte     // whole lines for the program
+	over  context.Context // ends when the program has ended and all was handed out
+	end   context.CancelFunc
+
+	stopping chan struct{} // closed by stop
+	once     sync.Once
+	rushed   atomic.Bool // what is left of the output is handed out at once
+	asked    bool        // the program was made to end; set before over
+	status   error       // how it ended; likewise
+
+	mu      sync.Mutex
+	members map[*member]struct{}
+	strange allowance // of lines that cannot be delivered
+}
+
+// begin makes a run of p, with its first member. s.mu is held.
+func (s *Shared) begin(p *process, first *member) *broadcast {
+	b := &broadcast{
+		s: s, p: p, began: time.Now(), input: make(chan []byte),
+		stopping: make(chan struct{}), members: map[*member]struct{}{first: {}},
+	}
+	b.over, b.end = context.WithCancel(context.Background())
+	go b.supervise()
+	return b
+}
+
+func (b *broadcast) stop() { b.once.Do(func() { close(b.stopping) }) }
+
+// supervise owns the goroutines of a run, from its begin to its end.
+func (b *broadcast) supervise() {
+	defer b.end()
+	heard := b.p.hear(func(line string) { b.s.Log(line) })
+	out, release := cancelable(b.p.out)
+	printed, written := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(printed)
+		b.print(out)
+	}()
+	go func() {
+		defer close(written)
+		b.write()
+	}()
+	select {
+	case <-b.p.exited:
+	case <-b.stopping:
+	}
+	b.asked = !isClosed(b.p.exited)
+	b.rushed.Store(true)
+	grace := graceOf(b.s.Grace)
+	if !b.asked {
+		within(grace, printed)
+		grace /= 2
+	}
+	b.p.end(grace)
+	if !within(grace+lastWords, printed) {
+		_ = b.p.out.SetReadDeadline(time.Now()) // what has left the group holds it
+		release()
+	}
+	<-printed
+	release()
+	b.stop()
+	_ = b.p.in.SetWriteDeadline(time.Now())
+	<-written
+	heard()
+	b.p.close()
+	b.status = b.p.status()
+	b.s.note(time.Since(b.began), b.status)
+}
+
+func within(d time.Duration, done <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// ended is how c ends because ctx has: the server's, or that of the run.
+func (b *broadcast) ended(ctx context.Context, c *duet.Conn) error {
+	switch {
+	case b.over.Err() == nil:
+		return ended(c, ctx.Err())
+	case b.asked:
+		return failure(c, "exec", duet.EndShutdown, duet.ErrServerClosed)
+	case b.status != nil:
+		return failure(c, "exec", duet.EndHandlerFailed, b.status)
+	}
+	return nil
+}
+
+func (b *broadcast) enter(m *member) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.members[m] = struct{}{}
+}
+
+func (b *broadcast) leave(m *member) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.members, m)
+}
+
+// inputLine is a message for the program.
+func inputLine(id uint64, numbers bool, body []byte) []byte {
+	body = bytes.TrimRight(body, "\r\n")
+	line := make([]byte, 0, len(body)+24)
+	if numbers {
+		line = append(strconv.AppendUint(line, id, 10), ' ')
+	}
+	for _, c := range body {
+		if c == '\n' || c == '\r' {
+			c = ' '
+		}
+		line = append(line, c)
+	}
+	return append(line, '\n')
+}
+
+// say waits until the program's turn for line has come.
+func (b *broadcast) say(ctx context.Context, c *duet.Conn, line []byte, patience time.Duration) error {
+	select {
+	case b.input <- line:
+		return nil
+	default:
+	}
+	var late <-chan time.Time
+	if patience == 0 {
+		patience = duet.DefaultSendTimeout
+	}
+	if patience > 0 {
+		t := time.NewTimer(patience)
+		defer t.Stop()
+		late = t.C
+	}
+	look := time.NewTicker(stopLook)
+	defer look.Stop()
+	for {
+		select {
+		case b.input <- line:
+			return nil
+		case <-ctx.Done():
+			return b.ended(ctx, c)
+		case <-late:
+			return failure(c, "exec", duet.EndTimeout, ErrProgramDeaf)
+		case <-look.C:
+			if err := unwell(c); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// write writes lines to the program, whole ones and one after another.
+func (b *broadcast) write() {
+	deaf := false
+	for {
+		select {
+		case line := <-b.input:
+			if !deaf {
+				_, err := b.p.in.Write(line)
+				deaf = err != nil
+			}
+		case <-b.stopping:
+			return
+		}
+	}
+}
+
+// print hands out what the program prints.
+func (b *broadcast) print(out io.Reader) {
+	r := bufio.NewReaderSize(out, pace)
+	var long []byte // the begin of a line that is longer than the buffer
+	given := 0
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(long)+len(part) > framing.DefaultMaxMessage {
+			b.give(long)
+			long = long[:0]
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			long = append(long, part...)
+			continue
+		case len(long) > 0:
+			part = append(long, part...)
+		}
+		if len(part) > 0 {
+			b.give(bytes.TrimRight(bytes.TrimSuffix(part, []byte("\n")), "\r"))
+			given += len(part)
+		}
+		long = nil
+		if err != nil {
+			return
+		}
+		if given >= pace || r.Buffered() == 0 {
+			given = 0
+			b.keepPace()
+		}
+	}
+}
+
+// give posts a line to those who are to hear it.
+func (b *broadcast) give(line []byte) {
+	var to uint64 // 0: all
+	if b.s.Numbers {
+		head, body, _ := bytes.Cut(line, []byte(" "))
+		n, err := strconv.ParseUint(string(head), 10, 64)
+		if string(head) != "*" && (err != nil || n == 0) {
+			b.leaveOut("a line without a number or * before it was left out")
+			return
+		}
+		to, line = n, body
+	}
+	now := time.Now().UnixNano()
+	unfit := false
+	b.mu.Lock()
+	for m := range b.members {
+		if to != 0 && m.c.ID() != to {
+			continue
+		}
+		m.told.Store(now)
+		switch err := m.c.Post(line); {
+		case errors.Is(err, duet.ErrDelimiter):
+			unfit = true
+		case err != nil:
+			delete(b.members, m) // it knows why by itself
+		}
+	}
+	b.mu.Unlock()
+	if unfit {
+		b.leaveOut("a line that the framing of a conversation cannot carry was left out there")
+	}
+}
+
+func (b *broadcast) leaveOut(what string) {
+	if b.s.Log != nil && b.strange.take() {
+		b.s.Log(what)
+	}
+}
+
+// keepPace waits until the fastest peer has room. The others fall behind, as far as their servers let them.
+func (b *broadcast) keepPace() {
+	for !b.rushed.Load() && !b.hasRoom() {
+		select {
+		case <-time.After(paceLook):
+		case <-b.stopping:
+			return
+		}
+	}
+}
+
+func (b *broadcast) hasRoom() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	goOn := true
+	for m := range b.members {
+		if why, _ := m.c.End(); why != duet.EndNone && why != duet.EndPeerClosed {
+			continue
+		}
+		if m.c.Queued() < pace {
+			return true
+		}
+		goOn = false
+	}
+	return goOn
+}
