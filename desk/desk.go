@@ -253,6 +253,9 @@ func (d *Desk) SetFraming(n uint64, f framing.Framing) error {
 		return err
 	}
 	s.conn.SetFraming(f)
+	if h, ok := d.Next.(Reframer); ok {
+		h.Reframed(s.conn)
+	}
 	return nil
 }
 

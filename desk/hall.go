@@ -29,6 +29,12 @@ type Hall interface {
 	Commands() iter.Seq2[string, string]
 }
 
+// A Reframer is a Hall that is told when an operator has changed the framing of a member, so that the next line
+// goes out in the new one.
+type Reframer interface {
+	Reframed(c *duet.Conn)
+}
+
 // hall is Next where that is one, or nil.
 func (d *Desk) hall() Hall {
 	h, _ := d.Next.(Hall)

@@ -136,6 +136,19 @@ func (h *Hall) Rename(c *duet.Conn, name string) error {
 	return m.rename(context.Background(), name)
 }
 
+// Reframed says that the framing of conversation c has been changed, by somebody else than the hall: what is said next goes out in it.
+func (h *Hall) Reframed(c *duet.Conn) {
+	if h.Relay {
+		return
+	}
+	h.mu.Lock()
+	m := h.byConn[c]
+	h.mu.Unlock()
+	if m != nil {
+		m.out.retune(c)
+	}
+}
+
 // Commands gives the commands that an operator may use in Speak: how, and what for.
 func (h *Hall) Commands() iter.Seq2[string, string] {
 	if h.Relay {

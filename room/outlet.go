@@ -93,7 +93,7 @@ func (o *outlet) tune(c *duet.Conn) ring.Encoding {
 func (o *outlet) retune(c *duet.Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.changed(c) {
+	if len(o.readers) > 0 && o.changed(c) { // otherwise it is about to join
 		o.readers[len(o.readers)-1].SetEncoding(encodingOf(c, o.probed))
 	}
 }
