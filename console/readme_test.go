@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"duet.example/duet/console"
+	"duet.example/duet/desk"
+	"duet.example/duet/room"
 )
 
 var (
@@ -57,7 +59,7 @@ lobby >>> /use anna
 王芳 has gone from lobby to tech
 【Client 1 王芳, tech】 这里有人吗？
 lobby >>> /join tech
-you are in tech: 王芳
+you are in tech: @console, 王芳
 tech >>> 有，我在
 【Client 1 王芳】 谢谢
 【Client 2 anna, lobby】 where is everybody?
@@ -65,11 +67,14 @@ tech >>> /kick anna lunch is over
 The conversation with client 2 anna (192.0.2.8: 40404) has ended: kicked
 `
 
-// The session in a room is what the console prints, too.
+// The session in a room is what the console prints, too, there.
 func TestSessionOfTheRoom(t *testing.T) {
 	lines := strings.Split(strings.Trim(roomPicture, "\n"), "\n")
 	inBubble(t, func(t *testing.T) {
-		b, _ := openHall(t, console.Options{})
+		h := &room.Hall{}
+		d := &desk.Desk{Next: h}
+		h.Watch = room.Watch{Said: d.Heard, Named: d.NameConn, Notice: d.Notice, Spoke: d.Spoke}
+		b := openAt(t, d, console.Options{Server: true})
 		b.replays(lines, b.joins)
 	})
 }

@@ -91,7 +91,7 @@ func (h *fakeHall) Speak(_ context.Context, operator, line string) ([]string, er
 	switch word {
 	case "/join":
 		h.operators[operator] = rest
-		var names []string
+		names := []string{"@" + operator}
 		for _, m := range h.members {
 			if m.room == rest {
 				names = append(names, m.name)

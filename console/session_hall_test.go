@@ -131,7 +131,7 @@ func TestRooms(t *testing.T) {
 		synctest.Wait()
 		b.shows("【bob?? → 1 anna】 privately")
 		b.types("/join 技术")
-		b.shows("you are in 技术: guest-2")
+		b.shows("you are in 技术: @console, guest-2")
 		b.prompts("技术 >>> ")
 		b.says(two, "here")
 		b.says(one, "there")
@@ -375,7 +375,7 @@ func TestHallFromAfar(t *testing.T) {
 		b.says(one, "back")
 		lines := strings.Split(strings.TrimSpace(script.take()), "\n")
 		if want := []string{
-			"client 1 is 王芳 from now on", "【Client 1 王芳】 你好", "you are in tech: ", "lobby: 2", `tech: 1\x1b[2J`, "not done: no member is called x", "【Client 1 王芳, lobby】 back",
+			"client 1 is 王芳 from now on", "【Client 1 王芳】 你好", "you are in tech: @far", "lobby: 2", `tech: 1\x1b[2J`, "not done: no member is called x", "【Client 1 王芳, lobby】 back",
 		}; len(lines) == 0 || !slices.Equal(lines[1:], want) {
 			t.Errorf("shown to the script: %q, want %q after the arrival", lines, want)
 		}
