@@ -52,7 +52,7 @@ func init() {
 			signal.Ignore(unix.SIGPIPE)
 			sayPid()
 			os.Stderr.WriteString("x")
-			for {
+			for range 12_000 { // two minutes, see forever
 				os.Stdout.WriteString("still here\n")
 				time.Sleep(10 * time.Millisecond)
 			}
@@ -79,6 +79,7 @@ func init() {
 			for b := make([]byte, 64<<10); ; {
 				if _, err := os.Stdout.Write(b); err != nil {
 					forever() // that it cannot print is not to be what ends it
+					return
 				}
 			}
 		},
@@ -106,11 +107,8 @@ func init() {
 // sayPid tells of the process group.
 func sayPid() { fmt.Println(os.Getpid()) }
 
-func forever() {
-	for {
-		time.Sleep(time.Hour)
-	}
-}
+// forever is longer than any test, but a child that a failing test forgets ends by itself.
+func forever() { time.Sleep(2 * time.Minute) }
 
 // grandchild starts a child of its own, which tells of itself first.
 func grandchild(name string, stdout *os.File, attr *syscall.SysProcAttr) {

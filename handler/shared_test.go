@@ -234,7 +234,8 @@ func printing(n int, line string) string {
 func TestSharedSlowPeer(t *testing.T) {
 	const n = 20_000
 	line := strings.Repeat("0123456789", 100) + "\n"
-	s := share(t, &handler.Shared{Shell: printing(n, line)})
+	// What ends the slow one is what waits for it, not the time.
+	s := share(t, &handler.Shared{Shell: printing(n, line)}, func(s *duet.Server) { s.SendTimeout = time.Hour })
 	slow, healthy := s.join(t), s.join(t)
 	must(t, slow.Conn.(*net.TCPConn).SetReadBuffer(4<<10))
 	say(t, healthy, "go\n")
