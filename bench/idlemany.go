@@ -39,7 +39,7 @@ func (idleMany) Subjects(lab *Lab) ([]Subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	sizes, most := growing(19000, descriptors()), []string{"--max-conns", "19500", "127.0.0.1:{}"}
+	sizes, most := growing(19000, descriptors()), []string{"--backlog", "4096", "--max-conns", "19500", "127.0.0.1:{}"}
 	lf := []string{"--framing", "lf"}
 	command := func(name string, args ...string) server {
 		return server{name: name, path: duet, args: append(append(append([]string{"listen"}, args...), lf...), most...), duet: true}
@@ -48,8 +48,8 @@ func (idleMany) Subjects(lab *Lab) ([]Subject, error) {
 		throng{sizes: sizes, word: word, echoes: true}.at(command("duet", "--echo"), load),
 		throng{sizes: sizes, word: word, greeting: "Can I help you?\n", prints: true}.at(command("duet, desk", "--console"), load),
 	}
-	if room := lab.roomFlag(duet); room != "" {
-		all = append(all, throng{sizes: sizes, says: true}.at(command("duet, room", room), load))
+	if lab.knows(duet, "--room") {
+		all = append(all, throng{sizes: sizes, says: true}.at(command("duet, room", "--room"), load))
 	}
 	all = append(all, throng{sizes: sizes, word: word, echoes: true}.at(server{name: "Go, goroutine and connection alone", path: floor, args: []string{"127.0.0.1:{}"}}, load))
 	if c := lab.cReference("idle"); c != "" {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -108,6 +109,19 @@ func (lab *Lab) tool(name string, version ...string) string {
 	}
 	lab.note(name, path, version...)
 	return path
+}
+
+// knows reports whether duet listen knows a flag: what it does not know is left out.
+func (lab *Lab) knows(duet, flag string) bool {
+	out, _ := exec.CommandContext(lab.ctx, duet, "listen", "--help").Output()
+	if slices.ContainsFunc(strings.Fields(string(out)), func(word string) bool { return word == flag }) {
+		return true
+	}
+	if !lab.absent[flag] {
+		lab.absent[flag] = true
+		lab.progress("left out: duet does not know %s", flag)
+	}
+	return false
 }
 
 // note keeps the first line of what a tool says of its version.

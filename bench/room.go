@@ -1,8 +1,7 @@
 package main
 
 import (
-	"os/exec"
-	"regexp"
+	"slices"
 	"strconv"
 )
 
@@ -62,8 +61,12 @@ func (roomOne) Subjects(lab *Lab) ([]Subject, error) {
 	})
 }
 
-// ncatMembers is how many ncat bears: it keeps descriptors in a set of 1,024.
-const ncatMembers = 900
+const (
+	// ncatMembers is how many ncat bears: it keeps descriptors in a set of 1,024.
+	ncatMembers = 900
+	// ncatPause is how many microseconds are between two that come: ncat lets ten wait to be accepted.
+	ncatPause = "2000"
+)
 
 // rooms are those that bring to all what one says.
 func (lab *Lab) rooms(members int, work []string, sample func(members int) func(result) (Sample, error)) ([]Subject, error) {
@@ -83,14 +86,16 @@ func (lab *Lab) rooms(members int, work []string, sample func(members int) func(
 		return nil, err
 	}
 	var all []Subject
-	add := func(s server, members int) {
-		all = append(all, s.loaded(load, append([]string{"{}", strconv.Itoa(members)}, work...), sample(members)))
+	add := func(s server, members int, more ...string) {
+		args := slices.Concat([]string{"{}", strconv.Itoa(members)}, work, more)
+		all = append(all, s.loaded(load, args, sample(members)))
 	}
-	if room := lab.roomFlag(duet); room != "" {
-		add(server{
-			name: "duet", path: duet, duet: true,
-			args: []string{"listen", room, "--framing", "lf", "--max-conns", strconv.Itoa(members + 100), "127.0.0.1:{}"},
-		}, members)
+	most := []string{"--backlog", "4096", "--max-conns", strconv.Itoa(members + 100), "127.0.0.1:{}"}
+	if lab.knows(duet, "--room") {
+		add(server{name: "duet, with names", path: duet, duet: true, args: append([]string{"listen", "--room", "--framing", "lf"}, most...)}, members)
+	}
+	if lab.knows(duet, "--relay") {
+		add(server{name: "duet, bare bytes", path: duet, duet: true, args: append([]string{"listen", "--relay"}, most...)}, members)
 	}
 	if c := lab.cReference("room"); c != "" {
 		add(server{name: "C, one ring, in chunks", path: c, args: []string{"chunks", "{}"}}, members)
@@ -106,28 +111,7 @@ func (lab *Lab) rooms(members int, work []string, sample func(members int) func(
 		if n < members {
 			name += ", " + strconv.Itoa(n) + " members"
 		}
-		add(server{name: name, path: ncat, args: []string{"-l", "--broker", "--max-conns", "1000", "127.0.0.1", "{}"}}, n)
+		add(server{name: name, path: ncat, args: []string{"-l", "--broker", "--max-conns", "1000", "127.0.0.1", "{}"}}, n, ncatPause)
 	}
 	return all, nil
-}
-
-var roomHelp = regexp.MustCompile(`--room( [A-Z]+)?(\s|$)`)
-
-// roomFlag is how duet is told to be a room; "" where it does not know rooms.
-func (lab *Lab) roomFlag(duet string) string {
-	out, err := exec.CommandContext(lab.ctx, duet, "listen", "--help").Output()
-	if err != nil {
-		return ""
-	}
-	switch m := roomHelp.FindSubmatch(out); {
-	case m == nil:
-		if !lab.absent["--room"] {
-			lab.absent["--room"] = true
-			lab.progress("left out: duet does not know --room")
-		}
-		return ""
-	case len(m[1]) > 0:
-		return "--room=bench"
-	}
-	return "--room"
 }

@@ -3,6 +3,8 @@
  *   roomload PORT MEMBERS blast SECONDS   as many lines as the room takes
  *   roomload PORT MEMBERS one TIMES       a line when all have had the one before
  *
+ * and one more argument: how many microseconds to wait between two that join, where the room's queue is short;
+ *
  * prints how many lines were said, how long it took until all members had all of them, and, for one, how long
  * each took to the last member. A line has 32 bytes; the room may put something in front of it, always as much.
  * The bytes of all members are counted, and those of the first are compared. */
@@ -169,8 +171,8 @@ static void one(int times)
 
 int main(int argc, char **argv)
 {
-	if (argc != 5)
-		fail("usage: roomload PORT MEMBERS blast|one SECONDS|TIMES");
+	if (argc != 5 && argc != 6)
+		fail("usage: roomload PORT MEMBERS blast|one SECONDS|TIMES [MICROSECONDS]");
 	prepare();
 	int port = atoi(argv[1]);
 	many = atoi(argv[2]);
@@ -179,6 +181,8 @@ int main(int argc, char **argv)
 	ep = epoll_create1(0);
 	for (int i = 0; i < many; i++) {
 		join(port, i);
+		if (argc == 6)
+			usleep(atoi(argv[5]));
 		if (i % 16 == 0)
 			take(0, 0);
 	}
