@@ -75,6 +75,14 @@ func (h *Hall) Room(name string) string {
 	return h.first.name
 }
 
+// Enter has that operator in the first room, for all to see, before it has said anything.
+func (h *Hall) Enter(operator string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open()
+	h.operator(operator)
+}
+
 // Speak says line, of one of the operators, in the room in which that one speaks, or does what it asks: a line that begins with one slash
 // is a command. The answer is lines for this operator alone. Members see who it is: `@ops: hello`; one without a name
 // is `@operator`. In a relay nothing is a command, and the line goes out followed by LF, without a name.

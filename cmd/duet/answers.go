@@ -1,8 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -22,6 +22,7 @@ type answering struct {
 	stderrTo                string
 	maxProcesses            int
 	runTime                 time.Duration
+	numbers                 bool
 	forward, tee            string
 	rooming
 
@@ -31,6 +32,7 @@ type answering struct {
 	target      transport.Address
 	teeing      *os.File
 	tell        func(text string) // tells operators, or whoever reads stderr; set before anybody is answered
+	programs    programs
 }
 
 func (a *answering) registerAnswers(f *pflag.FlagSet) {
@@ -39,6 +41,7 @@ func (a *answering) registerAnswers(f *pflag.FlagSet) {
 	f.StringVar(&a.exec, "exec", "", "answer each client with a process: `'PROG ARG …'`, without a shell")
 	f.StringVar(&a.shell, "shell", "", "answer each client with a process: /bin/sh runs `LINE`")
 	f.StringVar(&a.execShared, "exec-shared", "", "one process for all clients: `'PROG ARG …'` reads their lines, and all get its lines")
+	f.BoolVar(&a.numbers, "numbers", false, "with --exec-shared: lines begin with the number of who speaks, or is to hear; * is all")
 	f.StringVar(&a.stderrTo, "stderr", "log", "`WHERE` a process's error output goes: log, peer, drop")
 	f.IntVar(&a.maxProcesses, "max-processes", 0, fmt.Sprintf("run no more than `N` processes at once (%d if not given)", handler.DefaultMaxProcesses))
 	f.DurationVar(&a.runTime, "run-time", 0, "end a process after `D`")
@@ -84,6 +87,8 @@ func (l *listen) resolveAnswers(where bool) error {
 		return usagef("%s wants an address written out: 127.0.0.1:8080 for this machine only, :8080 for everybody", ways[0])
 	case l.tee != "" && l.forward == "":
 		return usagef("--tee wants --forward")
+	case l.numbers && l.execShared == "":
+		return usagef("--numbers wants --exec-shared")
 	case l.given("run-time") && l.exec == "" && l.shell == "":
 		return usagef("--run-time wants --exec or --shell")
 	case l.given("max-processes") && l.exec == "" && l.shell == "":
@@ -159,20 +164,44 @@ func (l *listen) handler() duet.Handler {
 		return handler.Echo{Framed: framed, Idle: l.idleTimeout, Send: l.sendTimeout}
 	case l.forward != "":
 		return l.forwards()
+	case l.execShared != "":
+		h := &handler.Shared{
+			Args: l.args, Numbers: l.numbers, Stderr: l.childStderr,
+			Log: func(line string) { l.tell(l.program() + ": " + line) },
+		}
+		l.programs = h
+		return h
 	}
-	return &handler.Exec{
+	h := &handler.Exec{
 		Args: l.args, Shell: l.shell, Stderr: l.childStderr, Log: l.programSaid,
 		Max: l.maxProcesses, Time: l.runTime, Idle: l.idleTimeout, Send: l.sendTimeout,
+	}
+	l.programs = h
+	return h
+}
+
+// programs are what runs behind a port.
+type programs interface {
+	Kill() // ends all at once
+}
+
+// stopPrograms ends what runs for all conversations, when they have ended.
+func (a *answering) stopPrograms() {
+	if c, ok := a.programs.(io.Closer); ok {
+		_ = c.Close()
+	}
+}
+
+// killPrograms ends all that runs at once.
+func (a *answering) killPrograms() {
+	if a.programs != nil {
+		a.programs.Kill()
 	}
 }
 
 // programSaid tells what a process wrote on its error output.
 func (l *listen) programSaid(c *duet.Conn, line string) {
-	who := cmp.Or(l.program(), "the program")
-	if c != nil {
-		who = fmt.Sprintf("%s for client %d", who, c.ID())
-	}
-	l.tell(who + ": " + line)
+	l.tell(fmt.Sprintf("%s for client %d: %s", l.program(), c.ID(), line))
 }
 
 // program is the name of what runs.

@@ -57,7 +57,10 @@ func (l *listen) openControl(ctx context.Context, d *desk.Desk, ln net.Listener)
 
 // serve serves until ctx ends or until asked to stop; then it says goodbye to all.
 func (l *listen) serve(ctx context.Context, s *duet.Server, ln net.Listener) error {
-	l.setCut(func() { _ = s.Close() })
+	l.setCut(func() {
+		_ = s.Close()
+		l.killPrograms()
+	})
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	var err error
@@ -67,7 +70,10 @@ func (l *listen) serve(ctx context.Context, s *duet.Server, ln net.Listener) err
 	}
 	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	_ = s.Shutdown(down)
+	if s.Shutdown(down) != nil {
+		l.killPrograms()
+	}
+	l.stopPrograms()
 	if errors.Is(err, duet.ErrServerClosed) {
 		return nil
 	}
@@ -169,6 +175,9 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 		return err
 	}
 	defer closeControl()
+	if hall, ok := d.Next.(*room.Hall); ok && !l.relay {
+		hall.Enter(l.operator())
+	}
 	b, err := l.openBooth(&l.talk, console.Options{
 		Table: d.Operator(l.operator()), Operator: l.operator(), Server: true, Full: l.full, Explainer: l.explain,
 	})
@@ -193,7 +202,10 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 	}()
 	out := b.Run(serving)
 	stop()
-	b.onInterrupt(func() { _ = s.Close() })
+	b.onInterrupt(func() {
+		_ = s.Close()
+		l.killPrograms()
+	})
 	err = awaitEnd(served, b.sayingGoodbye(&l.talk))
 	if cerr := b.close(); err == nil {
 		err = cerr
