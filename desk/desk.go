@@ -84,7 +84,7 @@ func (d *Desk) watchNext(ctx context.Context, s *seat) error {
 //go:noinline
 func (d *Desk) arrive(ctx context.Context, c *duet.Conn) *seat {
 	s, watchers := d.seat(ctx, c)
-	tell(ctx, watchers, d.event(s, Arrived))
+	d.tell(ctx, watchers, d.event(s, Arrived))
 	return s
 }
 
@@ -110,7 +110,7 @@ func (d *Desk) leave(ctx context.Context, s *seat, err error) error {
 		d.mu.Unlock()
 	}
 	left.Ended, left.Reason, left.Err = e.Time, reason, cause
-	tell(ctx, d.unseat(s, left), e)
+	d.tell(ctx, d.unseat(s, left), e)
 	return err
 }
 
@@ -148,7 +148,7 @@ func (d *Desk) said(ctx context.Context, s *seat, m duet.Message) {
 		s.heard(e.Text)
 	}
 	d.mu.Unlock()
-	tell(ctx, d.watching(), e)
+	d.tell(ctx, d.watching(), e)
 }
 
 // Trace must be the server's, or part of it (duet.JoinTraces), where Next answers: the desk hears through it

@@ -17,6 +17,9 @@ var ErrNoHall = errors.New("there are no rooms here")
 // A Hall is a handler in whose rooms conversations hear each other, and operators are members without a conversation. Where
 // a desk's Next is one, it tells the desk what is said, through Heard, Spoke, NameConn and Notice: the desk's Trace
 // tells only of what an operator says to one conversation alone, and of peers that were refused.
+//
+// An operator's slow screen must not hold a room, or keep others from entering it. So nobody waits for those who watch: events that one of them has no room for
+// are left out for it, and it is told how many (Missed). Conversations may have come and gone unseen then; Roster tells who is here.
 type Hall interface {
 	duet.Handler
 	// Speak says line to the room in which operator speaks, or does what it asks: a command begins with a slash. The answer is lines for operator alone.
@@ -41,9 +44,8 @@ func (d *Desk) hall() Hall {
 	return h
 }
 
-// Heard tells those who watch what the member c said to room. It waits for nobody, so that an operator's slow
-// screen holds no room: what one who watches has no room for is left out, and it is told how much (Missed).
-// It counts as nothing that waits for an answer. text is copied.
+// Heard tells those who watch what the member c said to room. It waits for nobody, and counts as nothing that waits for an answer.
+// text is copied.
 func (d *Desk) Heard(c *duet.Conn, room string, text []byte) {
 	d.mu.Lock()
 	s := d.byConn[c]

@@ -270,7 +270,7 @@ func TestHallWaitsForNobody(t *testing.T) {
 					return said, missed
 				}
 				switch e.Kind {
-				case desk.Said:
+				case desk.Said, desk.Arrived, desk.Named, desk.Left:
 					said++
 				case desk.Missed:
 					n, _ := strconv.Atoi(e.Note)
@@ -294,16 +294,27 @@ func TestHallWaitsForNobody(t *testing.T) {
 		if told := slow.Told(); told > 600 {
 			t.Errorf("%d events wait", told)
 		}
+		// Others come and go meanwhile, and that has a bound, too.
+		const others = 5000
+		for range others {
+			other, left := pair(t, d)
+			_ = other.Close()
+			<-left
+		}
+		if told := slow.Told(); time.Since(began) != 0 || told > 5000 {
+			t.Errorf("%d events wait after %v", told, time.Since(began))
+		}
 		ended, stop := context.WithCancel(t.Context())
 		stop()
-		if said, missed := count(slow, ended); missed == 0 || said+missed != all {
-			t.Errorf("told of %d, and of %d left out, of %d", said, missed, all)
+		const events = all + 2 + 3*others // arrived, named and left
+		if said, missed := count(slow, ended); missed == 0 || said+missed != events {
+			t.Errorf("told of %d, and of %d left out, of %d", said, missed, events)
 		}
 		_ = peer.Close()
 		<-served
 		cancel()
-		if n := <-took; n != all {
-			t.Errorf("the one who took them was told of %d of %d", n, all)
+		if n := <-took; n != events+1 {
+			t.Errorf("the one who took them was told of %d of %d", n, events+1)
 		}
 		quick.Stop()
 	})

@@ -220,8 +220,12 @@ func (d *Desk) watching() []*Watch {
 func (d *Desk) watchersNow() []*Watch { return slices.Collect(maps.Keys(d.watchers)) }
 
 // tell gives e to all of watchers, and waits where a queue is full: until there is
-// room, the watch stops, or ctx ends. Those that have room do not wait for the others.
-func tell(ctx context.Context, watchers []*Watch, e Event) {
+// room, the watch stops, or ctx ends. Those that have room do not wait for the others. At a Hall it waits for nobody.
+func (d *Desk) tell(ctx context.Context, watchers []*Watch, e Event) {
+	if d.hall() != nil {
+		offerNow(watchers, e)
+		return
+	}
 	var full []*Watch
 	var waits []*waiter
 	for _, w := range watchers {
@@ -235,10 +239,13 @@ func tell(ctx context.Context, watchers []*Watch, e Event) {
 }
 
 // tellNow gives e to all who watch and waits for nobody: where there is no room, it is left out, and counted.
-func (d *Desk) tellNow(e Event) {
-	for _, w := range d.watching() {
+func (d *Desk) tellNow(e Event) { offerNow(d.watching(), e) }
+
+// offerNow is tellNow for those who watch. There is more room for a conversation's end.
+func offerNow(watchers []*Watch, e Event) {
+	for _, w := range watchers {
 		w.mu.Lock()
-		if len(w.waiting) == 0 && (w.room(2) || w.far && w.room(farEvents)) {
+		if len(w.waiting) == 0 && (w.room(2) || (w.far || e.Kind == Left) && w.room(farEvents)) {
 			w.append(e)
 		} else {
 			w.missed++
