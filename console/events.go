@@ -88,11 +88,9 @@ func (s *Session) arrived(e desk.Event) {
 func (s *Session) said(e desk.Event) {
 	s.dropPartial(e.Number)
 	s.refresh() // what was unfinished goes before the whole comes
-	s.mu.Lock()
-	if p := s.live[e.Number]; p != nil && s.hall.there && e.Name != p.name {
-		s.rename(p, e.Number, e.Name) // that it was named may have been left out
+	if s.hall.there {
+		s.meet(e)
 	}
-	s.mu.Unlock()
 	lines := s.messageLines(e)
 	s.mu.Lock()
 	seq := s.logs.next()
@@ -199,6 +197,9 @@ func (s *Session) missed(e desk.Event) {
 		words = count(n, "event was left out", "events were left out")
 	}
 	s.Notice(words)
+	if s.hall.there {
+		s.recount()
+	}
 }
 
 func (s *Session) left(e desk.Event) {

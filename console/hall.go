@@ -177,6 +177,44 @@ func (s *Session) spoke(e desk.Event) {
 	s.refresh()
 }
 
+// meet sees to it that the one who has said e is known, and by its name: that it came, or was named, may have been left out.
+func (s *Session) meet(e desk.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.live[e.Number]
+	if p == nil {
+		p = &peer{addr: e.Peer}
+		s.live[e.Number] = p
+		s.highest = max(s.highest, e.Number)
+		s.note()
+	}
+	s.rename(p, e.Number, e.Name)
+}
+
+// recount finds out who is here after events were left out: who has come, and who has left, unseen.
+func (s *Session) recount() {
+	here := make(map[uint64]bool)
+	for _, e := range s.desk.Roster() {
+		here[e.Number] = true
+		s.meet(desk.Event{Number: e.Number, Peer: e.Peer, Name: e.Name})
+	}
+	s.mu.Lock()
+	for n := range s.live {
+		if here[n] {
+			continue
+		}
+		delete(s.live, n)
+		delete(s.myTurn, n)
+		s.logs.forget(n)
+		if s.target == n {
+			s.target, s.former, s.switched = 0, n, time.Now()
+		}
+	}
+	s.note()
+	s.mu.Unlock()
+	s.refresh()
+}
+
 // guestName is what a hall calls conversation n as long as it has no other name.
 func guestName(n uint64) string { return fmt.Sprintf("guest-%d", n) }
 

@@ -40,41 +40,24 @@ func TestSessionOfTheReadme(t *testing.T) {
 	})
 }
 
-// roomPicture is a session of an operator in a room with two members.
-const roomPicture = `
-The Server has received a connection from 192.0.2.7: 53122 (client 1)
-client 1 is 王芳 from now on
-The Server has received a connection from 192.0.2.8: 40404 (client 2)
-【Client 2】 hello, who is here?
-【Client 1 王芳】 大家好
-lobby >>> Welcome, both!
-client 2 is anna from now on
-【Client 2 anna】 is the printer free?
-lobby >>> /topic the new printer
-the topic of lobby is the new printer
-lobby >>> /use anna
-2 anna >>> yes, but mind the paper
-【Client 2 anna】 thanks
-2 anna >>> /room
-王芳 has gone from lobby to tech
-【Client 1 王芳, tech】 这里有人吗？
-lobby >>> /join tech
-you are in tech: @console, 王芳
-tech >>> 有，我在
-【Client 1 王芳】 谢谢
-【Client 2 anna, lobby】 where is everybody?
-tech >>> /kick anna lunch is over
-The conversation with client 2 anna (192.0.2.8: 40404) has ended: kicked
-`
-
 // The session in a room is what the console prints, too, there.
 func TestSessionOfTheRoom(t *testing.T) {
-	lines := strings.Split(strings.Trim(roomPicture, "\n"), "\n")
+	b, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, picture, _ := strings.Cut(string(b), "\n## Rooms\n")
+	_, picture, _ = strings.Cut(picture, "\n```\n")
+	picture, _, _ = strings.Cut(picture, "\n```")
+	lines := strings.Split(picture, "\n")
+	if len(lines) < 20 {
+		t.Fatalf("there is no picture of it: %q", lines)
+	}
 	inBubble(t, func(t *testing.T) {
 		h := &room.Hall{}
 		d := &desk.Desk{Next: h}
 		h.Watch = room.Watch{Said: d.Heard, Named: d.NameConn, Notice: d.Notice, Spoke: d.Spoke}
-		b := openAt(t, d, console.Options{Server: true})
+		b := openAt(t, d, console.Options{Server: true, Table: d.Operator("operator"), Operator: "operator"})
 		b.replays(lines, b.joins)
 	})
 }

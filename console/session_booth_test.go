@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -149,7 +150,7 @@ func openAt(t *testing.T, d *desk.Desk, o console.Options) *booth {
 	if o.Table == nil {
 		o.Table = d.Operator("console")
 	}
-	o.Operator, o.Farewell = "console", "bye"
+	o.Operator, o.Farewell = cmp.Or(o.Operator, "console"), "bye"
 	switch f := o.Face.(type) {
 	case nil:
 		o.Face = b.face

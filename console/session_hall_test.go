@@ -346,6 +346,39 @@ func TestNamesThatWereMissed(t *testing.T) {
 	})
 }
 
+// Who has come or left unseen is found out when events were left out.
+func TestComingsThatWereMissed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		d, h := newHall()
+		events := make(chan desk.Event)
+		b := openAt(t, d, console.Options{Server: true, Table: tellingTable{d.Operator("console"), events, func() uint64 { return 0 }}})
+		tell := func(e desk.Event) {
+			events <- e
+			synctest.Wait()
+		}
+		one := b.joins()
+		tell(desk.Event{Kind: desk.Arrived, Number: 7, Peer: "192.0.2.1:5"})
+		b.types("/use 7")
+		b.prompts("7 >>> ")
+		tell(desk.Event{Kind: desk.Missed, Note: "2"})
+		b.prompts("lobby >>> ")
+		b.face.take()
+		b.types("for 7 alone")
+		b.shows("not sent: client 7 has left; Enter again says it to the room lobby")
+		b.types("/use 7")
+		b.shows("no conversation 7; there is 1")
+		tell(desk.Event{Kind: desk.Left, Number: 7, Peer: "192.0.2.1:5"})
+		tell(desk.Event{Kind: desk.Left, Number: 8, Peer: "192.0.2.1:6"})
+		b.shows()
+		b.types("/use guest-1", "hi")
+		heard(t, one, "hi")
+		b.prompts("1 >>> ")
+		if len(h.asked) != 0 {
+			t.Errorf("the hall was asked %q", h.asked)
+		}
+	})
+}
+
 // Who sits at the desk from afar speaks in the rooms as one who is there; lines in and lines out do as well.
 func TestHallFromAfar(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
