@@ -90,6 +90,7 @@ func (c *Conn) pumped(s *sourced) (busy bool) {
 	defer o.mu.Unlock()
 	s.last = true
 	if len(o.queue) > 0 || o.sourceIsNext() {
+		s.more = true // who is busy calls Next until there is nothing
 		go c.writeQueue()
 		return true
 	}

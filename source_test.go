@@ -230,6 +230,20 @@ func TestSourceSlowPeer(t *testing.T) {
 	})
 }
 
+// Once Pump has reported busy, everything the source has is sent without another.
+func TestSourceGoesOn(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		const lines = 16 << 10
+		w := &well{at: 1 << 16}
+		_, c, p := fed(t, n, w, &duet.Server{})
+		w.fill(strings.Repeat(strings.Repeat("x", 1023)+"\n", lines))
+		pumpAll(c, w)
+		if _, err := io.CopyN(io.Discard, p, lines<<10); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestReady(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
