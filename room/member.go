@@ -89,16 +89,16 @@ func (h *Hall) enter(ctx context.Context, c *duet.Conn) *member {
 		h.members[nickname.Skeleton(m.name)] = m
 	}
 	h.byConn[c] = m
-	r := h.first
+	r, name := h.first, m.name
 	r.enter(m)
-	welcome, topic := "you are "+m.name+" in "+r.name+"; "+r.present(m), r.topic
+	welcome, topic := "you are "+name+" in "+r.name+"; "+r.present(m), r.topic
 	h.mu.Unlock()
 	if !h.NoCommands {
 		welcome += "; /help shows the commands"
 	}
 
 	m.join(r, welcome, topic)
-	h.announce(ctx, r, m.id, m.name+" has joined")
+	h.announce(ctx, r, m.id, name+" has joined")
 	return m
 }
 
@@ -106,7 +106,9 @@ func (h *Hall) enter(ctx context.Context, c *duet.Conn) *member {
 func (m *member) join(r *room, welcome, topic string) {
 	h := m.hall
 	if h.Relay {
-		m.out.add(r.ring.Join(m.id, plain, m.conn.Pump))
+		rd := r.ring.Join(m.id, plain, m.relay)
+		m.out.add(rd)
+		_ = rd.Tell()
 		return
 	}
 	var b batch
@@ -114,7 +116,7 @@ func (m *member) join(r *room, welcome, topic string) {
 	if topic != "" {
 		b.add(h.Encoding, "-- the topic is ", topic)
 	}
-	e := m.out.tune(m.conn)
+	e := m.out.join(m.conn)
 
 	// Until rd is added, the conversation gets nothing from it: the welcome goes before what is said meanwhile.
 	rd := r.ring.Join(m.id, e, m.pump)
@@ -123,7 +125,7 @@ func (m *member) join(r *room, welcome, topic string) {
 	}
 	_ = rd.Tell(b.bodies()...)
 	m.out.add(rd)
-	m.push()
+	_ = rd.Tell() // has it pumped, which could do nothing before
 }
 
 // leave takes m out of the hall, and tells the others why: with the name of the ending that err stands for.
@@ -189,6 +191,7 @@ func addr(c *duet.Conn) string {
 //
 //go:noinline
 func heard(ctx context.Context, m *member, body []byte) error {
+	m.out.retune(m.conn)
 	var b talk
 	b.begin(m)
 	size := len(body)
@@ -230,18 +233,13 @@ func (m *member) answered(b *batch) error {
 
 // pump is what the ring calls when there is something for m. What another room still has for it goes first.
 func (m *member) pump() (busy bool) {
-	m.out.retune(m.conn)
+	if !m.out.retune(m.conn) {
+		return false
+	}
 	for {
 		if busy = m.conn.Pump(); busy || !m.out.between() {
 			return busy
 		}
-	}
-}
-
-// push has m's conversation take what the ring could not make it take before it was added.
-func (m *member) push() {
-	for !m.conn.Pump() && m.out.more() {
-		continue
 	}
 }
 

@@ -19,7 +19,7 @@ type outlet struct {
 	readers []*ring.Reader // the last is of the room it is in
 	probed  []byte         // how the conversation sends an x
 	spare   []byte
-	dry     bool // Next gave nothing when it was asked last
+	joining bool // it is about to have another reader, of which Next knows nothing yet
 }
 
 // Next gives what is to be sent next.
@@ -34,7 +34,6 @@ func (o *outlet) Next() (wire []byte, messages int, err error) {
 		o.readers[0] = nil
 		o.readers = o.readers[1:]
 	}
-	o.dry = len(wire) == 0
 	if errors.Is(err, ring.ErrLapped) {
 		err = fmt.Errorf("%w: more waits for it than may: %w", duet.ErrSlowPeer, err)
 	}
@@ -46,7 +45,7 @@ func (o *outlet) add(rd *ring.Reader) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.readers = append(o.readers, rd)
-	o.dry = false
+	o.joining = false
 }
 
 // leave leaves the room. What it still has is sent.
@@ -60,10 +59,16 @@ func (o *outlet) leave() {
 // tell has bodies sent to this one alone. The reader may pump, so that no lock is held.
 func (o *outlet) tell(bodies [][]byte) error {
 	o.mu.Lock()
-	o.dry = false
 	rd := o.readers[len(o.readers)-1]
 	o.mu.Unlock()
 	return rd.Tell(bodies...)
+}
+
+// joined reports whether Next has somewhere to look.
+func (o *outlet) joined() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.readers) > 0
 }
 
 // between reports whether a room that it was in still has something for it.
@@ -73,29 +78,27 @@ func (o *outlet) between() bool {
 	return len(o.readers) > 1
 }
 
-// more reports whether Next may have something.
-func (o *outlet) more() bool {
+// join finds out how c sends now, and in which row it reads by that. Until add, nothing is pumped.
+func (o *outlet) join(c *duet.Conn) ring.Encoding {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return !o.dry
-}
-
-// tune finds out how c sends now, and in which row it reads by that.
-func (o *outlet) tune(c *duet.Conn) ring.Encoding {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.joining = true
 	o.changed(c)
 	return encodingOf(c, o.probed)
 }
 
 // retune looks whether c sends in another way than it did: because somebody has set its framing, or it has learned what its peer
-// uses.
-func (o *outlet) retune(c *duet.Conn) {
+// uses. False while it is about to join a room.
+func (o *outlet) retune(c *duet.Conn) (joined bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.readers) > 0 && o.changed(c) { // otherwise it is about to join
+	if o.joining || len(o.readers) == 0 {
+		return false
+	}
+	if o.changed(c) {
 		o.readers[len(o.readers)-1].SetEncoding(encodingOf(c, o.probed))
 	}
+	return true
 }
 
 // changed looks how c sends. o.mu is held.

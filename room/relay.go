@@ -45,6 +45,11 @@ func (chunkCodec) AppendFarewell(dst, body []byte) ([]byte, error) { return appe
 
 func (chunkCodec) Gap() time.Duration { return 0 }
 
+// relay is what the ring of a relay calls when there is something for m.
+func (m *member) relay() (busy bool) {
+	return m.out.joined() && m.conn.Pump()
+}
+
 // relayed passes a chunk on, and what else has arrived.
 //
 //go:noinline
