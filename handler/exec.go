@@ -29,31 +29,33 @@ var (
 	errOver = errors.New("the program has ended")
 )
 
-// pipeful is more than what can be on its way from a program that has ended: a pipe of 256 pieces, which may be 32 KiB each,
-// and a buffer.
+// pipeful is more than what can be on its way from a program that has ended: a pipe of 256 pieces, which may be 32
+// KiB each, and a buffer.
 const pipeful = 16 << 20
 
 // Exec answers each conversation with a process of its own: what the peer says is its stdin, what it prints goes to
 // the peer. The kernel copies the bytes where it can. The zero Exec has nothing to run.
 //
-// The program is started without a shell unless Shell says so, and peers' bytes reach it only by its stdin. It gets PATH, HOME,
-// LANG, LANGUAGE, LC_*, TERM, TZ and TMPDIR of this process's environment; DUET_REMOTE_ADDR, DUET_REMOTE_PORT,
-// DUET_LOCAL_ADDR, DUET_LOCAL_PORT, DUET_PROTO and DUET_ID; and no descriptors but 0, 1 and 2. An address is without a zone, a
+// The program is started without a shell unless Shell says so, and peers' bytes reach it only by its stdin. It gets
+// PATH, HOME, LANG, LANGUAGE, LC_*, TERM, TZ and TMPDIR of this process's environment; DUET_REMOTE_ADDR,
+// DUET_REMOTE_PORT, DUET_LOCAL_ADDR, DUET_LOCAL_PORT, DUET_PROTO and DUET_ID; and no descriptors but 0, 1 and 2
+// (where the system is not Linux also those that this process was started with). An address is without a zone, a
 // socket's path has no port, and what is unknown, or not printable ASCII, is empty.
 //
-// Half-close: the peer's FIN is the end of stdin, and the program may go on answering. The end of stdout is FIN, when the peer
-// has all of it. A program that has closed its stdin is spared the rest: it is read and thrown away.
+// Half-close: the peer's FIN is the end of stdin, and the program may go on answering. The end of stdout is FIN,
+// when the peer has all of it. A program that has closed its stdin is spared the rest: it is read and thrown away.
 //
-// On unix the program has a session, thus a process group, of its own, and all of the group is ended: SIGTERM, and after Grace
-// SIGKILL. So it is when the program has ended by itself, as soon as its output is at its end or after Grace, if
-// a process that it started keeps that open; and when both sides have finished and the program still runs
+// On unix the program has a session, thus a process group, of its own, and all of the group is ended: SIGTERM, and
+// after Grace SIGKILL. So it is when the program has ended by itself, as soon as its output is at its end or after
+// Grace, if a process that it started keeps that open; and when both sides have finished and the program still runs
 // after Grace. What has left the group is left alone. Elsewhere the program is killed, and it alone.
 //
-// Endings: `peer-closed` or `closed` where the program ended with status 0, whichever side finished first; `handler-failed`
-// with an [*ExitError] where it ended otherwise, or an error that says why it could not be started. `refused` where Max
-// programs run, or the system has no room for one more. `reset`, also while the program neither reads nor prints; `slow-peer`, `idle`, `timeout`
-// (Time), `kicked`, `shutdown`: they end the program. A peer that has closed altogether looks as one that has
-// finished sending, until something is sent to it or the system's keepalive fails. The peer is told none of this: it sees the end.
+// Endings: `peer-closed` or `closed` where the program ended with status 0, whichever side finished first;
+// `handler-failed` with an [*ExitError] where it ended otherwise, or an error that says why it could not be started.
+// `refused` where Max programs run, or the system has no room for one more. `reset`, also while the program neither
+// reads nor prints; `slow-peer`, `idle`, `timeout` (Time), `kicked`, `shutdown`: they end the program. A peer that
+// has closed altogether looks as one that has finished sending, until something is sent to it or the system's
+// keepalive fails. The peer is told none of this: it sees the end.
 //
 // One Exec may serve any number of conversations at the same time. Fields must not be changed once it serves.
 type Exec struct {
@@ -63,9 +65,10 @@ type Exec struct {
 	Shell string
 	// Stderr says who gets the program's stderr. Zero is StderrLog.
 	Stderr StderrPolicy
-	// Log gets the lines of stderr, in safe text without control characters, at most 1 KiB of each. When there are too many (100
-	// at once, then 10 in a second and conversation) some are left out, and how many is told. It must be quick; several conversations call it at the
-	// same time, one after another for each. nil: they are thrown away.
+	// Log gets the lines of stderr, in safe text without control characters, at most 1 KiB of each. When there are
+	// too many (100 at once, then 10 in a second and conversation) some are left out, and how many is told. It must
+	// be quick; several conversations call it at the same time, one after another for each. nil: they are thrown
+	// away.
 	Log func(c *duet.Conn, line string)
 	// Max is how many programs may run at the same time; one more conversation is refused. Zero is
 	// DefaultMaxProcesses; below zero there is no limit.
@@ -170,8 +173,8 @@ func (e *Exec) note(p *process) (forget func()) {
 	}
 }
 
-// Kill kills all programs that run, with their groups, and waits for nothing. It is for a process that has to end at once,
-// without a Shutdown of its server, and would leave them behind. Any goroutine may call it.
+// Kill kills all programs that run, with their groups, and waits for nothing. It is for a process that has to end at
+// once, without a Shutdown of its server, and would leave them behind. Any goroutine may call it.
 func (e *Exec) Kill() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -242,7 +245,8 @@ func (x *execution) run(limit time.Duration) error {
 	return nil
 }
 
-// watch has the conversation looked at: that it was stopped or cut has to be seen while nobody touches the connection.
+// watch has the conversation looked at: that it was stopped or cut has to be seen while nobody touches the
+// connection.
 func (x *execution) watch() {
 	f := x.f
 	f.mu.Lock()

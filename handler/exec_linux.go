@@ -18,8 +18,8 @@ func awaitExit(pid int) bool {
 	}
 }
 
-// keepDescriptors has no program get what this process itself was started with: its own descriptors are all FD_CLOEXEC, as Go
-// opens them. Others who start programs lose nothing, as those that they pass on are duplicated.
+// keepDescriptors has no program get what this process itself was started with: its own descriptors are all
+// FD_CLOEXEC, as Go opens them. Others who start programs lose nothing, as those that they pass on are duplicated.
 func keepDescriptors() { _ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) }
 
 // onlyZombies tells whether all who are left in a group have ended. An orphan is reaped by the system's first

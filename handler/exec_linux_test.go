@@ -107,3 +107,30 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// TestSharedGivesBack: descriptors and goroutines are as before.
+func TestSharedGivesBack(t *testing.T) {
+	round := func() {
+		h := &handler.Shared{Args: []string{"cat"}, Log: func(string) {}}
+		peer, nc := ends(t, "tcp")
+		s := serve(t, h, nc, "tcp")
+		say(t, peer, "one\n")
+		hear(t, peer, "one\n")
+		must(t, h.Close())
+		hearAll(t, peer, "")
+		must(t, peer.Close())
+		s.want(t, duet.EndShutdown, duet.ErrServerClosed)
+	}
+	count := func() (fds, goroutines int) {
+		return len(get(os.ReadDir("/proc/self/fd"))(t)), runtime.NumGoroutine()
+	}
+	round()
+	fds, goroutines := count()
+	for range 10 {
+		round()
+	}
+	until(t, "descriptors and goroutines are as before", func() bool {
+		f, g := count()
+		return f <= fds+5 && g <= goroutines+5
+	})
+}

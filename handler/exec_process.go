@@ -149,8 +149,8 @@ func (p *process) watch() {
 
 func (p *process) reap() { p.reaped.Do(func() { _ = p.cmd.Wait() }) }
 
-// end ends what is left of the program and its group: it asks, and after grace it kills. It returns when the program is
-// reaped and its group is empty; where the system keeps what was killed, soon after.
+// end ends what is left of the program and its group: it asks, and after grace it kills. It returns when the program
+// is reaped and its group is empty; where the system keeps what was killed, soon after.
 func (p *process) end(grace time.Duration) {
 	p.signal(false)
 	late := time.NewTimer(grace)
@@ -175,7 +175,8 @@ func (p *process) end(grace time.Duration) {
 	}
 }
 
-// keepsKilled is how long a group that was killed may take to vanish. On some systems what nobody reaps stays for longer.
+// keepsKilled is how long a group that was killed may take to vanish. On some systems what nobody reaps stays for
+// longer.
 const keepsKilled = 250 * time.Millisecond
 
 func (p *process) awaitKilled() {

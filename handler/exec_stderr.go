@@ -77,7 +77,8 @@ func (a *allowance) take() bool {
 	return true
 }
 
-// logLines tells of each line of r, in the safe form, until its end. It always reads on, so that who prints never waits.
+// logLines tells of each line of r, in the safe form, until its end. It always reads on, so that who prints never
+// waits.
 func logLines(r io.Reader, tell func(line string)) {
 	var a allowance
 	missed := func() {

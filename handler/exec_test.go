@@ -580,3 +580,24 @@ func (a addressed) LocalAddr() net.Addr  { return a.local }
 func (a addressed) CloseWrite() error {
 	return a.Conn.(interface{ CloseWrite() error }).CloseWrite()
 }
+
+// TestExecContext: whoever dialled and gives up ends the program.
+func TestExecContext(t *testing.T) {
+	l := get(net.Listen("tcp", "127.0.0.1:0"))(t)
+	defer l.Close()
+	c := get(duet.Dial(t.Context(), l.Addr().String()))(t)
+	peer := get(l.Accept())(t)
+	defer peer.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error)
+	go func() { ended <- duet.Converse(ctx, c, &handler.Exec{Args: child("stubborn")}) }()
+	group := hearPid(t, peer)
+	began := time.Now()
+	cancel()
+	wantGone(t, group, began)
+	peer.Close()
+	if err := <-ended; !errors.Is(err, context.Canceled) || duet.ReasonOf(err) != duet.EndClosed {
+		t.Errorf("ended with %v", err)
+	}
+}

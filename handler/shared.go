@@ -12,8 +12,8 @@ import (
 	"duet.example/duet"
 )
 
-// A program that ends is not started again at once: after the first quick end it takes restartMin, which doubles with each
-// further one, and counts from anew when it has run for steady.
+// A program that ends is not started again at once: after the first quick end it takes restartMin, which doubles
+// with each further one, and counts from anew when it has run for steady.
 const (
 	restartMin = 250 * time.Millisecond
 	restartMax = 30 * time.Second
@@ -28,25 +28,28 @@ var (
 	ErrRestarting = errors.New("program has just ended")
 )
 
-// Shared answers all conversations with one process: each line that it prints goes to all of them, as a message in the
-// framing of each, and each message of any is a line on its stdin. The zero Shared has nothing to run.
+// Shared answers all conversations with one process: each line that it prints goes to all of them, as a message in
+// the framing of each, and each message of any is a line on its stdin. The zero Shared has nothing to run.
 //
-// The program is started by the first conversation and runs until Close, also while there is no conversation. It gets what the program of an [Exec]
-// gets, but for the variables that begin with DUET_, and has a process group of its own as well. When it
-// ends, all conversations end, after what it has printed: `closed` with status 0, `handler-failed` with an [*ExitError]
-// otherwise. The next conversation starts it again; where it had run for less than 10 s not before 250 ms, which double up to 30 s. One that
-// comes sooner is `refused` (ErrRestarting).
+// The program is started by the first conversation and runs until Close, also while there is no conversation. It
+// gets what the program of an [Exec] gets, but for the variables that begin with DUET_, and has a process group of
+// its own as well. When it ends, all conversations end, after what it has printed: `closed` with status 0,
+// `handler-failed` with an [*ExitError] otherwise. The next conversation starts it again; where it had run for less
+// than 10 s not before 250 ms, which double up to 30 s. One that comes sooner is `refused` (ErrRestarting).
 //
-// Lines: those of one conversation are in order, and none is within another. Line ends inside a message become blanks, and those
-// at its end are left out. A line of the program is without its LF and the CRs before it; one that is longer than 1 MiB is several messages,
-// and one that a framing cannot carry is left out there, which Log is told.
+// Lines: those of one conversation are in order, and none is within another. Line ends inside a message become
+// blanks, and those at its end are left out. A line of the program is without its LF and the CRs before it; one that
+// is longer than 1 MiB is several messages, and one that a framing cannot carry is left out there, which Log is
+// told.
 //
-// Nobody waits for a peer that does not read: it ends as `slow-peer` when what waits for it reaches its server's QueueSize, or takes longer
-// than the SendTimeout. The program is read as fast as the fastest peer reads. While it does not read itself, those who speak wait, for Patience, and then end
-// as `timeout` (ErrProgramDeaf); they hear what it prints meanwhile. What is said to a program that has closed its stdin is thrown away.
+// Nobody waits for a peer that does not read: it ends as `slow-peer` when what waits for it reaches its server's
+// QueueSize, or takes longer than the SendTimeout. The program is read as fast as the fastest peer reads. While it
+// does not read itself, those who speak wait, for Patience, and then end as `timeout` (ErrProgramDeaf); they hear
+// what it prints meanwhile. What is said to a program that has closed its stdin is thrown away.
 //
-// Half-close: a peer that has finished is still told what the program prints, until that is nothing for HalfOpen: `peer-closed`.
-// Endings besides: `farewell`, `reset`, `idle` (IdleTimeout of the server), `kicked`, `shutdown`, also after Close.
+// Half-close: a peer that has finished is still told what the program prints, until that is nothing for HalfOpen:
+// `peer-closed`. Endings besides: `farewell`, `reset`, `idle` (IdleTimeout of the server), `kicked`, `shutdown`,
+// also after Close.
 //
 // One Shared serves any number of conversations at the same time. Fields must not be changed once it serves.
 type Shared struct {
@@ -54,17 +57,20 @@ type Shared struct {
 	Args []string
 	// Shell is a line for /bin/sh -c. Either Args or Shell is set.
 	Shell string
-	// Numbers tells the program who speaks and lets it choose who hears: each line that it reads begins with the conversation's number and a blank
-	// ("3 hello"), and each that it prints with a number, or * for all, and a blank. What is for nobody who is there is left out. It
-	// is for the conversations of one server.
+	// Numbers tells the program who speaks and lets it choose who hears: each line that it reads begins with the
+	// conversation's number and a blank ("3 hello"), and each that it prints with a number, or * for all, and a
+	// blank. What is for nobody who is there is left out. It is for the conversations of one server.
 	Numbers bool
 	// Stderr says who gets the program's stderr; StderrPeer: all, as if it were stdout. Zero is StderrLog.
 	Stderr StderrPolicy
-	// Log gets the lines of stderr as Exec.Log does, and what had to be left out. It may be called by two goroutines at the same time. nil: they are thrown away.
+	// Log gets the lines of stderr as Exec.Log does, and what had to be left out. It may be called by two goroutines
+	// at the same time. nil: they are thrown away.
 	Log func(line string)
-	// Patience is how long a conversation waits for the program to read what it says. Zero is duet.DefaultSendTimeout; below zero for ever.
+	// Patience is how long a conversation waits for the program to read what it says. Zero is
+	// duet.DefaultSendTimeout; below zero for ever.
 	Patience time.Duration
-	// HalfOpen is how long the program may be silent towards a peer that has finished. Zero is DefaultHalfOpen; below zero for ever.
+	// HalfOpen is how long the program may be silent towards a peer that has finished. Zero is DefaultHalfOpen;
+	// below zero for ever.
 	HalfOpen time.Duration
 	// Grace is how long the program has to end when it is asked to. Zero is DefaultGrace; below zero it has none.
 	Grace time.Duration
@@ -157,8 +163,8 @@ func (s *Shared) note(ran time.Duration, status error) {
 	s.quick++
 }
 
-// Close ends the program, as an Exec does, and the conversations that are left, as `shutdown`; it waits for the program's end. No
-// conversation is served any more. Any goroutine may call it, and more than once.
+// Close ends the program, as an Exec does, and the conversations that are left, as `shutdown`; it waits for the
+// program's end. No conversation is served any more. Any goroutine may call it, and more than once.
 func (s *Shared) Close() error {
 	s.mu.Lock()
 	s.closed = true
