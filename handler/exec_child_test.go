@@ -155,7 +155,7 @@ func wantGone(t testing.TB, group int, since time.Time) {
 }
 
 // slack is what a busy machine may add to two seconds.
-const slack = 500 * time.Millisecond
+const slack = time.Second
 
 // anybodyIn looks for members of a group who have not ended.
 func anybodyIn(t testing.TB, group int) bool {
