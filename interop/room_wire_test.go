@@ -144,20 +144,3 @@ func (r *remote) frames(guest, framing string) {
 	r.t.Helper()
 	r.asks(map[string]any{"do": "framing", "conn": json.Number(strings.TrimPrefix(guest, "guest-")), "framing": framing})
 }
-
-// ending waits for the end of the conversation of guest-N, and gives its reason. The remote watches.
-func (r *remote) ending(guest string) string {
-	r.t.Helper()
-	for {
-		m := r.next()
-		if m["type"] == "left" && jsonNumber(m["conn"]) == strings.TrimPrefix(guest, "guest-") {
-			reason, _ := m["reason"].(string)
-			return reason
-		}
-	}
-}
-
-func jsonNumber(v any) string {
-	b, _ := json.Marshal(v)
-	return string(b)
-}
