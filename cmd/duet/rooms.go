@@ -55,6 +55,8 @@ func (l *listen) resolveRoom() error {
 		}
 	}
 	switch {
+	case l.turns:
+		return usagef("--turns takes turns with one client: it excludes --room")
 	case l.history < 0:
 		return usagef("--history wants a number that is not below zero")
 	case l.relay && l.history > 0:
