@@ -185,7 +185,7 @@ func enterStalled(t *testing.T, port string) *stalled {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(4*patience))
+	_ = c.SetDeadline(time.Now().Add(4 * patience))
 	host, from, _ := net.SplitHostPort(c.LocalAddr().String())
 	s := &stalled{address: host + ": " + from, r: bufio.NewReader(c)}
 	if line, err := s.r.ReadString('\n'); !welcome.MatchString(line) {
