@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"time"
 
 	"duet.example/duet"
 	"duet.example/duet/internal/charset"
@@ -67,7 +68,7 @@ type Watch struct {
 // A Hall is a handler whose conversations hear each other, in rooms. The zero Hall is one room called lobby. Its methods may be
 // called by several goroutines at the same time; its fields must not be changed once it serves.
 //
-// Endings are those of the conversation; `farewell` also after /quit; `slow-peer` where a member falls behind (Slow), or does not read what it asked for.
+// Endings are those of the conversation; `farewell` also after /quit; `slow-peer` where a member falls behind (Slow), or takes nothing for the send timeout.
 type Hall struct {
 	// Name is the name of the room that everybody enters first. Empty is DefaultName.
 	Name string
@@ -76,7 +77,7 @@ type Hall struct {
 	Relay bool
 	// NoCommands makes members' lines with a slash text like any other. Operators keep their commands.
 	NoCommands bool
-	// History is how many lines, the last that were said in its room, one who joins gets, with their times; 256 KiB at the most. Zero: none.
+	// History is how many lines, the last that were said in its room, one who joins gets, with their times; 900 lines and 256 KiB at the most. Zero: none.
 	History int
 	// Slow is what happens to one who falls behind.
 	Slow Policy
@@ -121,6 +122,9 @@ func (h *Hall) open() {
 	h.first = h.newRoom(safe([]byte(name)))
 }
 
+// renameWait is how long the others may keep a new name from being announced to them, because they do not read.
+const renameWait = 5 * time.Second
+
 // Rename gives the member in conversation c another name, as an operator wants it. Errors: the name is none, or taken; ErrNobody; ErrRelay.
 func (h *Hall) Rename(c *duet.Conn, name string) error {
 	if h.Relay {
@@ -133,7 +137,9 @@ func (h *Hall) Rename(c *duet.Conn, name string) error {
 	if m == nil {
 		return ErrNobody
 	}
-	return m.rename(context.Background(), name)
+	ctx, cancel := context.WithTimeout(context.Background(), renameWait)
+	defer cancel()
+	return m.rename(ctx, name)
 }
 
 // Reframed says that the framing of conversation c has been changed, by somebody else than the hall: what is said next goes out in it.

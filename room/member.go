@@ -3,12 +3,13 @@ package room
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"duet.example/duet"
 	"duet.example/duet/internal/nickname"
+	"duet.example/duet/internal/ring"
 )
 
 // How much of what has arrived is taken in one go, to be told to the others at once.
@@ -215,20 +216,39 @@ func (m *member) tell(b *batch) error {
 	return m.out.tell(b.bodies())
 }
 
-// answer tells m what it has asked for. One who asks and does not read is a slow peer.
-func (m *member) answer(lines ...string) error {
+// answer tells m what it has asked for.
+func (m *member) answer(ctx context.Context, lines ...string) error {
 	var b batch
 	for _, line := range lines {
 		b.add(m.hall.Encoding, announced, line)
 	}
-	return m.answered(&b)
+	return m.answered(ctx, &b)
 }
 
-func (m *member) answered(b *batch) error {
-	if err := m.tell(b); err != nil {
-		return &duet.Error{Op: "answer", Addr: addr(m.conn), Reason: duet.EndSlowPeer, Err: fmt.Errorf("%w: %w", duet.ErrSlowPeer, err)}
+// One who asks for more than it reads is kept from asking, for a while; then the answer is left out, as the queue is bounded. It
+// is not ended here: others may have filled the queue with what they say to it alone.
+const (
+	answerPause = 5 * time.Millisecond
+	answerWait  = 10 * time.Second
+)
+
+func (m *member) answered(ctx context.Context, b *batch) error {
+	for until := time.Now().Add(answerWait); ; {
+		err := m.tell(b)
+		if !errors.Is(err, ring.ErrFull) || time.Now().After(until) {
+			return nil // one that is lapped learns it when it takes what is there
+		}
+		if end, _ := m.conn.End(); end != duet.EndNone || m.conn.Stopped() != duet.EndNone {
+			return nil // Receive says it
+		}
+		pause := time.NewTimer(answerPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		}
 	}
-	return nil
 }
 
 // pump is what the ring calls when there is something for m. What another room still has for it goes first.

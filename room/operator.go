@@ -199,7 +199,7 @@ func (s speech) msg(args string) ([]string, error) {
 	var b batch
 	b.add(h.Encoding, s.operator.label(), " -> you: ", text)
 	if err := m.tell(&b); err != nil {
-		return nil, fmt.Errorf("%s does not read what it gets: %w", m.called(), err)
+		return nil, fmt.Errorf("%s does not take it: %w", m.called(), err)
 	}
 	return []string{"you -> " + m.called() + ": " + text}, nil
 }

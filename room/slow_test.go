@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -139,17 +140,16 @@ func TestSlowMemberIsEnded(t *testing.T) {
 // In a relay a slow one is ended, whatever Slow says.
 func TestSlowMemberOfRelayIsEnded(t *testing.T) {
 	h := &room.Hall{Relay: true, Limit: 64 << 10}
-	var reason duet.EndReason
-	ended := make(chan struct{})
-	_, address := serve(t, h, func(s *duet.Server) {
-		s.SendTimeout = time.Second
-		s.Trace = &duet.Trace{ConnEnd: func(c *duet.Conn, r duet.EndReason, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reason := make(chan duet.EndReason, 1)
+	_, address := serveOn(t, narrow{l}, h, func(s *duet.Server) {
+		s.SendTimeout = -1
+		s.Trace = &duet.Trace{ConnEnd: func(c *duet.Conn, r duet.EndReason, _ error) {
 			if c.ID() == 1 {
-				if !errors.Is(err, duet.ErrSlowPeer) {
-					t.Errorf("ended with %v", err)
-				}
-				reason = r
-				close(ended)
+				reason <- r
 			}
 		}}
 	})
@@ -158,28 +158,24 @@ func TestSlowMemberOfRelayIsEnded(t *testing.T) {
 	healthy, sender := dial(t, address), dial(t, address)
 	untilMember(t, h, healthy)
 	untilMember(t, h, sender)
-	go func() { _, _ = io.Copy(io.Discard, healthy) }()
-	chunk := make([]byte, 64<<10)
-	for {
-		select {
-		case <-ended:
-			if reason != duet.EndSlowPeer {
-				t.Errorf("ended as %v", reason)
-			}
-			return
-		default:
-		}
-		_ = sender.SetWriteDeadline(time.Now().Add(patience))
-		if _, err := sender.Write(chunk); err != nil {
-			t.Fatal(err)
-		}
+	const size = 16 << 20
+	go func() { _, _ = sender.Write(make([]byte, size)) }()
+	if _, err := io.CopyN(io.Discard, healthy, size); err != nil {
+		t.Fatal(err)
+	}
+	_ = slow.SetReadDeadline(time.Now().Add(patience))
+	if n, err := io.Copy(io.Discard, slow); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("it goes on after %d bytes of %d", n, size)
+	}
+	if r := <-reason; r != duet.EndSlowPeer {
+		t.Errorf("ended as %v", r)
 	}
 }
 
 // A member that asks for more than it takes is ended, and holds nobody.
 func TestOneWhoDoesNotReadItsAnswers(t *testing.T) {
 	h := new(room.Hall)
-	_, address := serve(t, h)
+	_, address := serve(t, h, func(s *duet.Server) { s.SendTimeout = time.Second })
 	greedy := dial(t, address)
 	well := bufio.NewReader(dial(t, address))
 	until(t, well, "/help shows the commands")

@@ -72,7 +72,7 @@ func (t *talk) line(ctx context.Context, line []byte) error {
 func (t *talk) words(ctx context.Context, label, text string, raw []byte) error {
 	m := t.member
 	if t.muted {
-		return m.answer("you are muted: nobody hears you")
+		return m.answer(ctx, "you are muted: nobody hears you")
 	}
 	t.batch.add(m.hall.Encoding, label, text)
 	if m.hall.Watch.Said != nil {
@@ -110,11 +110,11 @@ func (t *talk) command(ctx context.Context, word, args string) error {
 	c, ok := find(word, members)
 	switch {
 	case !ok:
-		return m.answer("no command /" + short(word) + "; /help shows them")
+		return m.answer(ctx, "no command /" + short(word) + "; /help shows them")
 	case t.muted && c.who&muted == 0:
-		return m.answer("you are muted: you may only listen")
+		return m.answer(ctx, "you are muted: you may only listen")
 	case !c.enough(args):
-		return m.answer("it is " + c.usage() + ": " + c.help)
+		return m.answer(ctx, "it is " + c.usage() + ": " + c.help)
 	}
 	err := t.do(ctx, c.verb, args)
 	t.begin(m) // the name, or the room, may be another now
@@ -126,29 +126,29 @@ func (t *talk) do(ctx context.Context, v verb, args string) error {
 	h := m.hall
 	switch v {
 	case verbHelp:
-		return m.answer(help(members)...)
+		return m.answer(ctx, help(members)...)
 	case verbWho:
-		return m.answer(h.who(t.room))
+		return m.answer(ctx, h.who(t.room))
 	case verbRooms:
-		return m.answer(h.roomList())
+		return m.answer(ctx, h.roomList())
 	case verbNick:
 		if err := m.rename(ctx, args); err != nil {
-			return m.answer(sentence(err))
+			return m.answer(ctx, sentence(err))
 		}
 	case verbMe:
 		said := safe([]byte(args))
 		return t.words(ctx, "* "+t.name+" ", said, []byte("* "+t.name+" "+args))
 	case verbMsg:
-		return t.msg(args)
+		return t.msg(ctx, args)
 	case verbJoin:
 		return m.move(ctx, args)
 	case verbPart:
 		return m.move(ctx, "")
 	case verbTopic:
 		if args != "" {
-			return m.answer("only operators say what a room is about")
+			return m.answer(ctx, "only operators say what a room is about")
 		}
-		return m.answer(h.topic(t.room))
+		return m.answer(ctx, h.topic(t.room))
 	case verbQuit:
 		return t.quit(ctx, args)
 	}
@@ -156,7 +156,7 @@ func (t *talk) do(ctx context.Context, v verb, args string) error {
 }
 
 // msg tells one member, or an operator, alone.
-func (t *talk) msg(args string) error {
+func (t *talk) msg(ctx context.Context, args string) error {
 	m := t.member
 	h := m.hall
 	to, words := cutWord(args)
@@ -164,29 +164,29 @@ func (t *talk) msg(args string) error {
 	if operator, ok := strings.CutPrefix(to, "@"); ok {
 		name, known := h.operatorCalled(operator)
 		if !known {
-			return m.answer("no operator is called @" + short(operator))
+			return m.answer(ctx, "no operator is called @" + short(operator))
 		}
 		h.notice("%s -> %s: %s", t.name, name, text)
-		return m.toldAlone(name, text)
+		return m.toldAlone(ctx, name, text)
 	}
 	other, err := h.find(to)
 	if err != nil {
-		return m.answer("nobody is called " + short(to))
+		return m.answer(ctx, "nobody is called " + short(to))
 	}
 	var b batch
 	b.add(h.Encoding, t.name, " -> you: ", text)
 	name := other.called()
 	if other.tell(&b) != nil {
-		return m.answer(name + " does not read what it gets: this was not told")
+		return m.answer(ctx, name + " does not take it: this was not told")
 	}
-	return m.toldAlone(name, text)
+	return m.toldAlone(ctx, name, text)
 }
 
 // toldAlone shows m what it has said to one alone.
-func (m *member) toldAlone(name, text string) error {
+func (m *member) toldAlone(ctx context.Context, name, text string) error {
 	var b batch
 	b.add(m.hall.Encoding, "you -> ", name, ": ", text)
-	return m.answered(&b)
+	return m.answered(ctx, &b)
 }
 
 // quit says the words, and leaves.
@@ -215,9 +215,9 @@ func (m *member) move(ctx context.Context, name string) error {
 	if err != nil || to == from {
 		h.mu.Unlock()
 		if err != nil {
-			return m.answer(sentence(err))
+			return m.answer(ctx, sentence(err))
 		}
-		return m.answer("you are in " + to.name)
+		return m.answer(ctx, "you are in " + to.name)
 	}
 	from.leave(h, m)
 	to.enter(m)
