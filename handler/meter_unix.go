@@ -29,7 +29,12 @@ func (d descriptor) state() (s state) {
 	s.queue = -1
 	_ = d.rc.Control(func(fd uintptr) {
 		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
-		if _, err := unix.Poll(fds[:], 0); err != nil {
+		// A signal, the runtime's own for one, must not make a full connection look like one that nobody waits for.
+		_, err := unix.Poll(fds[:], 0)
+		for err == unix.EINTR {
+			_, err = unix.Poll(fds[:], 0)
+		}
+		if err != nil {
 			return
 		}
 		s.readable = fds[0].Revents&unix.POLLIN != 0
