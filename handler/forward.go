@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	"duet.example/duet"
@@ -22,9 +21,6 @@ const (
 	DefaultForwardTimeout = 10 * time.Second
 )
 
-// forwardTold is how long a failing target is not told of again.
-const forwardTold = 10 * time.Second
-
 var errLoop = errors.New("it would forward to itself")
 
 // Forward passes a conversation's bytes on to another host, and back. It adds nothing of its own, but for one line to
@@ -39,8 +35,7 @@ var errLoop = errors.New("it would forward to itself")
 // Endings: `peer-closed` (io.EOF) when both sides have finished. `reset`, `timeout` (the network answers no more) and `slow-peer`
 // where that befell one of the two, `idle`, `shutdown`, `kicked`, `closed` when ctx ended. `handler-failed` where the target
 // cannot be reached, would be this server itself, or the Tee cannot be written. What befell the target, or the Tee, comes as a
-// *duet.Error with the Op "forward" and the target's address; the same failure of a target again, less than ten seconds after it was
-// told, has a cause with the method Logged() bool, true, so that a log need not have it again.
+// *duet.Error with the Op "forward" and the target's address.
 //
 // Forward serves any number of conversations at the same time; its fields must not be changed then.
 type Forward struct {
@@ -60,10 +55,6 @@ type Forward struct {
 	// Send ends a conversation of which one side takes nothing for so long, as `slow-peer`. Zero is duet.DefaultSendTimeout;
 	// below zero never.
 	Send time.Duration
-
-	mu   sync.Mutex
-	last string    // how the target was last seen to fail
-	told time.Time // when that was told
 }
 
 var _ duet.Handler = (*Forward)(nil)
@@ -154,26 +145,9 @@ func (h *Forward) unreachable(f *flow, err error) error {
 			_, _ = bulk.Copy(f.ctx, f.conn, strings.NewReader(string(line)), f.sent)
 		}
 	}
-	return h.failure(duet.EndHandlerFailed, h.again(err))
+	return h.failure(duet.EndHandlerFailed, err)
 }
 
 func (h *Forward) failure(why duet.EndReason, err error) error {
 	return &duet.Error{Op: "forward", Addr: h.Address.String(), Reason: why, Err: err}
-}
-
-// A repeated error was told not long ago.
-type repeated struct{ error }
-
-func (r repeated) Logged() bool  { return true }
-func (r repeated) Unwrap() error { return r.error }
-
-// again marks an error that was told not long ago: peers can bring it about as often as they like.
-func (h *Forward) again(err error) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if text := err.Error(); h.told.IsZero() || h.last != text || time.Since(h.told) >= forwardTold {
-		h.last, h.told = text, time.Now()
-		return err
-	}
-	return repeated{err}
 }

@@ -92,7 +92,7 @@ func (r *relay) pass(from, to *side, counted func(n int64)) {
 		r.finish(from, to)
 	case r.f.ctx.Err() != nil:
 	case errors.As(err, &unrecorded):
-		r.f.cancel(r.h.failure(duet.EndHandlerFailed, r.h.again(unrecorded)))
+		r.f.cancel(r.h.failure(duet.EndHandlerFailed, unrecorded))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		r.f.cancel(r.f.stopped())
 	case failedSide(err) == "write":
@@ -145,7 +145,7 @@ func (r *relay) finish(from, to *side) {
 		return // what it had said can still be read
 	}
 	if err := r.h.Tee.record(r.f.c.ID(), to.mark, nil); err != nil {
-		r.f.cancel(r.h.failure(duet.EndHandlerFailed, r.h.again(err)))
+		r.f.cancel(r.h.failure(duet.EndHandlerFailed, err))
 		return
 	}
 	to.mu.Lock()

@@ -313,36 +313,6 @@ func TestForwardDead(t *testing.T) {
 			})
 		}
 	}
-	t.Run("told once in a while", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			h := &handler.Forward{Address: transport.Address{Host: "x", Port: "1"}}
-			why := errors.New("no way")
-			h.Dial = func(context.Context, transport.Address) (net.Conn, error) { return nil, why }
-			logged := func() bool {
-				peer, nc := duettest.Pipe()
-				defer peer.Close()
-				s := serve(t, h, nc, "memory")
-				hearAll(t, peer, handler.DefaultForwardBusy+"\n")
-				must(t, peer.Close())
-				s.want(t, duet.EndHandlerFailed, why)
-				var l interface{ Logged() bool }
-				return errors.As(s.err, &l) && l.Logged()
-			}
-			for i, want := range []bool{false, true, true} {
-				if logged() != want {
-					t.Errorf("failure %d: Logged is not %v", i, want)
-				}
-			}
-			why = errors.New("another")
-			if logged() {
-				t.Error("another failure is not told")
-			}
-			time.Sleep(11 * time.Second)
-			if logged() {
-				t.Error("it is never told again")
-			}
-		})
-	})
 }
 
 // TestForwardBlackHole: a target that does not answer is given up in time.

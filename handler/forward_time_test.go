@@ -156,6 +156,7 @@ func TestForwardStops(t *testing.T) {
 		for name, wait := range waits {
 			for how, stop := range stops {
 				t.Run(how+", "+name, func(t *testing.T) {
+					t.Parallel()
 					peer, target, s := forward(t, &handler.Forward{Send: -1}, peerKind, targetKind)
 					wait(t, peer, target)
 					stop(t, s)
