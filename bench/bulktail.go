@@ -71,7 +71,7 @@ func (p pair) tails(ctx context.Context) (Sample, error) {
 	_, _, _ = silent.Close(), sendIn.Close(), receiveOut.Close()
 	pattern := make([]byte, 1<<20+7) // no size of a buffer divides it
 	for i := range pattern {
-		pattern[i] = byte(i * 2654435761 >> 12)
+		pattern[i] = byte(uint32(i) * 2654435761 >> 12)
 	}
 	marks, failed := make(chan time.Time, 1), make(chan error, 1)
 	read := make(chan struct{})
@@ -79,6 +79,8 @@ func (p pair) tails(ctx context.Context) (Sample, error) {
 	go func() {
 		defer close(read)
 		failed <- readBursts(ctx, out, pattern, ends, marks)
+		// Who sends must not wait for a reader that has given up.
+		_, _ = io.Copy(io.Discard, out)
 	}()
 	taken, err := sendBursts(ctx, in, pattern, ends, marks, failed)
 	_, _ = in.Close(), silentEnd.Close()
