@@ -1,9 +1,15 @@
 package room
 
+import (
+	"context"
+
+	"duet.example/duet/internal/ring"
+)
+
 // For the tests: what is in no other way to be seen from outside.
 var (
-	Parse     = parse
-	NextLine  = nextLine
+	Parse       = parse
+	NextLine    = nextLine
 	AppendEnded = appendEnded
 )
 
@@ -25,4 +31,22 @@ func Lines(said []byte, label string) [][]byte {
 		b.add(nil, label)
 	}
 	return b.bodies()
+}
+
+// HistoryAtJoin gives what one is told who joins between two things that are said.
+func HistoryAtJoin(before, after string) (told [][]byte, err error) {
+	r := ring.New(ring.Options{})
+	h := &history{limit: 10}
+	h.listen(r)
+	if err := r.Append(context.Background(), 1, []byte(before)); err != nil {
+		return nil, err
+	}
+	rd := r.Join(2, plain, func() bool { return false })
+	defer rd.Leave()
+	if err := r.Append(context.Background(), 1, []byte(after)); err != nil {
+		return nil, err
+	}
+	var b batch
+	h.tell(&b, rd)
+	return b.bodies(), nil
 }

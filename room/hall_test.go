@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"duet.example/duet"
+	"duet.example/duet/duettest"
+	"duet.example/duet/framing"
 	"duet.example/duet/room"
 )
 
@@ -47,7 +49,7 @@ func TestNick(t *testing.T) {
 	for _, tt := range []struct{ name, why string }{
 		{"Anna", "looks like"},
 		{"аnna", "looks like"}, // a Cyrillic а, or refused as a mixture
-		{"an​na", "cannot stand in a name"},
+		{"an\u200bna", "cannot stand in a name"},
 		{"guest-7", "reserved"},
 		{"you", "reserved"},
 		{"42", "a number is no name"},
@@ -78,6 +80,26 @@ func TestNick(t *testing.T) {
 		t.Errorf("named %q, want %q", named, want)
 	}
 }
+
+// A framing that panics ends its own conversation, and takes no name with it.
+func TestPanicWhileJoining(t *testing.T) {
+	h := new(room.Hall)
+	_, server := duettest.ConnPair(t, func(s *duet.Server) { s.Framing = broken{framing.LF} })
+	var pe *duet.PanicError
+	if err := duet.Converse(t.Context(), server, h); !errors.As(err, &pe) || pe.Value != "broken" {
+		t.Fatalf("%v, want a panic", err)
+	}
+	a := enter(t, h)
+	a.expect("-- you are guest-1 in lobby; nobody else is here; /help shows the commands")
+}
+
+type broken struct{ framing.Framing }
+
+func (b broken) New(limit int) framing.Codec { return brokenCodec{b.Framing.New(limit)} }
+
+type brokenCodec struct{ framing.Codec }
+
+func (brokenCodec) Append(_, _ []byte) ([]byte, error) { panic("broken") }
 
 func TestRename(t *testing.T) {
 	h := new(room.Hall)

@@ -71,6 +71,13 @@ func TestHistoryIsBounded(t *testing.T) {
 	c.expect("guest-1: end")
 }
 
+func TestHistoryEndsWhereHearingBegins(t *testing.T) {
+	told, err := room.HistoryAtJoin("anna: before", "anna: after")
+	if err != nil || len(told) != 1 || !strings.HasSuffix(string(told[0]), "] anna: before") {
+		t.Errorf("told %q, %v", told, err)
+	}
+}
+
 // Whoever joins while others speak gets each line once: in the history or after it.
 func TestHistoryMeetsWhatIsSaid(t *testing.T) {
 	h := &room.Hall{History: 800}

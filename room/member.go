@@ -37,7 +37,7 @@ var errQuit = errors.New("left")
 
 // ServeConn makes c a member, of the first room, until its end.
 func (h *Hall) ServeConn(ctx context.Context, c *duet.Conn) error {
-	m := h.enter(ctx, c)
+	m := h.enterApart(ctx, c)
 	if h.Relay {
 		return m.stay(ctx, relayed)
 	}
@@ -71,11 +71,34 @@ func (m *member) leaveUnless(ctx context.Context, returned *bool) {
 	}
 }
 
-// enter lets c in.
+// enterApart lets c in, in a goroutine that ends with that: a stack that has grown shrinks no more while a quarter of it is in use, and
+// most members only listen.
 //
 //go:noinline
-func (h *Hall) enter(ctx context.Context, c *duet.Conn) *member {
+func (h *Hall) enterApart(ctx context.Context, c *duet.Conn) *member {
 	m := &member{hall: h, conn: c}
+	in := make(chan any)
+	go func() {
+		var panicked any = errNoReturn
+		defer func() {
+			if panicked != nil {
+				panicked = recover()
+				_ = m.leave(ctx, errNoReturn)
+			}
+			in <- panicked
+		}()
+		h.enter(ctx, m)
+		panicked = nil
+	}()
+	if panicked := <-in; panicked != nil {
+		panic(panicked)
+	}
+	return m
+}
+
+// enter lets m in.
+func (h *Hall) enter(ctx context.Context, m *member) {
+	c := m.conn
 	if h.Relay {
 		c.SetFraming(chunks{})
 	}
@@ -100,7 +123,6 @@ func (h *Hall) enter(ctx context.Context, c *duet.Conn) *member {
 
 	m.join(r, welcome, topic)
 	h.announce(ctx, r, m.id, name+" has joined")
-	return m
 }
 
 // join has m hear what is said in r from now on, after a welcome and the room's history.
@@ -137,6 +159,9 @@ func (m *member) leave(ctx context.Context, err error) error {
 	h.mu.Lock()
 	r, name := m.room, m.name
 	h.mu.Unlock()
+	if r == nil {
+		return err // it was not in yet
+	}
 
 	reason := ending(c, err)
 	if reason != duet.EndShutdown && ctx.Err() == nil {

@@ -48,19 +48,30 @@ func (o *outlet) add(rd *ring.Reader) {
 	o.joining = false
 }
 
+// last is the reader of the room that it is in; nil where it is about to join its first.
+func (o *outlet) last() *ring.Reader {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if n := len(o.readers); n > 0 {
+		return o.readers[n-1]
+	}
+	return nil
+}
+
 // leave leaves the room. What it still has is sent.
 func (o *outlet) leave() {
-	o.mu.Lock()
-	rd := o.readers[len(o.readers)-1]
-	o.mu.Unlock()
-	rd.Leave()
+	rd := o.last()
+	if rd != nil {
+		rd.Leave()
+	}
 }
 
 // tell has bodies sent to this one alone. The reader may pump, so that no lock is held.
 func (o *outlet) tell(bodies [][]byte) error {
-	o.mu.Lock()
-	rd := o.readers[len(o.readers)-1]
-	o.mu.Unlock()
+	rd := o.last()
+	if rd == nil {
+		return ring.ErrLeft // it is about to join
+	}
 	return rd.Tell(bodies...)
 }
 

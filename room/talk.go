@@ -110,11 +110,11 @@ func (t *talk) command(ctx context.Context, word, args string) error {
 	c, ok := find(word, members)
 	switch {
 	case !ok:
-		return m.answer(ctx, "no command /" + short(word) + "; /help shows them")
+		return m.answer(ctx, "no command /"+short(word)+"; /help shows them")
 	case t.muted && c.who&muted == 0:
 		return m.answer(ctx, "you are muted: you may only listen")
 	case !c.enough(args):
-		return m.answer(ctx, "it is " + c.usage() + ": " + c.help)
+		return m.answer(ctx, "it is "+c.usage()+": "+c.help)
 	}
 	err := t.do(ctx, c.verb, args)
 	t.begin(m) // the name, or the room, may be another now
@@ -164,20 +164,20 @@ func (t *talk) msg(ctx context.Context, args string) error {
 	if operator, ok := strings.CutPrefix(to, "@"); ok {
 		name, known := h.operatorCalled(operator)
 		if !known {
-			return m.answer(ctx, "no operator is called @" + short(operator))
+			return m.answer(ctx, "no operator is called @"+short(operator))
 		}
 		h.notice("%s -> %s: %s", t.name, name, text)
 		return m.toldAlone(ctx, name, text)
 	}
 	other, err := h.find(to)
 	if err != nil {
-		return m.answer(ctx, "nobody is called " + short(to))
+		return m.answer(ctx, "nobody is called "+short(to))
 	}
 	var b batch
 	b.add(h.Encoding, t.name, " -> you: ", text)
 	name := other.called()
 	if other.tell(&b) != nil {
-		return m.answer(ctx, name + " does not take it: this was not told")
+		return m.answer(ctx, name+" does not take it: this was not told")
 	}
 	return m.toldAlone(ctx, name, text)
 }
@@ -217,7 +217,7 @@ func (m *member) move(ctx context.Context, name string) error {
 		if err != nil {
 			return m.answer(ctx, sentence(err))
 		}
-		return m.answer(ctx, "you are in " + to.name)
+		return m.answer(ctx, "you are in "+to.name)
 	}
 	from.leave(h, m)
 	to.enter(m)

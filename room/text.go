@@ -98,7 +98,7 @@ func (b *batch) addBytes(line []byte) {
 
 func (b *batch) empty() bool { return len(b.ends) == 0 }
 
-// bodies are the lines. They are the batch's own until it is reset.
+// bodies are the lines. They are the batch's own.
 func (b *batch) bodies() [][]byte {
 	all := make([][]byte, len(b.ends))
 	from := 0
@@ -108,5 +108,3 @@ func (b *batch) bodies() [][]byte {
 	}
 	return all
 }
-
-func (b *batch) reset() { b.buf, b.ends = b.buf[:0], b.ends[:0] }
