@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,7 +25,8 @@ type canary struct {
 	turn   chan struct{} // of one: whoever has put something in may have it speak, or keep it quiet
 	quit   context.CancelFunc
 	talk   sync.WaitGroup // the goroutine that speaks
-	wg     sync.WaitGroup // the one that listens
+	wg     sync.WaitGroup // those that listen
+	friend *friend        // who answers, where that is not the server; nil otherwise
 
 	mu    sync.Mutex
 	sent  []time.Time // by sequence number
@@ -56,15 +58,32 @@ func hatch(t *testing.T, s *server, op *operator, answer func(seq int) string, g
 	if op != nil {
 		op.follow(conn)
 	}
+	r := bufio.NewReader(conn)
+	if greeting != "" {
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		if line, err := r.ReadString('\n'); err != nil || line != greeting+"\n" {
+			t.Fatalf("the canary was greeted with %q, %v", line, err)
+		}
+		_ = conn.SetReadDeadline(time.Time{})
+	}
+	return begin(t, conn, r, nil, answer)
+}
+
+// begin has a canary talk through conn, to a friend who is there already, or to the server.
+func begin(t *testing.T, conn net.Conn, r *bufio.Reader, with *friend, answer func(seq int) string) *canary {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &canary{
-		t: t, conn: conn, answer: answer, slots: make(chan struct{}, canaryWindow), turn: make(chan struct{}, 1), quit: cancel, took: map[string][]time.Duration{},
+		t: t, conn: conn, friend: with, answer: answer, slots: make(chan struct{}, canaryWindow), turn: make(chan struct{}, 1), quit: cancel, took: map[string][]time.Duration{},
 	}
 	c.talk.Go(func() { c.speak(ctx) })
-	c.wg.Go(func() { c.listen(greeting) })
+	c.wg.Go(func() { c.listen(r) })
+	if with != nil {
+		c.wg.Go(func() { c.fail(with.listen()) })
+	}
 	t.Cleanup(func() {
 		cancel()
-		_ = conn.Close()
+		c.hangUp()
 		c.talk.Wait()
 		c.wg.Wait()
 	})
@@ -102,16 +121,9 @@ func (c *canary) speak(ctx context.Context) {
 	}
 }
 
-func (c *canary) listen(greeting string) {
-	r := bufio.NewReader(c.conn)
-	if greeting != "" {
-		if line, err := r.ReadString('\n'); err != nil || line != greeting+"\n" {
-			c.fail(fmt.Errorf("greeted with %q, %w", line, err))
-			return
-		}
-	}
+func (c *canary) listen(r *bufio.Reader) {
 	for seq := 0; ; seq++ {
-		line, err := r.ReadString('\n')
+		line, err := c.next(r)
 		if err != nil {
 			c.fail(err)
 			return
@@ -125,6 +137,22 @@ func (c *canary) listen(greeting string) {
 		c.came++
 		c.mu.Unlock()
 		<-c.slots
+	}
+}
+
+// next is the next line that is for the canary: where others are heard, too, that of its friend.
+func (c *canary) next(r *bufio.Reader) (string, error) {
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil || c.friend == nil {
+			return line, err
+		}
+		if strings.HasPrefix(line, missed) {
+			return line, fmt.Errorf("was told %q", line)
+		}
+		if said, ok := strings.CutPrefix(line, c.friend.name+": "); ok {
+			return said, nil
+		}
 	}
 }
 
@@ -180,8 +208,15 @@ func (c *canary) wantAll() (words int) {
 
 // leaves closes the conversation.
 func (c *canary) leaves() {
-	_ = c.conn.Close()
+	c.hangUp()
 	c.wg.Wait()
+}
+
+func (c *canary) hangUp() {
+	_ = c.conn.Close()
+	if c.friend != nil {
+		_ = c.friend.conn.Close()
+	}
 }
 
 // A pace is how long the canary waited for answers in a phase.

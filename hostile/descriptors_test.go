@@ -102,7 +102,7 @@ func TestFewDescriptors(t *testing.T) {
 			for _, c := range crowd {
 				_ = c.Close()
 			}
-			if !eventually(t, func() bool { in, out := s.account(); return in == out+1 }) {
+			if !eventually(t, func() bool { in, out := s.account(); return in == out+st.conns() }) {
 				t.Fatal("those who left are still in its account")
 			}
 			next := st.hatch(t, s, op)

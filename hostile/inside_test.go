@@ -18,6 +18,7 @@ import (
 	"duet.example/duet/framing"
 	"duet.example/duet/handler"
 	"duet.example/duet/hostile"
+	"duet.example/duet/room"
 )
 
 // The library under the same storm, in this process, where goroutines can be counted, and the race detector looks on.
@@ -36,6 +37,7 @@ func TestGoroutines(t *testing.T) {
 	defer w.Stop()
 	for name, h := range map[string]duet.Handler{
 		"desk": d, "echo": handler.Echo{}, "echo of messages": handler.Echo{Framed: true}, "discard": handler.Discard{Framed: true},
+		"room": &room.Hall{History: 10}, "relay": &room.Hall{Relay: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var began, ended atomic.Int64

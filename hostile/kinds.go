@@ -46,6 +46,18 @@ func Kinds() []Kind {
 	}
 }
 
+// RoomKinds are those for a server whose peers hear each other. What one says there goes to all, and who is too slow for it
+// misses some: nobody says as much as would drown the others.
+func RoomKinds() []Kind {
+	kinds := Kinds()
+	for i, k := range kinds {
+		if k.Name == "reads nothing" {
+			kinds[i].Attack = hearsNothing
+		}
+	}
+	return kinds
+}
+
 // saying makes an attack of what is said and what is done then.
 func saying(words func(*rand.Rand) []byte, then func(context.Context, *peer, *rand.Rand) error) func(context.Context, string, *rand.Rand) error {
 	return func(ctx context.Context, address string, rng *rand.Rand) error {
@@ -190,6 +202,30 @@ func readsNothing(ctx context.Context, address string, _ *rand.Rand) error {
 		}
 	}
 	return nil
+}
+
+// hearsNothing says a quarter of a megabyte, and reads nothing of what others say for longer than a server should wait for that.
+func hearsNothing(ctx context.Context, address string, rng *rand.Rand) error {
+	p, err := dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	_ = p.conn.SetReadBuffer(4 << 10)
+	line := []byte(strings.Repeat("more ", 400) + "\n")
+	for sent := 0; sent < 256<<10; sent += len(line) {
+		if err := p.push(line, 3*time.Second); err != nil {
+			return err
+		}
+	}
+	wait := time.NewTimer(time.Second + time.Duration(rng.IntN(1000))*time.Millisecond)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func trickle(ctx context.Context, address string, rng *rand.Rand) error {

@@ -53,6 +53,27 @@ func status(t *testing.T, pid int, field string) int {
 	return 0
 }
 
+// children counts the processes that a process has started and that are there, zombies too.
+func children(t *testing.T, pid int) int {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		t.Fatalf("/proc: %v", err)
+	}
+	n := 0
+	for _, file := range stats {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has just ended
+		}
+		_, rest, _ := strings.Cut(string(text), ") ")
+		if f := strings.Fields(rest); len(f) > 1 && f[1] == strconv.Itoa(pid) {
+			n++
+		}
+	}
+	return n
+}
+
 // userHz is the unit of the times in /proc/PID/stat (proc_pid_stat(5)); Linux has no other for programs.
 const userHz = 100
 

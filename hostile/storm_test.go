@@ -5,6 +5,7 @@ package hostile_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -48,6 +49,10 @@ type stage struct {
 	greeting string
 	ends     []string // how some of the conversations must have ended: each is a guard that held
 	operator bool     // a person answers the canary through stdin
+	pair     bool     // the canary is two, who hear each other
+	kinds    []hostile.Kind
+	share    int  // of the sessions that others get, one in so many; zero: all
+	runs     bool // each conversation has a process
 }
 
 func listen(args ...string) func(*testing.T, int, int, func([]byte)) *server {
@@ -69,28 +74,49 @@ func (st stage) begin(t *testing.T, descriptors, taken int) (*server, *operator)
 }
 
 func (st stage) hatch(t *testing.T, s *server, op *operator) *canary {
+	if st.pair {
+		return hatchPair(t, s)
+	}
 	return hatch(t, s, op, st.answer, st.greeting)
 }
 
+// conns is how many conversations a canary has.
+func (st stage) conns() int {
+	if st.pair {
+		return 2
+	}
+	return 1
+}
+
+// stages are servers that last: as many as want may come.
 var stages = []stage{
-	{"console", listen("--console"), reply, "Can I help you?", []string{"farewell", "peer-closed", "reset"}, true},
-	{"echo", listen("--echo"), word, "", []string{"peer-closed", "reset", "slow-peer"}, false},
-	{"echo of lines", listen("--echo", "--framing", "lf"), word, "", []string{"peer-closed", "reset", "slow-peer", "too-long"}, false},
+	{name: "console", start: listen("--console"), answer: reply, greeting: "Can I help you?", ends: []string{"farewell", "peer-closed", "reset"}, operator: true},
+	{name: "echo", start: listen("--echo"), answer: word, ends: []string{"peer-closed", "reset", "slow-peer"}},
+	{name: "echo of lines", start: listen("--echo", "--framing", "lf"), answer: word, ends: []string{"peer-closed", "reset", "slow-peer", "too-long"}},
+	{name: "room", start: listen("--room"), ends: []string{"farewell", "peer-closed", "reset"}, pair: true, kinds: hostile.RoomKinds()},
+}
+
+// programs is a server that starts a process for each who comes, which takes a hundred times as long as a
+// conversation: a third of the sessions have to do. There may be fewer processes than peers at once.
+var programs = stage{
+	name: "exec", start: listen("--exec", "cat", "--max-processes", "40"), answer: word, ends: []string{"peer-closed", "reset", "refused"},
+	share: 3, runs: true,
 }
 
 var plain = stage{
-	"plain Go echo",
-	func(t *testing.T, descriptors, _ int, _ func([]byte)) *server { return startPlain(t, descriptors) },
-	word, "", nil, false,
+	name:   "plain Go echo",
+	start:  func(t *testing.T, descriptors, _ int, _ func([]byte)) *server { return startPlain(t, descriptors) },
+	answer: word,
 }
 
 // While hostile peers come and go, a pair keeps talking and loses nothing; afterwards all is as it was.
 func TestCanary(t *testing.T) {
-	each := max(sessions(t)/len(stages), len(hostile.Kinds()))
+	all := append(slices.Clone(stages), programs)
+	each := max(sessions(t)/len(all), len(hostile.Kinds()))
 	var figures []figure
-	for _, st := range stages {
+	for _, st := range all {
 		t.Run(st.name, func(t *testing.T) {
-			f := st.underStorm(t, each)
+			f := st.underStorm(t, max(each/max(st.share, 1), len(hostile.Kinds())))
 			f.Goroutines[0] = st.goroutinesIdle(t)
 			if f.Goroutines[1] > f.Goroutines[0] {
 				t.Errorf("%d goroutines after the storm, %d in one that nobody came to", f.Goroutines[1], f.Goroutines[0])
@@ -131,13 +157,14 @@ func (st stage) underStorm(t *testing.T, n int) figure {
 	c.lasts(idleTime)
 	f.Idle = c.pace("idle")
 	sockets, all := descriptors(t, pid)
+	processes := children(t, pid)
 	f.MemoryKiB[0] = status(t, pid, "VmRSS")
 
 	began := time.Now()
 	for i, part := range []int{n / 5, n - n/5} {
 		c.enters("storm")
 		tally := hostile.Storm{
-			Port: s.port, Sessions: part, AtOnce: atOnce, Seed: uint64(1 + i),
+			Port: s.port, Sessions: part, AtOnce: atOnce, Seed: uint64(1 + i), Kinds: st.kinds,
 			Progress: func(ended int) {
 				t.Logf("%s: %d of %d sessions, %.0f s; canary: %v", st.name, ended+i*(n/5), n, time.Since(began).Seconds(), c.pace("storm"))
 			},
@@ -154,6 +181,12 @@ func (st stage) underStorm(t *testing.T, n int) figure {
 		if now, _ := descriptors(t, pid); !f.SocketsBack {
 			t.Errorf("%d sockets are open after the storm, %d before", now, sockets)
 		}
+		if st.runs && processes != 1 {
+			t.Errorf("%d processes for one conversation", processes)
+		}
+		if !eventually(t, func() bool { return children(t, pid) == processes }) {
+			t.Errorf("%d processes are there after the storm, %d before", children(t, pid), processes)
+		}
 		f.MemoryKiB[1+i] = settled(t, pid)
 		if i == 1 {
 			t.Logf("%s: outcomes of the last %d sessions:\n%v", st.name, part, tally)
@@ -169,6 +202,9 @@ func (st stage) underStorm(t *testing.T, n int) figure {
 	}
 	c.wantAll()
 	c.leaves()
+	if !eventually(t, func() bool { return children(t, pid) == 0 }) {
+		t.Errorf("%d processes are left over", children(t, pid))
+	}
 	if op != nil {
 		op.wantAll(t, c)
 	}
