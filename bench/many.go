@@ -18,7 +18,7 @@ const (
 func (manyProcesses) About() About {
 	return About{
 		Name: "many", Long: true,
-		What: "200,000 conversations at once in several processes (one, where it may have descriptors enough), each of which has spoken and got its answer; each answer is compared",
+		What: "200,000 conversations at once in as many processes as the descriptors of one ask for, each of which has spoken and got its answer; each answer is compared",
 		Columns: []Column{
 			{Name: "many", What: "memory for one, in user space", Unit: "bytes"},
 			{Name: "many-kernel", What: "the same in the kernel (Slab, both ends)", Unit: "bytes"},

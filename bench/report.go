@@ -93,6 +93,8 @@ func (y tally) cells(c Column, none string) []string {
 	n := func(v float64) string { return grouped(v, c.Digits) }
 	ratio := none
 	switch {
+	case strings.Trim(n(f.Median), "-0.") == "":
+		// Divided by next to nothing.
 	case f.Ratio >= 100:
 		ratio = grouped(f.Ratio, 0)
 	case f.Ratio > 0:
