@@ -307,6 +307,10 @@ func (m *member) rename(ctx context.Context, name string) error {
 		return ErrNobody
 	}
 	old, r := m.name, m.room
+	if name == old {
+		h.mu.Unlock()
+		return nil
+	}
 	if name == "" {
 		h.names.Free(old)
 		name = h.guest(m.conn.ID())
