@@ -78,7 +78,9 @@ func (p pair) tails(ctx context.Context) (Sample, error) {
 	ends := burstEnds(len(pattern))
 	go func() {
 		defer close(read)
-		failed <- readBursts(ctx, out, pattern, ends, marks)
+		if err := readBursts(ctx, out, pattern, ends, marks); err != nil {
+			failed <- err
+		}
 		// Who sends must not wait for a reader that has given up.
 		_, _ = io.Copy(io.Discard, out)
 	}()

@@ -86,7 +86,9 @@ func TestBursts(t *testing.T) {
 		marks, failed := make(chan time.Time, 1), make(chan error, 1)
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			failed <- readBursts(t.Context(), out, pattern, ends, marks)
+			if err := readBursts(t.Context(), out, pattern, ends, marks); err != nil {
+				failed <- err
+			}
 			_, _ = io.Copy(io.Discard, out)
 		})
 		n := 0
