@@ -51,7 +51,7 @@ func enter(t *testing.T, port string, w wire) *member {
 	m := &member{conn: c.(*net.TCPConn), wire: w, whole: make(chan struct{}), done: make(chan struct{}), at: -1}
 	m.more.L = &m.mu
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(4 * patience))
+	_ = c.SetDeadline(time.Now().Add(3 * patience))
 	line, err := m.readLine()
 	if err != nil {
 		t.Fatal(err)
@@ -170,16 +170,18 @@ func (m *member) compare(b []byte) []byte {
 }
 
 // awaitLines waits until n lines have come, which end with LF.
-func (m *member) awaitLines(t *testing.T, n int) {
+func (m *member) awaitLines(t *testing.T, n int) bool {
 	t.Helper()
+	_ = m.conn.SetReadDeadline(time.Now().Add(2 * patience))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for m.ends < n && !m.over {
 		m.more.Wait()
 	}
 	if m.ends < n {
-		t.Fatalf("%s got %d lines of %d: %v", m.name, m.ends, n, m.err)
+		t.Errorf("%s got %d lines of %d: %v", m.name, m.ends, n, m.err)
 	}
+	return m.ends >= n
 }
 
 // awaitWhole waits until all of the stream has come, or a fault.
@@ -296,7 +298,7 @@ func (s *stream) difference(at int, b []byte) error {
 	if !whole {
 		line = mine
 	}
-	what := "which nobody else got"
+	what := "which nobody else had got by then"
 	if whole {
 		switch found := bytes.Index(known, s.wire.append(nil, string(line))); {
 		case found > begin:
