@@ -3,7 +3,6 @@ package duet
 import (
 	"errors"
 	"syscall"
-	"time"
 )
 
 // SayBye says the farewell and finishes sending. It returns when both are on
@@ -68,8 +67,8 @@ func (c *Conn) answerFarewell() {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.shut && !o.finAt.IsZero() {
-		o.finAt = time.Now() // the peer's time to end runs from its farewell
+	if o.shut && o.finAt != 0 {
+		o.finAt = c.now() // the peer's time to end runs from its farewell
 	}
 	_ = c.queueLast([]byte(farewellAnswer(c.set.farewell)))
 }
@@ -119,8 +118,8 @@ func (c *Conn) queueLast(last []byte) error {
 func (c *Conn) sendFIN() error {
 	err := c.halfClose()
 	c.out.mu.Lock()
-	if c.out.finAt.IsZero() {
-		c.out.finAt = time.Now()
+	if c.out.finAt == 0 {
+		c.out.finAt = c.now()
 	}
 	c.out.mu.Unlock()
 	if c.closing.Load() || c.out.saidBye.Load() {
@@ -131,7 +130,7 @@ func (c *Conn) sendFIN() error {
 
 // halfClose sends FIN, once. A connection that cannot be half-closed stays open until it is closed.
 func (c *Conn) halfClose() error {
-	hc, ok := c.nc.(interface{ CloseWrite() error })
+	hc, ok := c.wire.nc.(interface{ CloseWrite() error })
 	if !ok || c.finSent.Swap(true) {
 		return nil
 	}

@@ -21,7 +21,7 @@ func (c *Conn) stop(why EndReason) {
 	if c.stopped.CompareAndSwap(uint32(EndNone), uint32(why)) {
 		c.interrupt()
 		if c.rawTaken.Load() {
-			_ = c.nc.SetWriteDeadline(longAgo)
+			_ = c.wire.nc.SetWriteDeadline(longAgo)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func (c *Conn) finish(r EndReason, cause error) error {
 	if c.queueLastWords(reason) {
 		defer c.boundSending().Stop()
 	}
-	unread := c.drain(time.Now())
+	unread := c.drain(c.now())
 	err := c.awaitWriter()
 	if err != nil {
 		// Half a message may have left: an ending that looks like a good one would make a whole of it.
@@ -105,7 +105,7 @@ func mayLinger(r EndReason) bool {
 // It reports whether somebody is writing now.
 func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 	if c.rawTaken.Load() {
-		_ = c.nc.SetDeadline(time.Time{})
+		_ = c.wire.nc.SetDeadline(time.Time{})
 		_ = c.sendFIN()
 		return false
 	}
@@ -162,24 +162,24 @@ func (c *Conn) awaitWriter() error {
 // drain reads and throws away until the peer's end; true where it stopped before
 // that. It goes on while the queue is still being sent, because a peer that cannot get rid of
 // its words may not read ours; the limits count from our FIN.
-func (c *Conn) drain(began time.Time) (unread bool) {
+func (c *Conn) drain(began moment) (unread bool) {
 	left := drainLimit
 	for !c.recv.fin && !c.rawEOF.Load() {
 		if c.wantsAbort() {
 			return true
 		}
-		var until time.Time
+		var until moment
 		fin, failed := c.sent()
 		switch {
 		case failed:
 			return true
-		case !fin.IsZero():
+		case fin != 0:
 			// A half-close of long ago gave the peer no time; SayBye did.
-			if began.After(fin) && !c.out.saidBye.Load() {
+			if began > fin && !c.out.saidBye.Load() {
 				fin = began
 			}
-			until = fin.Add(c.set.linger)
-			if left <= 0 || !time.Now().Before(until) {
+			until = fin.after(c.set.linger)
+			if left <= 0 || c.now() >= until {
 				return c.wire.unread()
 			}
 		}
@@ -191,7 +191,7 @@ func (c *Conn) drain(began time.Time) (unread bool) {
 		b, err := c.wire.got()
 		n := len(b)
 		c.wire.done()
-		if !fin.IsZero() {
+		if fin != 0 {
 			left -= n
 		}
 		c.bytesIn.Add(int64(n))
@@ -207,7 +207,7 @@ func (c *Conn) drain(began time.Time) (unread bool) {
 }
 
 // sent tells when FIN left, zero if it has not, and whether sending has failed.
-func (c *Conn) sent() (fin time.Time, failed bool) {
+func (c *Conn) sent() (fin moment, failed bool) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	return c.out.finAt, c.out.err != nil
@@ -218,7 +218,7 @@ func (c *Conn) wantsAbort() bool { return c.srv != nil && c.srv.cut.Load() }
 
 // resetOnClose makes the close a reset: what is queued in the system for a peer that does not read is given up at once.
 func (c *Conn) resetOnClose() {
-	l, ok := c.nc.(interface{ SetLinger(sec int) error })
+	l, ok := c.wire.nc.(interface{ SetLinger(sec int) error })
 	if !ok {
 		return
 	}
@@ -229,7 +229,7 @@ func (c *Conn) resetOnClose() {
 }
 
 func (c *Conn) closeNow(unread bool) {
-	err := c.nc.Close()
+	err := c.wire.nc.Close()
 	if f := c.set.trace.Closed; f != nil {
 		f(c, unread, err)
 	}
@@ -262,5 +262,5 @@ func (c *Conn) cutOff() {
 	c.setEnd(EndShutdown, nil)
 	c.stop(EndShutdown)
 	c.wire.giveUp()
-	_ = c.nc.Close()
+	_ = c.wire.nc.Close()
 }

@@ -69,7 +69,6 @@ func orDefault(d, def time.Duration) time.Duration {
 // send, and call every other method, at the same time. A Conn comes from a
 // [Server], which hands it to its [Handler], or from a [Dialer].
 type Conn struct {
-	nc    net.Conn // knows its addresses also after the end
 	set   *settings
 	srv   *Server // nil for a dialled one
 	id    uint64
@@ -81,9 +80,9 @@ type Conn struct {
 
 	endMu  sync.Mutex
 	reason EndReason
+	ended  bool
 	endErr error
 	done   chan struct{} // made by the first Done
-	ended  bool
 
 	seldom atomic.Pointer[seldom] // nil for most
 
@@ -100,18 +99,17 @@ type Conn struct {
 
 func newConn(nc net.Conn, set *settings) *Conn {
 	c := &Conn{
-		nc: nc, set: set, id: 1, began: time.Now(),
+		set: set, id: 1, began: time.Now(),
 	}
 	c.wire.init(nc)
 	codec := set.framing.New(set.max)
 	c.recv.codec, c.out.codec = codec, codec
-	c.recv.framing = set.framing
-	c.recv.lastIn, c.recv.idle, c.recv.away = c.began, c.began, true
+	c.recv.lastIn, c.recv.idle, c.recv.away = beginning, beginning, true
 	c.recv.queue = c.recv.one[:0]
 	if set.idle > 0 {
 		// Here, not by the conversation's own goroutine, whose stack this would make grow.
-		c.recv.dl.set = c.began.Add(set.idle)
-		_ = nc.SetReadDeadline(c.recv.dl.set)
+		c.recv.dl.set = c.recv.idle.after(set.idle)
+		_ = nc.SetReadDeadline(c.deadline(c.recv.dl.set))
 	}
 	return c
 }
@@ -121,10 +119,10 @@ func newConn(nc net.Conn, set *settings) *Conn {
 func (c *Conn) ID() uint64 { return c.id }
 
 // RemoteAddr is the peer's address, also after the end. It is nil where the connection never had one.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.wire.nc.RemoteAddr() }
 
 // LocalAddr is this side's address, also after the end.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.wire.nc.LocalAddr() }
 
 // Began is when the conversation began.
 func (c *Conn) Began() time.Time { return c.began }
@@ -196,12 +194,12 @@ func (c *Conn) fail(op string, err error) error {
 // SetFraming changes how messages are cut and sent from now on. Bytes that have
 // arrived and belong to no message yet are read in the new way.
 func (c *Conn) SetFraming(f framing.Framing) {
-	codec := f.New(c.set.max)
+	codec, x := f.New(c.set.max), c.rarely()
 	c.out.mu.Lock()
 	c.out.codec = codec
 	c.out.mu.Unlock()
 	c.recv.dl.mu.Lock()
-	c.recv.next, c.recv.framing = codec, f
+	x.next, x.framing = codec, f
 	c.recv.dl.mu.Unlock()
 	c.interrupt()
 }
@@ -209,9 +207,14 @@ func (c *Conn) SetFraming(f framing.Framing) {
 // Framing returns the framing in use, and what it has learned of the peer
 // (framing.Auto only), in words; empty if nothing.
 func (c *Conn) Framing() (f framing.Framing, learned string) {
-	c.recv.dl.mu.Lock()
-	f = c.recv.framing
-	c.recv.dl.mu.Unlock()
+	f = c.set.framing
+	if x := c.seldom.Load(); x != nil {
+		c.recv.dl.mu.Lock()
+		if x.framing != nil {
+			f = x.framing
+		}
+		c.recv.dl.mu.Unlock()
+	}
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	if l, ok := c.out.codec.(framing.Learner); ok {

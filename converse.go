@@ -66,5 +66,5 @@ func (c *Conn) Abort() error {
 	c.setEnd(EndClosed, nil)
 	c.stop(EndClosed)
 	c.wire.giveUp()
-	return c.nc.Close()
+	return c.wire.nc.Close()
 }

@@ -13,7 +13,7 @@ import (
 // waiting goroutine to look up interrupts it by a deadline in the past.
 type readDeadline struct {
 	mu   sync.Mutex
-	set  time.Time
+	set  moment
 	wake bool
 }
 
@@ -22,29 +22,30 @@ type readDeadline struct {
 func (c *Conn) interrupt() {
 	d := &c.recv.dl
 	d.mu.Lock()
-	d.wake, d.set = true, longAgo
-	_ = c.nc.SetReadDeadline(longAgo)
+	d.wake, d.set = true, past
+	_ = c.wire.nc.SetReadDeadline(longAgo)
 	c.wakeHeld()
 	d.mu.Unlock()
 }
 
 // arm sets the deadline of the next wait; false: somebody interrupts instead.
-func (c *Conn) arm(t time.Time) bool {
+func (c *Conn) arm(t moment) bool {
 	d := &c.recv.dl
-	change, woken := d.begin(t, c.recv.lazy)
+	change, woken := c.beginArm(t)
 	if change {
-		_ = c.nc.SetReadDeadline(d.set) // from a small frame: it goes deep
+		_ = c.wire.nc.SetReadDeadline(c.deadline(d.set)) // from a small frame: it goes deep
 	}
 	d.mu.Unlock()
 	return !woken
 }
 
-// begin locks d for arm, and says whether the deadline has to be changed, to d.set, or somebody interrupts. A lazy
+// beginArm locks the deadline for arm, and says whether it has to be changed, to its set, or somebody interrupts. A lazy
 // one leaves an earlier deadline as it is: to wake once too often costs less than to move it for each message.
-func (d *readDeadline) begin(t time.Time, lazy bool) (change, woken bool) {
+func (c *Conn) beginArm(t moment) (change, woken bool) {
+	d := &c.recv.dl
 	d.mu.Lock()
 	woken, d.wake = d.wake, false
-	if woken || t.Equal(d.set) || lazy && d.set.Before(t) && d.set.After(time.Now()) {
+	if woken || t == d.set || c.recv.lazy && d.set < t && d.set > c.now() {
 		return false, woken
 	}
 	d.set = t
@@ -61,28 +62,28 @@ const (
 )
 
 // nextDeadline is the earliest time at which something is due without the peer; zero if nothing is.
-func (c *Conn) nextDeadline() (t time.Time, what dueKind) {
+func (c *Conn) nextDeadline() (t moment, what dueKind) {
 	r := &c.recv
-	earlier := func(u time.Time, k dueKind) {
-		if t.IsZero() || u.Before(t) {
+	earlier := func(u moment, k dueKind) {
+		if t == 0 || u < t {
 			t, what = u, k
 		}
 	}
 	if r.pending {
 		quiet, age := r.codec.Patience()
 		if quiet > 0 {
-			earlier(r.lastIn.Add(quiet), duePause)
+			earlier(r.lastIn.after(quiet), duePause)
 		}
 		if age > 0 {
-			earlier(r.began.Add(age), duePause)
+			earlier(r.began.after(age), duePause)
 		}
 	}
 	if c.set.idle > 0 {
-		earlier(r.idle.Add(c.set.idle), dueIdle)
+		earlier(r.idle.after(c.set.idle), dueIdle)
 	}
 	if c.out.saidBye.Load() {
-		if fin, _ := c.sent(); !fin.IsZero() {
-			earlier(fin.Add(c.set.linger), dueBye)
+		if fin, _ := c.sent(); fin != 0 {
+			earlier(fin.after(c.set.linger), dueBye)
 		}
 	}
 	return t, what
@@ -106,8 +107,8 @@ func (c *Conn) due(what dueKind) error {
 		r.err = ErrIdle
 		return c.fail("receive", ErrIdle)
 	}
-	now := time.Now()
-	r.queue = r.codec.Pause(r.queue, now.Sub(r.lastIn), now.Sub(r.began))
+	now := c.now()
+	r.queue = r.codec.Pause(r.queue, now.since(r.lastIn), now.since(r.began))
 	r.pending = isPending(r.codec)
 	return nil
 }
@@ -121,7 +122,7 @@ func (c *Conn) try() ([]byte, error) {
 		return c.wire.try()
 	}
 	c.recv.lazy = false
-	if !c.arm(time.Now().Add(graceRead)) {
+	if !c.arm(c.now().after(graceRead)) {
 		return nil, nil
 	}
 	c.wire.read()

@@ -32,22 +32,22 @@ func (c *Conn) Raw() (net.Conn, error) {
 	rest := c.readAhead()
 	d := &c.recv.dl
 	d.mu.Lock()
-	d.wake, d.set = false, time.Time{}
-	_ = c.nc.SetReadDeadline(time.Time{})
+	d.wake, d.set = false, 0
+	_ = c.wire.nc.SetReadDeadline(time.Time{})
 	d.mu.Unlock()
 	c.rawTaken.Store(true)
 	if EndReason(c.stopped.Load()) != EndNone {
 		c.interrupt()
-		_ = c.nc.SetWriteDeadline(longAgo)
+		_ = c.wire.nc.SetWriteDeadline(longAgo)
 	}
 	t := &c.set.trace
 	if c.set.throttle != nil {
-		return &heldConn{rawConn: rawConn{Conn: c.nc, c: c, ahead: rest}}, nil
+		return &heldConn{rawConn: rawConn{Conn: c.wire.nc, c: c, ahead: rest}}, nil
 	}
 	if len(rest) == 0 && t.Read == nil && t.Wrote == nil && t.HalfClosed == nil {
-		return c.nc, nil // the system can copy it by itself
+		return c.wire.nc, nil // the system can copy it by itself
 	}
-	return &rawConn{Conn: c.nc, c: c, ahead: rest}, nil
+	return &rawConn{Conn: c.wire.nc, c: c, ahead: rest}, nil
 }
 
 // readAhead takes out what was read and not received.

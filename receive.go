@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"time"
 
 	"duet.example/duet/framing"
 )
@@ -23,20 +22,18 @@ type recvState struct {
 	head  int
 	one   [1]framing.Message // what queue begins as: most reads complete one message
 
-	lastIn  time.Time // when bytes last came
-	began   time.Time // when the unfinished message began
-	idle    time.Time // since when the peer's silence counts
-	until   time.Time // what prepare has found for arm
-	lazy    bool      // it may wake earlier
-	away    bool      // the receiver does something else: it is not the peer that is idle
-	pending bool      // there is an unfinished message
-	seen    bool      // bytes have come
-	err     error     // why nothing more comes; io.EOF at the peer's FIN
-	fin     bool      // the peer's FIN has come, or its end of another kind
+	lastIn  moment // when bytes last came
+	began   moment // when the unfinished message began
+	idle    moment // since when the peer's silence counts
+	until   moment // what prepare has found for arm
+	lazy    bool   // it may wake earlier
+	away    bool   // the receiver does something else: it is not the peer that is idle
+	pending bool   // there is an unfinished message
+	seen    bool   // bytes have come
+	fin     bool   // the peer's FIN has come, or its end of another kind
+	err     error  // why nothing more comes; io.EOF at the peer's FIN
 
-	dl      readDeadline
-	next    framing.Codec   // set by SetFraming, under dl.mu
-	framing framing.Framing // under dl.mu
+	dl readDeadline
 }
 
 // Receive waits for the next message. At the peer's end it returns io.EOF, after
@@ -112,7 +109,7 @@ func (c *Conn) back() {
 	if r := &c.recv; r.away {
 		r.away = false
 		if c.set.idle > 0 {
-			r.idle = time.Now()
+			r.idle = c.now()
 		}
 	}
 }
@@ -202,7 +199,7 @@ func (c *Conn) prepare(ctx context.Context) (ready bool, err error) {
 		return false, nil
 	}
 	until, what := c.nextDeadline()
-	if !until.IsZero() && !time.Now().Before(until) {
+	if until != 0 && c.now() >= until {
 		return false, c.due(what)
 	}
 	c.recv.until, c.recv.lazy = until, what == dueIdle
@@ -264,7 +261,7 @@ func (c *Conn) arrived(b []byte, err error) error {
 // feed gives the codec bytes that have arrived.
 func (c *Conn) feed(b []byte) {
 	r := &c.recv
-	r.lastIn = time.Now()
+	r.lastIn = c.now()
 	r.idle = r.lastIn
 	c.bytesIn.Add(int64(len(b)))
 	c.traceRead(len(b), nil)
@@ -307,10 +304,14 @@ func (c *Conn) peerFinished() {
 
 // adopt takes a framing that SetFraming has left; false where there is none.
 func (c *Conn) adopt() bool {
+	x := c.seldom.Load()
+	if x == nil {
+		return false
+	}
 	r := &c.recv
 	r.dl.mu.Lock()
-	next := r.next
-	r.next = nil
+	next := x.next
+	x.next = nil
 	r.dl.mu.Unlock()
 	if next == nil {
 		return false

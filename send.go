@@ -18,18 +18,17 @@ type sendState struct {
 	idle    *sync.Cond // on mu: the queue has become empty, or sending has failed; made by who waits for it
 	codec   framing.Codec
 	queue   []*outgoing
-	bytes   int       // what waits in queue
-	writing bool      // somebody is writing, or will
-	shut    bool      // CloseWrite or SayBye was called: nothing may follow
-	finAt   time.Time // when FIN had left
-	err     error     // sending has failed for good
+	bytes   int  // what waits in queue
+	writing bool // somebody is writing, or will
+	shut    bool // CloseWrite or SayBye was called: nothing may follow
+	saidBye atomic.Bool
+	finAt   moment // when FIN had left
+	err     error  // sending has failed for good
 
 	source *sourced // nil for most
 
-	lastOut time.Time     // when the last message had left
+	lastOut moment        // when the last message had left
 	lastGap time.Duration // what must lie between it and the next
-
-	saidBye atomic.Bool
 }
 
 // wait waits for wake. mu is held.
@@ -334,7 +333,7 @@ func (c *Conn) wrote(ctx context.Context, n int, err error, after time.Duration)
 		}
 		return c.sendFailed(err)
 	}
-	c.out.lastOut, c.out.lastGap = time.Now(), after
+	c.out.lastOut, c.out.lastGap = c.now(), after
 	return nil
 }
 
@@ -349,8 +348,8 @@ func (c *Conn) noteSent(m *outgoing) {
 // take the last one. [C-7]
 func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
 	last := c.out.lastOut
-	wait := time.Until(last.Add(gap))
-	if last.IsZero() || wait <= 0 {
+	wait := last.after(gap).since(c.now())
+	if last == 0 || wait <= 0 {
 		return nil
 	}
 	t := time.NewTimer(wait)

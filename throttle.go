@@ -7,13 +7,18 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"duet.example/duet/framing"
 )
 
 // A seldom is what few conversations need, so that the others do not pay for it.
 type seldom struct {
 	kicked atomic.Pointer[string] // KickWith's words
 
-	until time.Time     // nothing is read before; its owner is who reads
+	next    framing.Codec   // set by SetFraming and not yet in use, under recv.dl.mu
+	framing framing.Framing // SetFraming's, under recv.dl.mu
+
+	until moment        // nothing is read before; its owner is who reads
 	woken chan struct{} // under recv.dl.mu: somebody waits for until
 }
 
@@ -38,7 +43,7 @@ func (c *Conn) throttle(n int) error {
 		return err
 	}
 	if d > 0 {
-		c.rarely().until = time.Now().Add(d)
+		c.rarely().until = c.now().after(d)
 	}
 	return nil
 }
@@ -47,21 +52,21 @@ func (c *Conn) throttle(n int) error {
 // time to end after our farewell. The peer is not idle meanwhile.
 func (c *Conn) hold(ctx context.Context) bool {
 	x := c.seldom.Load()
-	if x == nil || x.until.IsZero() {
+	if x == nil || x.until == 0 {
 		return false
 	}
-	until, now := x.until, time.Now()
-	if !now.Before(until) {
-		x.until = time.Time{}
+	until, now := x.until, c.now()
+	if now >= until {
+		x.until = 0
 		c.recv.idle = now
 		return false
 	}
-	if fin, _ := c.sent(); c.out.saidBye.Load() && !fin.IsZero() {
-		end := fin.Add(c.set.linger)
-		if !now.Before(end) {
+	if fin, _ := c.sent(); c.out.saidBye.Load() && fin != 0 {
+		end := fin.after(c.set.linger)
+		if now >= end {
 			return false
 		}
-		if end.Before(until) {
+		if end < until {
 			until = end
 		}
 	}
@@ -70,7 +75,7 @@ func (c *Conn) hold(ctx context.Context) bool {
 }
 
 // waitUntil waits for a time, without reading, until somebody interrupts or ctx ends.
-func (c *Conn) waitUntil(ctx context.Context, x *seldom, until time.Time) {
+func (c *Conn) waitUntil(ctx context.Context, x *seldom, until moment) {
 	d := &c.recv.dl
 	d.mu.Lock()
 	if d.wake {
@@ -81,7 +86,7 @@ func (c *Conn) waitUntil(ctx context.Context, x *seldom, until time.Time) {
 	woken := make(chan struct{}, 1)
 	x.woken = woken
 	d.mu.Unlock()
-	t := time.NewTimer(time.Until(until))
+	t := time.NewTimer(until.since(c.now()))
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -140,15 +145,16 @@ func (h *heldConn) hold() error {
 		d.mu.Lock()
 		deadline, over := h.deadline, h.closed
 		d.mu.Unlock()
-		now, until := time.Now(), x.until
+		now, until := h.c.now(), x.until
+		end := h.c.moment(deadline)
 		switch {
-		case over || h.c.Stopped() != EndNone || h.c.closing.Load() || !now.Before(until):
+		case over || h.c.Stopped() != EndNone || h.c.closing.Load() || now >= until:
 			return nil
 		case deadline.IsZero():
-		case !now.Before(deadline):
+		case now >= end:
 			return os.ErrDeadlineExceeded
-		case deadline.Before(until):
-			until = deadline
+		case end < until:
+			until = end
 		}
 		h.c.waitUntil(context.Background(), x, until)
 	}

@@ -29,15 +29,14 @@ var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 // when there is something to read, and given back when there was nothing
 // (performance.md, rule 2). It has one reader and one writer at a time.
 type wire struct {
-	nc net.Conn
+	nc net.Conn        // knows its addresses also after the end
 	rc syscall.RawConn // nil: no descriptor, or none that can be read this way
 
-	readFn func(fd uintptr) bool
-	buf    *[chunk]byte // set by readFn, only between a read and done
-	rn     int
-	rerr   error
-
+	readFn   func(fd uintptr) bool
+	buf      *[chunk]byte // set by readFn, only between a read and done
+	rn       int32
 	hopeless atomic.Bool // giveUp was called
+	rerr     error
 }
 
 // A writing is one write. It is not part of the wire, because an idle conversation writes nothing.
@@ -74,7 +73,9 @@ func (w *wire) read() {
 	w.rn, w.rerr = 0, nil
 	if w.rc == nil {
 		w.buf = chunks.Get().(*[chunk]byte)
-		w.rn, w.rerr = w.nc.Read(w.buf[:])
+		var n int
+		n, w.rerr = w.nc.Read(w.buf[:])
+		w.rn = int32(n)
 	} else if err := w.rc.Read(w.readFn); err != nil {
 		w.rerr = err
 	}

@@ -38,7 +38,7 @@ func (w *wire) readReady(fd uintptr) bool {
 			chunks.Put(buf)
 			w.rerr = io.EOF
 		default:
-			w.buf, w.rn = buf, n
+			w.buf, w.rn = buf, int32(n)
 		}
 		return true
 	}
