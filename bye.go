@@ -116,15 +116,21 @@ func (c *Conn) queueLast(last []byte) error {
 
 // sendFIN half-closes the connection, once. Only the writer calls it.
 func (c *Conn) sendFIN() error {
+	err := c.finishWriting()
+	if c.closing.Load() || c.out.saidBye.Load() {
+		c.interrupt() // the peer's time to end runs from now
+	}
+	return err
+}
+
+// finishWriting is sendFIN for the receiver, who need not be told.
+func (c *Conn) finishWriting() error {
 	err := c.halfClose()
 	c.out.mu.Lock()
 	if c.out.finAt == 0 {
 		c.out.finAt = c.now()
 	}
 	c.out.mu.Unlock()
-	if c.closing.Load() || c.out.saidBye.Load() {
-		c.interrupt() // the peer's time to end runs from now
-	}
 	return err
 }
 

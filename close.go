@@ -53,8 +53,7 @@ func (c *Conn) finish(r EndReason, cause error) error {
 	}
 	c.setEnd(r, cause)
 	reason, _ := c.End()
-	c.interrupt() // whoever still receives lets go
-	c.recv.mu.Lock()
+	c.stopReceiving()
 	defer c.recv.mu.Unlock()
 
 	if !mayLinger(reason) {
@@ -106,7 +105,7 @@ func mayLinger(r EndReason) bool {
 func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 	if c.rawTaken.Load() {
 		_ = c.wire.nc.SetDeadline(time.Time{})
-		_ = c.sendFIN()
+		_ = c.finishWriting()
 		return false
 	}
 	var last []byte
@@ -126,10 +125,18 @@ func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 	// Only FIN is left, which never waits and needs no writer.
 	o.shut, o.writing = true, true
 	o.mu.Unlock()
-	_ = c.sendFIN()
+	if !c.closeFinishes() {
+		_ = c.finishWriting()
+	}
 	o.mu.Lock()
 	o.writing = false
 	return false
+}
+
+// closeFinishes reports whether the close that follows sends FIN as well as a half-close would, so that it can be spared: the
+// peer has finished, so nothing is left unread that would make it a reset, and nobody watches.
+func (c *Conn) closeFinishes() bool {
+	return c.recv.fin && c.wire.rc != nil && c.set.trace.HalfClosed == nil
 }
 
 // queueWords queues what KickWith is to say. o.mu is held.

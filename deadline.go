@@ -28,6 +28,14 @@ func (c *Conn) interrupt() {
 	d.mu.Unlock()
 }
 
+// stopReceiving has whoever receives let go, and locks recv.mu. Where nobody does, that costs no deadline.
+func (c *Conn) stopReceiving() {
+	if c.rawTaken.Load() || !c.recv.mu.TryLock() {
+		c.interrupt()
+		c.recv.mu.Lock()
+	}
+}
+
 // arm sets the deadline of the next wait; false: somebody interrupts instead.
 func (c *Conn) arm(t moment) bool {
 	d := &c.recv.dl

@@ -20,8 +20,7 @@ func (c *Conn) Raw() (net.Conn, error) {
 	if c.rawWanted.Swap(true) {
 		return nil, c.error("raw", ErrRaw)
 	}
-	c.interrupt() // whoever receives lets go
-	c.recv.mu.Lock()
+	c.stopReceiving()
 	defer c.recv.mu.Unlock()
 	if c.closing.Load() {
 		return nil, c.error("raw", ErrClosed)
@@ -32,8 +31,10 @@ func (c *Conn) Raw() (net.Conn, error) {
 	rest := c.readAhead()
 	d := &c.recv.dl
 	d.mu.Lock()
+	if d.set != 0 {
+		_ = c.wire.nc.SetReadDeadline(time.Time{})
+	}
 	d.wake, d.set = false, 0
-	_ = c.wire.nc.SetReadDeadline(time.Time{})
 	d.mu.Unlock()
 	c.rawTaken.Store(true)
 	if EndReason(c.stopped.Load()) != EndNone {
