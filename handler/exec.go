@@ -192,6 +192,9 @@ type execution struct {
 	heardAll atomic.Bool   // the peer has finished
 	first    atomic.Bool   // and had before the output was at its end
 	printed  chan struct{} // closed when the output has gone to the peer, or is not to
+	out      io.Reader     // the output
+	release  func()        // ends the reading of out
+	held     atomic.Bool   // reading was ended: there was nothing more of the group's
 	rest     atomic.Int64  // how much more is taken of an output that may be held; zero: all
 }
 
@@ -204,6 +207,8 @@ func (x *execution) run(limit time.Duration) error {
 		defer t.Stop()
 	}
 	x.printed = make(chan struct{})
+	x.out, x.release = cancelable(p.out)
+	defer x.release()
 	both, listened := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(listened)
@@ -259,22 +264,27 @@ func (x *execution) watch() {
 	f.schedule()
 }
 
-// emptyPipe waits until what the group had printed has gone to the peer, however slow that is. If a process that
-// has left the group has the output, there is no end of it: it is heard until the pipe is empty once.
+// emptyPipe waits until what the group had printed has gone to the peer, however slow that is, and however seldom this
+// process gets to run. If a process that has left the group has the output, there is no end of it: reading ends when the
+// pipe is empty once, and what was taken out of it before is still delivered.
 func (x *execution) emptyPipe() {
 	x.rest.Store(pipeful)
-	x.f.silentFrom(silence{limit: lastWords, end: errHeld})
 	look := time.NewTicker(lastWords / 4)
 	defer look.Stop()
-	for {
+	for rest, since := x.rest.Load(), time.Now(); ; {
 		select {
 		case <-x.printed:
 			return
 		case <-x.f.ctx.Done():
 			return
 		case <-look.C:
-			if isEmpty(x.p.out) {
-				x.rest.Store(1) // what was taken out of it is delivered first
+			if left := x.rest.Load(); left != rest || x.f.meter.state().full {
+				rest, since = left, time.Now()
+			}
+			if isEmpty(x.p.out, time.Since(since)) {
+				x.held.Store(true)
+				_ = x.p.out.SetReadDeadline(time.Now())
+				x.release()
 			}
 		}
 	}
@@ -318,9 +328,7 @@ func (x *execution) listen() {
 // print gives the peer what the program prints.
 func (x *execution) print() {
 	f := x.f
-	out, release := cancelable(x.p.out)
-	defer release()
-	_, err := bulk.Copy(f.ctx, f.conn, out, func(n int64) {
+	_, err := bulk.Copy(f.ctx, f.conn, x.out, func(n int64) {
 		f.sent(n)
 		if x.rest.Load() > 0 && x.rest.Add(-n) <= 0 {
 			f.cancel(errHeld)
@@ -328,6 +336,9 @@ func (x *execution) print() {
 	})
 	_ = x.p.out.Close() // who still prints is to know that nobody listens
 	x.first.Store(x.heardAll.Load())
+	if x.held.Load() && failedSide(err) == "read" {
+		err = nil
+	}
 	if err == nil {
 		if err = f.lost(true); err == nil {
 			err = closeWrite(f.raw)

@@ -55,16 +55,3 @@ func onlyZombies(group int) bool {
 	}
 	return seen
 }
-
-// isEmpty tells whether nothing is in a pipe.
-func isEmpty(r *os.File) bool {
-	n := 1
-	if rc, err := r.SyscallConn(); err == nil {
-		_ = rc.Control(func(fd uintptr) {
-			if in, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ); err == nil {
-				n = in
-			}
-		})
-	}
-	return n == 0
-}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"duet.example/duet/internal/bulk"
 )
@@ -28,3 +29,6 @@ func cancelable(f *os.File) (r io.Reader, release func()) {
 	}
 	return s, func() { _ = s.Close() }
 }
+
+// isEmpty takes it that nothing is in a pipe of which nothing was taken for a while: it cannot be asked here.
+func isEmpty(_ *os.File, quiet time.Duration) bool { return quiet >= lastWords }

@@ -2,8 +2,6 @@
 
 package handler
 
-import "os"
-
 // awaitExit would wait for the end of a child without reaping it; there is no such call here.
 func awaitExit(int) bool { return false }
 
@@ -11,6 +9,3 @@ func onlyZombies(int) bool { return false }
 
 // keepDescriptors does nothing: what was inherited without FD_CLOEXEC is passed on here. Go's own are not.
 func keepDescriptors() {}
-
-// isEmpty is not asked here.
-func isEmpty(*os.File) bool { return false }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,3 +44,16 @@ func exitError(s *os.ProcessState) error {
 
 // cancelable gives f in a form whose reading ends with its deadline, or with release.
 func cancelable(f *os.File) (r io.Reader, release func()) { return f, func() {} }
+
+// isEmpty tells whether nothing is in a pipe. The system knows, however long ago something was taken out of it.
+func isEmpty(r *os.File, _ time.Duration) bool {
+	empty := false
+	if rc, err := r.SyscallConn(); err == nil {
+		_ = rc.Control(func(fd uintptr) {
+			fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(fds[:], 0)
+			empty = err == nil && n == 0
+		})
+	}
+	return empty
+}
