@@ -39,6 +39,7 @@ func TestEchoTransfers(t *testing.T) {
 }
 
 func TestEchoHalfClose(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			peer, nc := ends(t, kind)
@@ -79,6 +80,7 @@ func TestEchoFramed(t *testing.T) {
 
 // A line that ends with a CR of its own would lose it: the conversation ends, and that is no failure of the handler's.
 func TestEchoCannotGoBack(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		peer, nc := ends(t, kind)
 		s := serve(t, handler.Echo{Framed: true}, nc, kind)
@@ -89,6 +91,7 @@ func TestEchoCannotGoBack(t *testing.T) {
 }
 
 func TestEchoReset(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"tcp", "memory", "traced"} {
 		t.Run(kind, func(t *testing.T) {
 			peer, nc := ends(t, kind)
@@ -103,8 +106,10 @@ func TestEchoReset(t *testing.T) {
 
 // TestEchoPeerGone: a peer that closes altogether does not get the rest, which is no good end.
 func TestEchoPeerGone(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			peer, nc := ends(t, kind)
 			s := serve(t, handler.Echo{}, nc, kind)
 			flood(t, peer)
@@ -116,6 +121,7 @@ func TestEchoPeerGone(t *testing.T) {
 
 // TestSlowPeer: a peer that does not read is told from one that is silent.
 func TestSlowPeer(t *testing.T) {
+	t.Parallel()
 	t.Run("memory", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			peer, nc := duettest.PipeSize(1 << 10)
@@ -134,6 +140,7 @@ func TestSlowPeer(t *testing.T) {
 	})
 	for _, kind := range []string{"tcp", "unix", "traced"} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			peer, nc := ends(t, kind)
 			s := serve(t, handler.Echo{Send: 300 * time.Millisecond}, nc, kind)
 			flood(t, peer)
@@ -170,6 +177,7 @@ func (s *sleepy) Read(p []byte) (int, error) {
 }
 
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	handlers := map[string]duet.Handler{
 		"echo": handler.Echo{Idle: time.Minute}, "discard": handler.Discard{Idle: time.Minute},
 		"pipe": &handler.Pipe{Idle: time.Minute},
@@ -231,6 +239,7 @@ func TestDiscard(t *testing.T) {
 
 // TestShutdown: handlers that have the bytes leave at once, whatever they wait for.
 func TestShutdown(t *testing.T) {
+	t.Parallel()
 	handlers := map[string]duet.Handler{
 		"echo": handler.Echo{}, "discard": handler.Discard{}, "pipe": &handler.Pipe{},
 		"framed echo": handler.Echo{Framed: true}, "framed discard": handler.Discard{Framed: true},
@@ -238,6 +247,7 @@ func TestShutdown(t *testing.T) {
 	for name, h := range handlers {
 		for _, kind := range kinds {
 			t.Run(name+" over "+kind, func(t *testing.T) {
+				t.Parallel()
 				peer, nc := ends(t, kind)
 				s := serve(t, h, nc, kind)
 				say(t, peer, "x\n")
@@ -250,6 +260,7 @@ func TestShutdown(t *testing.T) {
 	}
 	for _, kind := range kinds {
 		t.Run("busy echo over "+kind, func(t *testing.T) {
+			t.Parallel()
 			peer, nc := ends(t, kind)
 			s := serve(t, handler.Echo{}, nc, kind)
 			go io.Copy(peer, random(1, 1<<40))
@@ -266,6 +277,7 @@ func TestShutdown(t *testing.T) {
 			<-copied
 		})
 		t.Run("blocked echo over "+kind, func(t *testing.T) {
+			t.Parallel()
 			peer, nc := ends(t, kind)
 			s := serve(t, handler.Echo{Send: -1}, nc, kind)
 			flood(t, peer)
@@ -286,6 +298,7 @@ func shutdown(t *testing.T, s *served) {
 }
 
 func TestKick(t *testing.T) {
+	t.Parallel()
 	for name, h := range map[string]duet.Handler{"echo": handler.Echo{}, "pipe": &handler.Pipe{}, "discard": handler.Discard{}} {
 		t.Run(name, func(t *testing.T) {
 			_, nc := ends(t, "tcp")

@@ -85,6 +85,7 @@ func throughCat(a net.Addr, seed byte, size int64) error {
 
 // TestExecHalfClose: the reply at the end of the input comes, over every kind of connection.
 func TestExecHalfClose(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ name, line, said, heard string }{
 		{"cat", "cat", "one\ntwo\n", "one\ntwo\n"},
 		{"nothing said", "cat", "", ""},
@@ -97,6 +98,7 @@ func TestExecHalfClose(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			for _, kind := range kinds {
 				peer, nc := ends(t, kind)
 				s := serve(t, &handler.Exec{Shell: tt.line}, nc, kind)
@@ -114,6 +116,7 @@ func TestExecHalfClose(t *testing.T) {
 
 // TestExecFinishesFirst: a program that ends well ends the conversation, as closed by this side.
 func TestExecFinishesFirst(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		peer, nc := ends(t, kind)
 		s := serve(t, &handler.Exec{Args: []string{"echo", "two words", "$HOME"}}, nc, kind)
@@ -161,6 +164,7 @@ func TestExecTransfers(t *testing.T) {
 
 // TestExecStatus: how a program ended is in the ending, and the peer has all of its output.
 func TestExecStatus(t *testing.T) {
+	t.Parallel()
 	const size = 1<<20 + 3
 	for _, kind := range kinds {
 		peer, nc := ends(t, kind)
@@ -188,20 +192,24 @@ func wantExit(t testing.TB, err error, status int, signal, words string) {
 
 // TestExecSlowReader: what a program has printed is not lost because it has ended and the peer takes its time.
 func TestExecSlowReader(t *testing.T) {
-	for _, kind := range []string{"tcp", "unix", "memory"} {
-		peer, nc := ends(t, kind)
-		if tc, ok := peer.(*net.TCPConn); ok {
-			must(t, tc.SetReadBuffer(16<<10))
-			must(t, nc.(*net.TCPConn).SetWriteBuffer(16<<10))
-		}
-		const size = 300 << 10
-		s := serve(t, &handler.Exec{Args: child("print", fmt.Sprint(size), "0"), Grace: 50 * time.Millisecond}, nc, kind)
-		heard := readerFunc(func(p []byte) (int, error) {
-			time.Sleep(10 * time.Millisecond)
-			return peer.Read(p[:min(len(p), 4<<10)])
+	t.Parallel()
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			peer, nc := ends(t, kind)
+			if tc, ok := peer.(*net.TCPConn); ok {
+				must(t, tc.SetReadBuffer(16<<10))
+				must(t, nc.(*net.TCPConn).SetWriteBuffer(16<<10))
+			}
+			const size = 300 << 10
+			s := serve(t, &handler.Exec{Args: child("print", fmt.Sprint(size), "0"), Grace: 50 * time.Millisecond}, nc, kind)
+			heard := readerFunc(func(p []byte) (int, error) {
+				time.Sleep(10 * time.Millisecond)
+				return peer.Read(p[:min(len(p), 4<<10)])
+			})
+			wantSum(t, kind, heard, 7, size)
+			s.want(t, duet.EndClosed, nil)
 		})
-		wantSum(t, kind, heard, 7, size)
-		s.want(t, duet.EndClosed, nil)
 	}
 }
 
@@ -211,6 +219,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // TestExecCannotStart: the operator is told why, the peer nothing.
 func TestExecCannotStart(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	tests := []struct {
 		name  string
@@ -241,6 +250,7 @@ func TestExecCannotStart(t *testing.T) {
 
 // TestExecMax: one more is refused while the others are answered, and there is room again afterwards.
 func TestExecMax(t *testing.T) {
+	t.Parallel()
 	h := &handler.Exec{Args: []string{"cat"}, Max: 2}
 	var peers []net.Conn
 	var all []*served
@@ -272,6 +282,7 @@ func TestExecMax(t *testing.T) {
 
 // TestExecEnds: whatever ends the conversation ends the whole group, also one that ignores SIGTERM.
 func TestExecEnds(t *testing.T) {
+	t.Parallel()
 	gone := func(peer net.Conn, _ *served) { cut(t, peer) }
 	tests := []struct {
 		name string
@@ -333,6 +344,7 @@ func TestExecEnds(t *testing.T) {
 
 // TestExecEscaped: what has left the group is left alone, and does not keep the conversation, whether it prints or not.
 func TestExecEscaped(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"escaper", "chatty escaper"} {
 		for _, kind := range kinds {
 			t.Run(name+" over "+kind, func(t *testing.T) {
@@ -358,6 +370,7 @@ func TestExecEscaped(t *testing.T) {
 
 // TestExecPeerClosesAtOnce: nothing is left of it.
 func TestExecPeerClosesAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		for range 5 {
 			peer, nc := ends(t, kind)
@@ -373,6 +386,7 @@ func TestExecPeerClosesAtOnce(t *testing.T) {
 
 // TestExecKill leaves nothing behind where there is no time for a Shutdown.
 func TestExecKill(t *testing.T) {
+	t.Parallel()
 	peer, nc := ends(t, "tcp")
 	h := &handler.Exec{Args: child("stubborn")}
 	s := serve(t, h, nc, "tcp")
@@ -388,6 +402,7 @@ func TestExecKill(t *testing.T) {
 
 // TestExecStderr goes where it is told to.
 func TestExecStderr(t *testing.T) {
+	t.Parallel()
 	const line = `printf 'one\n' >&2; echo two; printf 'th\033]0;x\007ree\r\n\nlast' >&2`
 	tests := []struct {
 		policy handler.StderrPolicy
@@ -449,6 +464,7 @@ func (l *lines) get() []string {
 
 // TestExecStderrIsBounded: many lines, and one without an end, never hold the program, and are no flood in the log.
 func TestExecStderrIsBounded(t *testing.T) {
+	t.Parallel()
 	var log lines
 	peer, nc := ends(t, "tcp")
 	s := serve(t, &handler.Exec{Shell: "yes 0123456789 | head -c 5000000 >&2; head -c 5000000 /dev/zero >&2; echo done", Log: log.add}, nc, "tcp")
@@ -491,6 +507,7 @@ func TestStderrPolicyText(t *testing.T) {
 
 // TestExecContext: whoever dialled and gives up ends the program.
 func TestExecContext(t *testing.T) {
+	t.Parallel()
 	l := get(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	c := get(duet.Dial(t.Context(), l.Addr().String()))(t)

@@ -29,7 +29,10 @@ func eachHop(t *testing.T, all bool, f func(t *testing.T, peer, target string)) 
 	t.Helper()
 	for _, hop := range hops {
 		if all || hop.peer != "unix" && hop.target != "unix" {
-			t.Run(hop.peer+" to "+hop.target, func(t *testing.T) { f(t, hop.peer, hop.target) })
+			t.Run(hop.peer+" to "+hop.target, func(t *testing.T) {
+				t.Parallel()
+				f(t, hop.peer, hop.target)
+			})
 		}
 	}
 }
@@ -109,10 +112,12 @@ func TestForwardTransfers(t *testing.T) {
 
 // TestForwardHalfClose: the end of one side is told to the other, which goes on for as long as it likes.
 func TestForwardHalfClose(t *testing.T) {
+	t.Parallel()
 	const size = 3<<20 + 1
 	eachHop(t, true, func(t *testing.T, peerKind, targetKind string) {
 		for _, first := range []string{"peer", "target", "peer, which said nothing", "target, which said nothing"} {
 			t.Run(first, func(t *testing.T) {
+				t.Parallel()
 				a, b, s := forward(t, &handler.Forward{}, peerKind, targetKind)
 				if strings.HasPrefix(first, "target") {
 					a, b = b, a
@@ -146,6 +151,7 @@ func TestForwardHalfClose(t *testing.T) {
 
 // TestForwardReset: a reset of one side reaches the other one as a reset, behind what came before it, whatever goes on.
 func TestForwardReset(t *testing.T) {
+	t.Parallel()
 	waits := map[string]func(t *testing.T, a, b net.Conn){
 		"silent": func(t *testing.T, a, b net.Conn) {
 			say(t, a, "x")
@@ -169,6 +175,7 @@ func TestForwardReset(t *testing.T) {
 					continue // only the system can be asked about a connection that nobody reads
 				}
 				t.Run(name+", by the "+who, func(t *testing.T) {
+					t.Parallel()
 					peer, target, s := forward(t, &handler.Forward{}, peerKind, targetKind)
 					a, b := peer, target
 					if who == "target" {
@@ -208,6 +215,7 @@ func wantWhose(t *testing.T, s *served, who string) {
 
 // TestForwardResetDelivers: what a side had said before its reset arrives, in so far as the other side takes it.
 func TestForwardResetDelivers(t *testing.T) {
+	t.Parallel()
 	const size = 400 << 10
 	eachHop(t, false, func(t *testing.T, peerKind, targetKind string) {
 		if peerKind == "traced" {
@@ -243,7 +251,7 @@ func TestForwardResetDelivers(t *testing.T) {
 				}
 				go func() {
 					sum, err := sum(&sleepy{r: b, piece: 32 << 10, pause: 5 * time.Millisecond})
-					if want, _ := sumOf(1, size); sum != want {
+					if want := sumOf(1, size); sum != want {
 						t.Errorf("arrived %s, want %s", sum, want)
 					}
 					got <- err
@@ -257,13 +265,13 @@ func TestForwardResetDelivers(t *testing.T) {
 	})
 }
 
-func sumOf(seed byte, size int64) (string, error) { return sum(random(seed, size)) }
-
 // TestForwardGone: a side that closes while the other one goes on is gone, and the other one is told; by a reset where there is one.
 func TestForwardGone(t *testing.T) {
+	t.Parallel()
 	eachHop(t, true, func(t *testing.T, peerKind, targetKind string) {
 		for _, who := range []string{"peer", "target"} {
 			t.Run(who, func(t *testing.T) {
+				t.Parallel()
 				a, b, s := forward(t, &handler.Forward{}, peerKind, targetKind)
 				if who == "target" {
 					a, b = b, a
@@ -285,6 +293,7 @@ func TestForwardGone(t *testing.T) {
 
 // TestForwardDead: where the target cannot be reached, both sides get one clear line.
 func TestForwardDead(t *testing.T) {
+	t.Parallel()
 	dead := func(t *testing.T) transport.Address {
 		l := get(net.Listen("tcp", "127.0.0.1:0"))(t)
 		defer l.Close()
@@ -317,6 +326,7 @@ func TestForwardDead(t *testing.T) {
 
 // TestForwardBlackHole: a target that does not answer is given up in time.
 func TestForwardBlackHole(t *testing.T) {
+	t.Parallel()
 	for _, timeout := range []time.Duration{0, time.Minute} {
 		t.Run(timeout.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -355,6 +365,7 @@ func holed() *handler.Forward {
 
 // TestForwardStopsDialling: while the target is dialled the peer may leave, and the server stop.
 func TestForwardStopsDialling(t *testing.T) {
+	t.Parallel()
 	t.Run("reset", func(t *testing.T) {
 		peer, nc := ends(t, "tcp")
 		s := serve(t, holed(), nc, "tcp")
@@ -364,6 +375,7 @@ func TestForwardStopsDialling(t *testing.T) {
 	})
 	for _, kind := range kinds {
 		t.Run("shutdown "+kind, func(t *testing.T) {
+			t.Parallel()
 			_, nc := ends(t, kind)
 			s := serve(t, holed(), nc, kind)
 			<-s.conn
@@ -371,6 +383,7 @@ func TestForwardStopsDialling(t *testing.T) {
 			s.want(t, duet.EndShutdown, nil)
 		})
 		t.Run("kick "+kind, func(t *testing.T) {
+			t.Parallel()
 			_, nc := ends(t, kind)
 			s := serve(t, holed(), nc, kind)
 			(<-s.conn).Kick()
@@ -396,6 +409,7 @@ func TestForwardStopsDialling(t *testing.T) {
 
 // TestForwardLoop: a server does not forward to itself, by its address or by another one of this machine.
 func TestForwardLoop(t *testing.T) {
+	t.Parallel()
 	run := func(t *testing.T, l net.Listener, to transport.Address, network, address string) {
 		t.Helper()
 		ends := make(chan error, 100)

@@ -19,9 +19,11 @@ import (
 
 // TestForwardSlow: a side that takes nothing ends it, and the error says which.
 func TestForwardSlow(t *testing.T) {
+	t.Parallel()
 	eachHop(t, true, func(t *testing.T, peerKind, targetKind string) {
 		for _, who := range []string{"peer", "target"} {
 			t.Run(who, func(t *testing.T) {
+				t.Parallel()
 				peer, target, s := forward(t, &handler.Forward{Send: 400 * time.Millisecond}, peerKind, targetKind)
 				if who == "peer" {
 					flood(t, target)
@@ -37,6 +39,7 @@ func TestForwardSlow(t *testing.T) {
 
 // TestForwardSlowReader: slow is not stuck.
 func TestForwardSlowReader(t *testing.T) {
+	t.Parallel()
 	for _, who := range []string{"peer", "target"} {
 		t.Run(who, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -85,6 +88,7 @@ func inMemory(room int) (h *handler.Forward, target <-chan net.Conn) {
 
 // TestForwardIdle: it is idle when neither side says anything.
 func TestForwardIdle(t *testing.T) {
+	t.Parallel()
 	for _, who := range []string{"nobody", "peer", "target"} {
 		t.Run(who, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -135,6 +139,7 @@ func TestForwardIdle(t *testing.T) {
 
 // TestForwardStops: whatever it waits for, it stops when it is told to, and neither side takes that for a good end.
 func TestForwardStops(t *testing.T) {
+	t.Parallel()
 	waits := map[string]func(t *testing.T, peer, target net.Conn){
 		"silent": func(t *testing.T, peer, target net.Conn) {
 			say(t, peer, "x")
@@ -177,6 +182,7 @@ func TestForwardStops(t *testing.T) {
 
 // TestForwardContext: the end of ctx ends it as closed.
 func TestForwardContext(t *testing.T) {
+	t.Parallel()
 	h := &handler.Forward{}
 	accepted := listenFor(t, h, "tcp")
 	client, nc := ends(t, "tcp")
@@ -202,6 +208,7 @@ func TestForwardContext(t *testing.T) {
 
 // TestForwardThrottle: a server's Throttle holds, and what it refuses does not pass.
 func TestForwardThrottle(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h, targets := inMemory(duettest.DefaultBuffer)
 		peer, nc := duettest.Pipe()

@@ -3,6 +3,7 @@ package handler_test
 import (
 	"crypto/sha256"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +22,16 @@ import (
 	"duet.example/duet/duettest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain has more tests run at once than there are processors: most of them only wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		_ = flag.Set("test.parallel", "8")
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // soon is how long what has to be prompt may take on a busy machine.
 const soon = 10 * time.Second
@@ -134,12 +145,40 @@ func bulkSize() int64 {
 	if os.Getenv("DUET_LONG") == "1" {
 		return 1<<30 + 1
 	}
-	return 24<<20 + 1
+	return 8<<20 + 1
 }
 
 // random gives size bytes that differ with seed.
 func random(seed byte, size int64) io.Reader {
-	return io.LimitReader(rand.NewChaCha8([32]byte{seed}), size)
+	if blocks[seed].Load() == nil {
+		b := make([]byte, period)
+		_, _ = rand.NewChaCha8([32]byte{seed}).Read(b)
+		blocks[seed].Store(&b)
+	}
+	return &repeated{block: *blocks[seed].Load(), left: size}
+}
+
+// period is a prime: no buffer is a multiple of it.
+const period = 262_139
+
+// blocks are what was made already, by seed: making it is slow under the race detector.
+var blocks [256]atomic.Pointer[[]byte]
+
+// A repeated is a block of bytes, again and again.
+type repeated struct {
+	block []byte
+	at    int
+	left  int64
+}
+
+func (r *repeated) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(int64(len(p)), r.left)], r.block[r.at:])
+	r.at = (r.at + n) % len(r.block)
+	r.left -= int64(n)
+	return n, nil
 }
 
 // sum describes all that r gives.
@@ -155,9 +194,26 @@ func wantSum(t testing.TB, what string, r io.Reader, seed byte, size int64) {
 	if err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
-	if want, _ := sum(random(seed, size)); got != want {
+	if want := sumOf(seed, size); got != want {
 		t.Errorf("%s: %s, want %s", what, got, want)
 	}
+}
+
+// sums are what sumOf has computed.
+var sums sync.Map
+
+// sumOf describes size bytes of seed.
+func sumOf(seed byte, size int64) string {
+	type key struct {
+		seed byte
+		size int64
+	}
+	known, ok := sums.Load(key{seed, size})
+	if !ok {
+		s, _ := sum(random(seed, size))
+		known, _ = sums.LoadOrStore(key{seed, size}, s)
+	}
+	return known.(string)
 }
 
 func halfClose(t testing.TB, c any) {

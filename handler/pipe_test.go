@@ -139,6 +139,7 @@ func newOutput(t *testing.T, kind string) (w io.Writer, drain func(size int64)) 
 
 // TestPipeOurEndFirst: the end of In is FIN, and the answer to it is heard.
 func TestPipeOurEndFirst(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			peer, nc := ends(t, kind)
@@ -158,6 +159,7 @@ func TestPipeOurEndFirst(t *testing.T) {
 
 // TestPipePeersEndFirst: In goes on after the peer's FIN, and its end ends it.
 func TestPipePeersEndFirst(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			peer, nc := ends(t, kind)
@@ -180,6 +182,7 @@ func TestPipePeersEndFirst(t *testing.T) {
 
 // TestPipeHalfOpen: after the peer's FIN a silent In ends it.
 func TestPipeHalfOpen(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name     string
 		halfOpen time.Duration
@@ -193,6 +196,7 @@ func TestPipeHalfOpen(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				peer, nc := duettest.Pipe()
 				in, feed := duettest.Pipe()
@@ -219,7 +223,7 @@ func TestPipeHalfOpen(t *testing.T) {
 			in, feed := duettest.Pipe()
 			s := serve(t, &handler.Pipe{In: in, HalfOpen: -1, Idle: time.Minute}, nc, "memory")
 			halfClose(t, peer)
-			time.Sleep(24 * time.Hour)
+			time.Sleep(time.Hour)
 			say(t, feed, "still here")
 			must(t, feed.Close())
 			hearAll(t, peer, "still here")
@@ -228,6 +232,7 @@ func TestPipeHalfOpen(t *testing.T) {
 	})
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			peer, nc := ends(t, kind)
 			in, _ := filePipe(t)
 			s := serve(t, &handler.Pipe{In: in, HalfOpen: 50 * time.Millisecond}, nc, kind)
@@ -240,8 +245,10 @@ func TestPipeHalfOpen(t *testing.T) {
 
 // TestPipeHalfOpenIsNotSilence: an In whose bytes the peer does not take is not silent, and a cut is no good end.
 func TestPipeHalfOpenIsNotSilence(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			peer, nc := ends(t, kind)
 			in, feed := filePipe(t)
 			s := serve(t, &handler.Pipe{In: in, HalfOpen: time.Millisecond, Send: 400 * time.Millisecond}, nc, kind)
@@ -253,6 +260,7 @@ func TestPipeHalfOpenIsNotSilence(t *testing.T) {
 }
 
 func TestPipeReset(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"tcp", "memory", "traced"} {
 		t.Run(kind, func(t *testing.T) {
 			peer, nc := ends(t, kind)
@@ -279,8 +287,10 @@ func TestPipeReset(t *testing.T) {
 
 // TestPipePeerGone: the peer closes altogether while In has bytes, or before it has. What it said is still heard.
 func TestPipePeerGone(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		t.Run("unread "+kind, func(t *testing.T) {
+			t.Parallel()
 			peer, nc := ends(t, kind)
 			in, feed := filePipe(t)
 			var out bytes.Buffer
@@ -294,10 +304,11 @@ func TestPipePeerGone(t *testing.T) {
 			}
 		})
 		t.Run("late "+kind, func(t *testing.T) {
+			t.Parallel()
 			peer, nc := ends(t, kind)
 			in, feed := filePipe(t)
 			r, out := filePipe(t)
-			s := serve(t, &handler.Pipe{In: in, Out: out, HalfOpen: 300 * time.Millisecond}, nc, kind)
+			s := serve(t, &handler.Pipe{In: in, Out: out, HalfOpen: 2 * time.Second}, nc, kind)
 			say(t, peer, "enough")
 			must(t, peer.Close())
 			hear(t, r, "enough")
@@ -305,6 +316,7 @@ func TestPipePeerGone(t *testing.T) {
 			s.want(t, duet.EndReset, nil)
 		})
 		t.Run("late, and then the end of In "+kind, func(t *testing.T) {
+			t.Parallel()
 			peer, nc := ends(t, kind)
 			in, feed := filePipe(t)
 			s := serve(t, &handler.Pipe{In: in, HalfOpen: -1}, nc, kind)
@@ -322,6 +334,7 @@ func TestPipePeerGone(t *testing.T) {
 
 // TestPipeDeafPeer: a peer that takes nothing any more, and stays silent itself, is gone.
 func TestPipeDeafPeer(t *testing.T) {
+	t.Parallel()
 	peer, nc := ends(t, "unix")
 	in, feed := filePipe(t)
 	s := serve(t, &handler.Pipe{In: in}, nc, "unix")
@@ -340,8 +353,10 @@ func isDone(c <-chan struct{}) bool {
 }
 
 func TestPipeSlowPeer(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			_, nc := ends(t, kind)
 			in, feed := filePipe(t)
 			s := serve(t, &handler.Pipe{In: in, Send: 400 * time.Millisecond}, nc, kind)
@@ -391,12 +406,13 @@ func TestPipeSlowReader(t *testing.T) {
 
 // TestPipeSlowReaderTCP: what the system holds shrinks, although it takes no more for longer than Send.
 func TestPipeSlowReaderTCP(t *testing.T) {
+	t.Parallel()
 	peer, nc := ends(t, "tcp")
 	must(t, nc.(*net.TCPConn).SetWriteBuffer(512<<10))
 	must(t, peer.(*net.TCPConn).SetReadBuffer(32<<10))
-	const size = 1800 << 10
-	s := serve(t, &handler.Pipe{In: newInput(t, "pipe", size), Send: 300 * time.Millisecond}, nc, "tcp")
-	wantSum(t, "the peer heard", &sleepy{r: peer, piece: 16 << 10, pause: 40 * time.Millisecond}, 1, size)
+	const size = 1400 << 10
+	s := serve(t, &handler.Pipe{In: newInput(t, "pipe", size), Send: 1500 * time.Millisecond}, nc, "tcp")
+	wantSum(t, "the peer heard", &sleepy{r: peer, piece: 16 << 10, pause: 100 * time.Millisecond}, 1, size)
 	must(t, peer.Close())
 	s.want(t, duet.EndPeerClosed, io.EOF)
 }
@@ -418,6 +434,7 @@ func TestPipeFullOutput(t *testing.T) {
 
 // TestPipeStops: whatever it waits for, it stops when it is told to.
 func TestPipeStops(t *testing.T) {
+	t.Parallel()
 	waits := map[string]func(t *testing.T, kind string) *served{
 		"silent": func(t *testing.T, kind string) *served {
 			_, nc := ends(t, kind)
@@ -454,12 +471,14 @@ func TestPipeStops(t *testing.T) {
 	for name, wait := range waits {
 		for _, kind := range kinds {
 			t.Run("shutdown, "+name+", "+kind, func(t *testing.T) {
+				t.Parallel()
 				s := wait(t, kind)
 				<-s.conn
 				shutdown(t, s)
 				s.want(t, duet.EndShutdown, nil)
 			})
 			t.Run("close, "+name+", "+kind, func(t *testing.T) {
+				t.Parallel()
 				s := wait(t, kind)
 				<-s.conn
 				must(t, s.Close())
@@ -471,6 +490,7 @@ func TestPipeStops(t *testing.T) {
 
 // TestPipeContext: the end of ctx ends it as closed, and names ctx's end as the cause.
 func TestPipeContext(t *testing.T) {
+	t.Parallel()
 	in, feed := filePipe(t)
 	client, nc := ends(t, "tcp")
 	c := (&duet.Dialer{CloseTimeout: 100 * time.Millisecond}).Conn(nc)
@@ -504,6 +524,7 @@ var errFails = errors.New("fails")
 
 // TestPipeOutputFails: its reader has gone, or it cannot be written.
 func TestPipeOutputFails(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			peer, nc := ends(t, kind)
@@ -527,6 +548,7 @@ func TestPipeOutputFails(t *testing.T) {
 
 // TestPipeInputFails: the peer must not take what it has for the whole.
 func TestPipeInputFails(t *testing.T) {
+	t.Parallel()
 	peer, nc := ends(t, "tcp")
 	s := serve(t, &handler.Pipe{In: io.MultiReader(strings.NewReader("half"), failing{errFails})}, nc, "tcp")
 	s.want(t, duet.EndHandlerFailed, errFails)
@@ -542,6 +564,7 @@ func TestPipeInputFails(t *testing.T) {
 
 // TestPipeOneAfterAnother: the second conversation goes on where the first left the input; one at the same time is refused.
 func TestPipeOneAfterAnother(t *testing.T) {
+	t.Parallel()
 	in, feed := filePipe(t)
 	r, out := filePipe(t)
 	h := &handler.Pipe{In: in, Out: out, HalfOpen: 50 * time.Millisecond}

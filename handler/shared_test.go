@@ -150,6 +150,7 @@ func TestSharedMany(t *testing.T) {
 
 // TestSharedLines: a message is one line, whatever is in it.
 func TestSharedLines(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		framing    framing.Framing
 		said, want string
@@ -195,6 +196,7 @@ func TestSharedLines(t *testing.T) {
 
 // TestSharedNumbers: the program knows who speaks, and chooses who hears.
 func TestSharedNumbers(t *testing.T) {
+	t.Parallel()
 	var log lines
 	s := share(t, &handler.Shared{
 		Shell:   `while read -r n text; do echo "$n you said $text"; echo "* $n spoke"; echo "99 nobody"; echo "all"; done`,
@@ -232,6 +234,7 @@ func printing(n int, line string) string {
 
 // TestSharedSlowPeer: one that does not read ends, and the others lose nothing.
 func TestSharedSlowPeer(t *testing.T) {
+	t.Parallel()
 	const n = 20_000
 	line := strings.Repeat("0123456789", 100) + "\n"
 	// What ends the slow one is what waits for it, not the time.
@@ -248,6 +251,7 @@ func TestSharedSlowPeer(t *testing.T) {
 
 // TestSharedPace: a program that prints faster than its only peer reads waits for it.
 func TestSharedPace(t *testing.T) {
+	t.Parallel()
 	const n = 20_000
 	line := strings.Repeat("0123456789", 50) + "\n"
 	s := share(t, &handler.Shared{Shell: printing(n, line)}, func(s *duet.Server) { s.QueueSize = 256 << 10 })
@@ -261,6 +265,7 @@ func TestSharedPace(t *testing.T) {
 
 // TestSharedDeaf: where the program does not read, those who speak wait, and those who listen hear.
 func TestSharedDeaf(t *testing.T) {
+	t.Parallel()
 	s := share(t, &handler.Shared{Shell: "while sleep 0.05; do echo tick; done", Patience: 500 * time.Millisecond})
 	speaker, other, listener := s.join(t), s.join(t), s.join(t)
 	go io.Copy(speaker, endless("much ado about nothing\n"))
@@ -292,6 +297,7 @@ func endless(text string) io.Reader {
 
 // TestSharedEnds: when the program ends all conversations do, and it is started again, but not at once.
 func TestSharedEnds(t *testing.T) {
+	t.Parallel()
 	s := share(t, &handler.Shared{Shell: "while read x; do echo $x; test $x = end && exit 3; done"})
 	one, two := s.join(t), s.join(t)
 	say(t, one, "one\n")
@@ -325,6 +331,7 @@ func TestSharedEnds(t *testing.T) {
 }
 
 func TestSharedEndsWell(t *testing.T) {
+	t.Parallel()
 	s := share(t, &handler.Shared{Args: []string{"echo", "hello"}})
 	p := s.join(t)
 	hearAll(t, p, "hello\n")
@@ -333,6 +340,7 @@ func TestSharedEndsWell(t *testing.T) {
 }
 
 func TestSharedCannotStart(t *testing.T) {
+	t.Parallel()
 	for _, h := range []*handler.Shared{{Args: []string{"no-such-program-here"}}, {}} {
 		s := share(t, h)
 		p := get(net.Dial("tcp", s.addr.String()))(t)
@@ -345,6 +353,7 @@ func TestSharedCannotStart(t *testing.T) {
 
 // TestSharedHalfClose: the answer to the last line comes.
 func TestSharedHalfClose(t *testing.T) {
+	t.Parallel()
 	s := share(t, &handler.Shared{Shell: `while read -r x; do sleep 0.2; echo "$x!"; done`})
 	p := s.join(t)
 	say(t, p, "one\ntwo")
@@ -359,6 +368,7 @@ func TestSharedHalfClose(t *testing.T) {
 }
 
 func TestSharedFarewell(t *testing.T) {
+	t.Parallel()
 	s := share(t, &handler.Shared{Args: []string{"cat"}}, func(s *duet.Server) { s.Farewell = "bye" })
 	p := s.join(t)
 	say(t, p, "one\nbye\n")
@@ -372,8 +382,10 @@ func TestSharedFarewell(t *testing.T) {
 
 // TestSharedClose ends the whole group and all conversations.
 func TestSharedClose(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"stubborn", "leaver", "flood"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := &handler.Shared{Args: child(name)}
 			s := share(t, h)
 			p := s.join(t)
@@ -421,6 +433,7 @@ func TestSharedClose(t *testing.T) {
 }
 
 func TestSharedStderr(t *testing.T) {
+	t.Parallel()
 	const program = "read x; echo oops >&2; echo answer; read x"
 	var log lines
 	s := share(t, &handler.Shared{Shell: program, Log: func(l string) { log.add(nil, l) }})

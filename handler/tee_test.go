@@ -80,8 +80,9 @@ func (r *record) text() string {
 
 // TestForwardTee: what is recorded is what passed, in order, of several conversations at once.
 func TestForwardTee(t *testing.T) {
+	t.Parallel()
 	eachHop(t, true, func(t *testing.T, peerKind, targetKind string) {
-		const size = 1<<20 + 1
+		const size = 300<<10 + 1
 		rec := &record{room: -1}
 		h := &handler.Forward{Tee: handler.NewTee(rec)}
 		accepted := listenFor(t, h, targetKind)
@@ -168,6 +169,7 @@ func TestTeeFormat(t *testing.T) {
 
 // TestForwardTeeFails: what cannot be recorded does not pass.
 func TestForwardTeeFails(t *testing.T) {
+	t.Parallel()
 	for _, who := range []string{"peer", "target"} {
 		t.Run(who, func(t *testing.T) {
 			rec := &record{room: 60}
