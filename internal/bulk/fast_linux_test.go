@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,7 +163,8 @@ func TestChannelGoesOutFirst(t *testing.T) {
 	check(t, err)
 	w, err := openWrite(f)
 	check(t, err)
-	a.Write([]byte("first "))
+	first := strings.Repeat("first ", LittleMost/2) // much
+	a.Write([]byte(first))
 	m := &meter{}
 	if handled, err := fast(t.Context(), w, r, m); handled || err != nil {
 		t.Fatalf("fast = %v, %v, want to be told to go on", handled, err)
@@ -170,8 +172,8 @@ func TestChannelGoesOutFirst(t *testing.T) {
 	a.Write([]byte("second"))
 	a.CloseWrite()
 	check(t, portable(t.Context(), w, r, m))
-	if got, _ := os.ReadFile(name); string(got) != "first second" || m.total != int64(len(got)) {
-		t.Fatalf("file holds %q, counted %d", got, m.total)
+	if got, _ := os.ReadFile(name); string(got) != first+"second" || m.total != int64(len(got)) {
+		t.Fatalf("file holds %d bytes, counted %d", len(got), m.total)
 	}
 }
 

@@ -62,6 +62,9 @@ func (l *lowWater) add(n int) {
 	}
 }
 
+// flows reports whether bulk flows.
+func (l *lowWater) flows() bool { return l != nil && l.raised.Load() }
+
 func (l *lowWater) raise() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

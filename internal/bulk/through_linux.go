@@ -85,84 +85,148 @@ func giveBack(c *channel) {
 	spares.free = append(spares.free, c)
 }
 
-// through moves bytes from a socket to a socket or a file. The channel is empty
-// whenever src is asked, so EAGAIN there means that src has nothing; and it has
-// bytes whenever dst is asked, so EAGAIN there means that dst is full.
+// through moves bytes from a socket to a socket or a file: what comes a little at a time by reading and writing, what
+// comes in bulk through a channel. See Little for why.
 func through(ctx context.Context, w *side, src *descriptor, m *meter) (bool, error) {
-	dst := w.desc
-	// One who says nothing holds no pipe.
-	if err := src.wait(); err != nil {
-		return true, &SideError{"read", err}
-	}
-	beginThrough()
-	defer endThrough()
-	c, err := takeChannel()
-	if err != nil {
-		return false, nil
-	}
-	defer func() { giveBack(c) }()
-	low := newLowWater(src)
-	defer low.close()
-	defer dst.push()
-
-	var n int
-	var cerr error
-	corked := false
-	fill := func(fd uintptr) { n, cerr = uninterrupted(spliceOnce, int(fd), c.w) }
-	pour := func(fd uintptr) { n, cerr = uninterrupted(spliceOnce, c.r, int(fd)) }
+	t := newThrough(w, src, m)
+	defer t.end()
 	for {
 		if err := ended(ctx, src); err != nil {
 			return true, err
 		}
-		if err := src.control(fill); err != nil {
-			return true, &SideError{"read", err}
-		}
-		switch {
-		case cerr == unix.EAGAIN:
-			if corked {
-				corked = false
-				dst.push()
-			}
-			giveBack(c)
-			c = nil
+		if t.low.flows() {
 			if err := src.wait(); err != nil {
 				return true, &SideError{"read", err}
 			}
-			if c, err = takeChannel(); err != nil {
-				return false, nil
+		} else {
+			t.little.Wait()
+			if much, err := t.passOn(); err != nil {
+				return true, err
+			} else if !much {
+				if t.over {
+					return true, nil
+				}
+				continue
 			}
-			continue
-		case unsupported(cerr):
+		}
+		if handled, err := t.splice(ctx); !handled || err != nil || t.over {
+			return handled, err
+		}
+	}
+}
+
+// A throughput is one copy that goes through a channel at times.
+type throughput struct {
+	w      *side
+	src    *descriptor
+	m      *meter
+	low    *lowWater
+	little *Little
+	over   bool // src has ended
+	spares bool // it has begun to use channels
+	corked bool // the last bytes may stand in dst's queue, see push
+
+	c    *channel
+	n    int
+	err  error
+	fill func(fd uintptr) // from src into c
+	pour func(fd uintptr) // from c to dst
+}
+
+func newThrough(w *side, src *descriptor, m *meter) *throughput {
+	t := &throughput{w: w, src: src, m: m, low: newLowWater(src), little: newLittle(src.raw)}
+	t.fill = func(fd uintptr) { t.n, t.err = uninterrupted(spliceOnce, int(fd), t.c.w) }
+	t.pour = func(fd uintptr) { t.n, t.err = uninterrupted(spliceOnce, t.c.r, int(fd)) }
+	return t
+}
+
+// pause is for when nothing flows: it holds no channel, and nothing back.
+func (t *throughput) pause() {
+	giveBack(t.c)
+	t.c = nil
+	if t.corked {
+		t.corked = false
+		t.w.desc.push()
+	}
+}
+
+func (t *throughput) end() {
+	t.low.close()
+	if t.spares {
+		endThrough()
+	}
+}
+
+// passOn writes what was read; much: more of it may be there.
+func (t *throughput) passOn() (much bool, err error) {
+	defer t.little.Done()
+	b, err := t.little.Got()
+	switch {
+	case err != nil:
+		return false, &SideError{"read", t.src.closed(err)}
+	case len(b) == 0:
+		t.over = true
+		return false, nil
+	}
+	t.low.add(len(b))
+	return len(b) == LittleMost, deliver(t.w.writer, b, t.m)
+}
+
+// splice moves bytes through a channel until src has none for now. The channel is empty
+// whenever src is asked, so EAGAIN there means that src has nothing; and it has
+// bytes whenever dst is asked, so EAGAIN there means that dst is full.
+func (t *throughput) splice(ctx context.Context) (handled bool, err error) {
+	dst := t.w.desc
+	if !t.spares {
+		t.spares = true
+		beginThrough()
+	}
+	if t.c, err = takeChannel(); err != nil {
+		return false, nil
+	}
+	defer t.pause()
+	for {
+		if err := ended(ctx, t.src); err != nil {
+			return true, err
+		}
+		if err := t.src.control(t.fill); err != nil {
+			return true, &SideError{"read", err}
+		}
+		switch {
+		case t.err == unix.EAGAIN:
+			return true, nil
+		case unsupported(t.err):
 			return false, nil
-		case cerr != nil:
-			return true, &SideError{"read", os.NewSyscallError("splice", cerr)}
-		case n == 0:
+		case t.err != nil:
+			return true, &SideError{"read", os.NewSyscallError("splice", t.err)}
+		case t.n == 0:
+			t.over = true
 			return true, nil
 		}
-		c.held = n
-		low.add(n)
-		for c.held > 0 {
-			if err := dst.control(pour); err != nil {
+		t.c.held = t.n
+		t.low.add(t.n)
+		for t.c.held > 0 {
+			if err := dst.control(t.pour); err != nil {
 				return true, &SideError{"write", err}
 			}
 			switch {
-			case cerr == unix.EAGAIN:
+			case t.err == unix.EAGAIN:
 				if err := dst.wait(); err != nil {
 					return true, &SideError{"write", err}
 				}
-			case unsupported(cerr):
+			case unsupported(t.err):
 				// Not every filesystem takes a splice. What is in the
 				// channel goes out first.
-				err := c.empty(w.writer, m)
+				err := t.c.empty(t.w.writer, t.m)
 				return err != nil, err
-			case cerr == nil && n == 0:
+			case t.err == nil && t.n == 0:
 				return true, &SideError{"write", io.ErrShortWrite}
-			case cerr != nil:
-				return true, &SideError{"write", os.NewSyscallError("splice", cerr)}
+			case t.err != nil:
+				return true, &SideError{"write", os.NewSyscallError("splice", t.err)}
 			default:
-				c.held -= n
-				m.add(n)
-				corked = dst.tcp
+				t.c.held -= t.n
+				t.m.add(t.n)
+				t.corked = dst.tcp
 			}
 		}
 	}

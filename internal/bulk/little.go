@@ -1,0 +1,76 @@
+package bulk
+
+import "syscall"
+
+// LittleMost is how much a Little reads at once.
+const LittleMost = 16 << 10
+
+// A Little copies from a connection what comes a little at a time, by reading and writing: for a few bytes that is one system
+// call less than through a pipe and two copies that do not matter. While nothing comes it costs no more than its own few
+// bytes: it has no buffer, waits for no context, and what stands on the stack across the wait is small, so that 2 KiB may do. To
+// end a wait, set the connection's deadline.
+//
+// One goroutine uses it, while nobody else reads from the connection.
+type Little struct {
+	src   syscall.RawConn
+	ready func(fd uintptr) bool // take, made once
+	buf   *[bufferSize]byte     // only between Read and Done
+	n     int32
+	sent  int32
+	err   error
+	room  func(fd uintptr) bool // give, made by the first Return
+}
+
+// NewLittle gives a Little that reads src, or nil where src is no plain connection of the system.
+func NewLittle(src any) *Little {
+	raw := stream(src)
+	if raw == nil {
+		return nil
+	}
+	return newLittle(raw)
+}
+
+func newLittle(src syscall.RawConn) *Little {
+	l := &Little{src: src}
+	l.ready = l.take
+	return l
+}
+
+// Wait waits until something has come, or nothing will: Got tells.
+func (l *Little) Wait() {
+	l.n, l.err = 0, nil
+	if err := l.src.Read(l.ready); err != nil {
+		l.err = err
+	}
+}
+
+// Got gives what the last Wait has found, until Done; nothing at the end of src. Where it is LittleMost, much may be coming.
+func (l *Little) Got() ([]byte, error) {
+	if l.buf == nil {
+		return nil, l.err
+	}
+	return l.buf[:l.n], l.err
+}
+
+// Return writes what Got gives back to where it came from, as far as there is room now; it never waits.
+func (l *Little) Return() (n int, err error) {
+	if l.room == nil {
+		l.room = l.give
+	}
+	l.sent = 0
+	if err := l.src.Write(l.room); err != nil && l.err == nil {
+		l.err = err
+	}
+	if l.err != nil {
+		return int(l.sent), &SideError{"write", l.err}
+	}
+	return int(l.sent), nil
+}
+
+// Done gives the buffer back.
+func (l *Little) Done() {
+	if l.buf != nil {
+		buffers.Put(l.buf)
+		l.buf = nil
+	}
+}
