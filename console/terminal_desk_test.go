@@ -111,6 +111,7 @@ func (s *deskOnScreen) three() (a, b, c *caller) {
 
 // An operator's session as a person would see it, by lines.
 func TestDeskByLines(t *testing.T) {
+	t.Parallel()
 	s := startDesk(t, 80, 24, "")
 	a, b, c := s.three()
 	a.says("你好，在吗")
@@ -155,6 +156,7 @@ func TestDeskByLines(t *testing.T) {
 
 // The same on the full screen: unread counts, switching, scrolling, resizing, and back to the lines.
 func TestDeskOnFullScreen(t *testing.T) {
+	t.Parallel()
 	s := startDesk(t, 80, 24, "")
 	a, b, c := s.three()
 	a.says("你好，在吗")
@@ -246,6 +248,7 @@ func TestDeskOnFullScreen(t *testing.T) {
 
 // Back from the full screen on a terminal that has another size.
 func TestFullScreenResized(t *testing.T) {
+	t.Parallel()
 	s := startDesk(t, 80, 24, "")
 	_, b, _ := s.three()
 	b.says("%s", strings.Repeat("long words 长 ", 12))
@@ -265,6 +268,7 @@ func TestFullScreenResized(t *testing.T) {
 
 // However it ends, the full view leaves the terminal as it was.
 func TestFullScreenEnds(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, key, want string }{
 		{"interrupt", "C-c", "ended 2"},
 		{"end of input", "C-d", "ended 1"},
@@ -286,6 +290,7 @@ func TestFullScreenEnds(t *testing.T) {
 }
 
 func TestFullScreenEndsBySignal(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "pid")
 	shell := `before=$(stty -g); sh -c 'echo $$ > $PIDFILE; exec $EDITOR'; test "$before" = "$(stty -g)" && echo as before; cat`
 	s := startDesk(t, 60, 14, shell, "DUET_TEST_FULL=1", "PIDFILE="+file)
@@ -306,6 +311,7 @@ func TestFullScreenEndsBySignal(t *testing.T) {
 }
 
 func TestFullScreenSuspended(t *testing.T) {
+	t.Parallel()
 	s := startDesk(t, 80, 24, jobShell)
 	_, b, _ := s.three()
 	s.types("/full")

@@ -9,6 +9,7 @@ import (
 
 // An operator's session in a hall, as a person would see it: by lines, on the full screen, and back.
 func TestHallOnScreen(t *testing.T) {
+	t.Parallel()
 	s := startDesk(t, 80, 24, "", hallEnv+"=1")
 	s.WaitForCursor("lobby >>> ", 10)
 	a := s.call()

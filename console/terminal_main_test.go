@@ -3,6 +3,7 @@ package console_test
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,6 +37,13 @@ func TestMain(m *testing.M) {
 			os.Exit(runDesk(path))
 		}
 		os.Exit(runEditor(path))
+	}
+	// More tests than there are processors run at once: they wait for terminals.
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		_ = flag.Set("test.parallel", "6")
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -109,6 +109,7 @@ func next(t *testing.T, f console.Face) (console.Input, bool) {
 }
 
 func TestPty(t *testing.T) {
+	t.Parallel()
 	w := newWire(t)
 	before := w.state()
 	w.read()
@@ -163,6 +164,7 @@ func TestPty(t *testing.T) {
 
 // The terminal goes away: the face ends by itself.
 func TestTerminalLost(t *testing.T) {
+	t.Parallel()
 	w := newWire(t)
 	term, err := console.NewTerminal(console.TerminalOptions{In: w.tty, Out: w.tty})
 	if err != nil {
@@ -187,6 +189,7 @@ func TestTerminalLost(t *testing.T) {
 
 // A panic in what the editor calls ends the face and restores the terminal; nothing is written over the screen.
 func TestEditorPanics(t *testing.T) {
+	t.Parallel()
 	w := newWire(t)
 	before := w.state()
 	w.read()
@@ -217,6 +220,7 @@ func TestEditorPanics(t *testing.T) {
 
 // Nobody reads what the terminal shows: Print waits, gives up with its context, and Close comes to an end.
 func TestTerminalStuck(t *testing.T) {
+	t.Parallel()
 	w := newWire(t)
 	term, err := console.NewTerminal(console.TerminalOptions{In: w.tty, Out: w.tty})
 	if err != nil {
@@ -254,6 +258,7 @@ func TestTerminalStuck(t *testing.T) {
 }
 
 func TestNoTerminal(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

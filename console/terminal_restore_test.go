@@ -11,6 +11,7 @@ import (
 
 // On every way out the terminal is as it was: by Close, a signal, a panic elsewhere.
 func TestRestored(t *testing.T) {
+	t.Parallel()
 	// The shell compares stty -g before and after, and stays to tell.
 	const shell = `a=$(stty -g); trap '' TERM INT HUP; (trap - TERM INT HUP; exec $EDITOR); s=$?; b=$(stty -g)
 if [ "$a" = "$b" ]; then echo "restored after $s"; else echo "broken after $s: $a $b"; fi; exec cat`
@@ -27,6 +28,7 @@ if [ "$a" = "$b" ]; then echo "restored after $s"; else echo "broken after $s: $
 	}
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
 			s := start(t, 60, 16, shell)
 			s.SendLiteral("half a 行")
 			s.line("half a 行", 13)
@@ -67,6 +69,7 @@ func sigName(sig syscall.Signal) string {
 
 // Ctrl-Z gives the terminal to the shell; fg brings back the line, the cursor, and what was printed meanwhile.
 func TestSuspended(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Log("no bash: a shell with jobs is not tested")
 		return
@@ -103,6 +106,7 @@ func TestSuspended(t *testing.T) {
 
 // Where nobody could bring the program back, Ctrl-Z does nothing.
 func TestNotSuspended(t *testing.T) {
+	t.Parallel()
 	s := start(t, 60, 16, "")
 	s.order("print one")
 	s.SendLiteral("half a 行")

@@ -48,7 +48,8 @@ func start(t *testing.T, w, h int, shell string, env ...string) *onScreen {
 	if shell == "" {
 		shell = "exec $EDITOR"
 	}
-	env = append(env, editorEnv+"="+path, "EDITOR="+exe)
+	// Without a rest of a second that the race detector has at each end.
+	env = append(env, editorEnv+"="+path, "EDITOR="+exe, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	s := &onScreen{Terminal: tmuxtest.New(t, w, h, env, "sh", "-c", shell), t: t}
 	if shell == jobShell {
 		s.SendLiteral("PS1='$ '; before=$(stty -g); $EDITOR")
@@ -96,6 +97,7 @@ func (s *onScreen) onePrompt(sent int) {
 }
 
 func TestScript(t *testing.T) {
+	t.Parallel()
 	s := start(t, 80, 24, "")
 	s.line("", 4)
 
@@ -195,6 +197,7 @@ func TestScript(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "history")
 	s := start(t, 60, 16, "", "DUET_TEST_HISTORY="+file)
 	s.line("", 4)
@@ -358,6 +361,7 @@ func TestKeys(t *testing.T) {
 
 // What one sent stays visible, and nothing of the editor is left below it.
 func TestLeaving(t *testing.T) {
+	t.Parallel()
 	s := start(t, 60, 16, `echo before; $EDITOR; echo "after $?"; cat`)
 	s.line("", 4)
 	s.order("print last words||said")
@@ -373,6 +377,7 @@ func TestLeaving(t *testing.T) {
 
 // One types while a burst comes in.
 func TestTypedIntoBurst(t *testing.T) {
+	t.Parallel()
 	s := start(t, 80, 24, "")
 	s.line("", 4)
 	s.order("burst 3000")
@@ -397,6 +402,7 @@ func TestTypedIntoBurst(t *testing.T) {
 
 // Styles are kept on each row of a wrapped line, and do not run into the line being typed.
 func TestColor(t *testing.T) {
+	t.Parallel()
 	s := start(t, 30, 10, "", "DUET_TEST_COLOR=1")
 	s.line("", 4)
 	s.order("print \x1b[31m%s", strings.Repeat("red ", 10))
@@ -414,6 +420,7 @@ func TestColor(t *testing.T) {
 
 // While a wrapped line is typed the terminal is made narrower and wider.
 func TestResizeWrapped(t *testing.T) {
+	t.Parallel()
 	s := start(t, 80, 24, "")
 	s.line("", 4)
 	s.order("burst 40")
