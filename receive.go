@@ -91,7 +91,7 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 			return Message{}, err
 		case !ready || !c.arm(c.recv.until):
 			continue
-		case ctx.Done() == nil || c.srv != nil && ctx == c.srv.ctx:
+		case c.Interrupts(ctx):
 			// The server's own context needs no watch: the server interrupts its
 			// conversations itself, which saves 1.6 KB in each.
 			c.wire.read()

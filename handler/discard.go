@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -43,13 +44,14 @@ func discardMessages(ctx context.Context, c *duet.Conn) error {
 }
 
 func (d Discard) bytes(ctx context.Context, c *duet.Conn) error {
-	f, err := take(ctx, c, d.Idle, -1)
+	t, err := takeTrickle(ctx, c, Echo{Idle: d.Idle, Send: -1})
 	if err != nil {
 		return err
 	}
-	defer f.end()
-	if _, err := bulk.Copy(f.ctx, io.Discard, f.conn, f.received); err != nil {
-		return f.cause(f.peerError(err))
+	defer t.end()
+	if err := t.run(false); !errors.Is(err, errMuch) {
+		return t.concluded(err, false)
 	}
-	return io.EOF
+	_, err = bulk.Copy(t.ctx, io.Discard, t.conn, t.received)
+	return t.concluded(err, false)
 }

@@ -41,16 +41,31 @@ func (e Echo) ServeConn(ctx context.Context, c *duet.Conn) error {
 
 // bytes is a function of its own, so that what it keeps on the stack is not below a conversation that waits for a message.
 func (e Echo) bytes(ctx context.Context, c *duet.Conn) error {
-	f, err := take(ctx, c, e.Idle, e.Send)
+	t, err := takeTrickle(ctx, c, e)
 	if err != nil {
 		return err
 	}
-	defer f.end()
-	_, err = bulk.Copy(f.ctx, f.conn, f.conn, func(n int64) {
+	defer t.end()
+	if err := t.run(true); !errors.Is(err, errMuch) {
+		return t.concluded(err, true)
+	}
+	return echoMuch(t.flow)
+}
+
+func echoMuch(f *flow) error {
+	_, err := bulk.Copy(f.ctx, f.conn, f.conn, func(n int64) {
 		f.received(n)
 		f.sent(n)
 	})
-	if err == nil {
+	return f.concluded(err, true)
+}
+
+// concluded is how the conversation ends after a copy that ended with err; answering: what the peer was given back may be lost yet.
+func (f *flow) concluded(err error, answering bool) error {
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if err == nil && answering {
 		err = f.lost(true)
 	}
 	if err != nil {

@@ -21,7 +21,7 @@ type flow struct {
 	conn   net.Conn // what is copied from and to
 	meter  meter
 	ctx    context.Context
-	cancel context.CancelCauseFunc // its cause is how the conversation ends
+	cancel context.CancelCauseFunc // its cause is how the conversation ends; nil in a trickle
 
 	idle, send time.Duration // 0: never
 	every      time.Duration // how often it is looked at the least; 0: only while bytes move
@@ -44,6 +44,7 @@ type flow struct {
 	queue    int           // what the system held for the peer at the last look
 	seen     int64         // went at the last look
 	silence  silence
+	why      error // what finish was told in a trickle
 }
 
 // A silence ends the flow when nothing is sent, or with hearing nothing comes, for limit.
@@ -77,6 +78,17 @@ type meter interface {
 
 // take takes over the bytes of c. The caller calls end.
 func take(ctx context.Context, c *duet.Conn, idle, send time.Duration) (*flow, error) {
+	f, err := newFlow(ctx, c, idle, send)
+	if err != nil {
+		return nil, err
+	}
+	f.bulk()
+	f.begin()
+	return f, nil
+}
+
+// newFlow is take without a context of its own, and before the watching begins.
+func newFlow(ctx context.Context, c *duet.Conn, idle, send time.Duration) (*flow, error) {
 	raw, err := c.Raw()
 	if err != nil {
 		return nil, err
@@ -84,18 +96,49 @@ func take(ctx context.Context, c *duet.Conn, idle, send time.Duration) (*flow, e
 	if send == 0 {
 		send = duet.DefaultSendTimeout
 	}
-	f := &flow{c: c, raw: raw, idle: max(idle, 0), send: max(send, 0), began: time.Now()}
-	f.ctx, f.cancel = context.WithCancelCause(ctx)
+	f := &flow{c: c, raw: raw, ctx: ctx, idle: max(idle, 0), send: max(send, 0), began: time.Now()}
 	f.conn, f.meter = measure(raw, f)
+	return f, nil
+}
+
+// bulk makes the context in which bulk.Copy copies.
+func (f *flow) bulk() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ctx, f.cancel = context.WithCancelCause(f.ctx)
+}
+
+// begin begins the watching.
+func (f *flow) begin() {
 	if f.idle > 0 {
 		f.arm()
 	}
-	return f, nil
+}
+
+// finish ends the flow with a cause: copying ends. f.mu is held.
+func (f *flow) finish(why error) {
+	if f.cancel != nil {
+		f.cancel(why)
+		return
+	}
+	if f.why == nil {
+		f.why = why
+	}
+	_ = f.raw.SetDeadline(time.Unix(1, 0))
+}
+
+// told is what finish was told while there was no context; nil: nothing.
+func (f *flow) told() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.why
 }
 
 // end stops the watching. What was copied has ended.
 func (f *flow) end() {
-	f.cancel(nil)
+	if f.cancel != nil {
+		f.cancel(nil)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.over = true
@@ -203,7 +246,7 @@ func (f *flow) look() {
 		return
 	}
 	if why := f.c.Stopped(); why != duet.EndNone {
-		f.cancel(f.stopped())
+		f.finish(f.stopped())
 		return
 	}
 	now, s := f.now(), f.meter.state()
@@ -229,11 +272,11 @@ func (f *flow) look() {
 	went := f.went.Load()
 	switch {
 	case f.idle > 0 && now >= f.lastHeard()+f.idle:
-		f.cancel(failure(f.c, "receive", duet.EndIdle, duet.ErrIdle))
+		f.finish(failure(f.c, "receive", duet.EndIdle, duet.ErrIdle))
 	case f.send > 0 && now >= max(f.progress, time.Duration(went))+f.send:
-		f.cancel(f.failure("send", duet.EndSlowPeer, duet.ErrSlowPeer))
+		f.finish(f.failure("send", duet.EndSlowPeer, duet.ErrSlowPeer))
 	case f.silence.limit > 0 && !s.full && now >= f.silentSince()+f.silence.limit:
-		f.cancel(f.silence.end)
+		f.finish(f.silence.end)
 	case f.idle == 0 && f.every == 0 && f.silence.limit == 0 && !waits && went == f.seen:
 		// Nothing moves and nobody waits: what moves next arms it again.
 		f.armed.Store(false)
@@ -257,7 +300,10 @@ func (f *flow) silentFrom(s silence) {
 
 // cause is how the conversation ends: as the flow was told to, or else with err.
 func (f *flow) cause(err error) error {
-	why := context.Cause(f.ctx)
+	why := f.told()
+	if why == nil {
+		why = context.Cause(f.ctx)
+	}
 	switch {
 	case why == nil:
 		return err
