@@ -9,34 +9,57 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"strings"
 	"testing"
 	"time"
 )
 
-// relayed starts a relay, and n members of it, all of whom it knows.
-func relayed(t *testing.T, n int) (srv *program, port string, members []*socket) {
+// relayed starts a relay, and n members of it. Each is a member when the next comes: the first has heard it.
+func relayed(t *testing.T, n int) (port string, members []*socket) {
 	t.Helper()
-	srv, port, _ = roomServer(t, "--relay")
+	_, port, _ = roomServer(t, "--relay")
 	for range n {
-		members = append(members, joinRelay(t, srv, port))
+		s := dialTo(t, port)
+		_ = s.SetDeadline(time.Now().Add(3 * patience))
+		members = append(members, s)
+		switch len(members) {
+		case 1:
+			continue
+		case 2:
+			acquaint(t, members[0], s)
+			continue
+		}
+		s.sends("!")
+		for _, earlier := range members[:len(members)-1] {
+			earlier.gets("!")
+		}
 	}
-	return srv, port, members
+	return port, members
 }
 
-func joinRelay(t *testing.T, srv *program, port string) *socket {
+// acquaint has the first two speak until they hear each other, and then nothing is on its way: nobody tells a relay's members that they are in.
+func acquaint(t *testing.T, one, other *socket) {
 	t.Helper()
-	s := dialTo(t, port)
-	_ = s.SetDeadline(time.Now().Add(4 * patience))
-	_, from, _ := net.SplitHostPort(s.LocalAddr().String())
-	srv.says("The Server has received a connection from 127.0.0.1: " + from + "\n")
-	return s
+	for n := byte('a'); n <= 'z'; n++ {
+		other.sends(string(n))
+		_ = one.SetReadDeadline(time.Now().Add(time.Second))
+		for heard := byte(0); ; {
+			var err error
+			if heard, err = one.r.ReadByte(); err != nil {
+				break
+			}
+			if heard == n {
+				_ = one.SetReadDeadline(time.Now().Add(3 * patience))
+				return
+			}
+		}
+	}
+	t.Fatal("two members do not hear each other")
 }
 
 // What one writes, the others get, byte for byte and nothing else: words that mean something elsewhere, halves of characters, and bytes that are no text.
 func TestRelay_Chunks(t *testing.T) {
-	_, _, s := relayed(t, 3)
+	_, s := relayed(t, 3)
 	for i, chunk := range []string{
 		"no end", "bye", "bye\n", "Bye\r\n", "/quit\n", "/nick anna\n", "\n", "\x00", "\xff\xfe\x00", "\xe4\xbd", "\xa0", "\x1b[2J", "\r", "\r\n\r\n", "-- x has left\n",
 		strings.Repeat("x", 64<<10),
@@ -63,7 +86,7 @@ func TestRelay_Digest(t *testing.T) {
 		many = 50
 		size = 1 << 20
 	)
-	_, _, s := relayed(t, many)
+	_, s := relayed(t, many)
 	for turn := range 3 {
 		said := make([]byte, size)
 		for rng, i := rand.New(rand.NewPCG(4, uint64(turn))), 0; i < size; i += 8 {
@@ -109,7 +132,7 @@ func TestRelay_NeverTorn(t *testing.T) {
 		listeners = 12
 		each      = 300
 	)
-	_, _, s := relayed(t, speakers+listeners)
+	_, s := relayed(t, speakers+listeners)
 	errs := make(chan error, speakers+listeners)
 	// A speaker waits until its chunk has come to one who hears all before it says the next, so that each is one read.
 	heard := make([]chan struct{}, speakers)
@@ -193,31 +216,40 @@ func readChunk(s *socket) (who, n int, err error) {
 
 // Plain tools talk through a relay: each hears exactly what the others send.
 func TestRelay_Tools(t *testing.T) {
-	srv, port, _ := relayed(t, 0)
-	watcher := joinRelay(t, srv, port)
-	programs := map[string]*program{}
-	for name, start := range map[string]func() *program{
-		"python":  func() *program { return python(t, "hearer.py", port) },
-		"python2": func() *program { return python(t, "hearer.py", port) },
-		"nc":      func() *program { return run(t, "nc.openbsd", "-N", "127.0.0.1", port) },
-		"socat":   func() *program { return run(t, "socat", "-", "TCP:127.0.0.1:"+port) },
-	} {
-		programs[name] = start()
-		srv.says("The Server has received a connection from ")
+	port, s := relayed(t, 2)
+	watcher := s[0]
+	tools := []struct {
+		name  string
+		start func() *program
+	}{
+		{"python", func() *program { return python(t, "hearer.py", port) }},
+		{"another python", func() *program { return python(t, "hearer.py", port) }},
+		{"nc", func() *program { return run(t, "nc.openbsd", "-N", "127.0.0.1", port) }},
+		{"socat", func() *program { return run(t, "socat", "-", "TCP:127.0.0.1:"+port) }},
 	}
-	want := ""
-	for name, p := range programs {
-		text := "from " + name + " 你好\n"
-		p.types(strings.TrimSuffix(text, "\n"))
-		watcher.gets(text)
-		want += text
+	said := func(name string) string { return "from " + name + " 你好\n" }
+	var programs []*program
+	for _, tool := range tools {
+		p := tool.start()
+		programs = append(programs, p)
+		p.types("here") // when that is heard, it hears the others
+		watcher.gets("here\n")
+	}
+	for i, tool := range tools {
+		programs[i].types(strings.TrimSuffix(said(tool.name), "\n"))
+		watcher.gets(said(tool.name))
 	}
 	watcher.sends("to all\n")
-	for name, p := range programs {
-		p.says("to all\n")
-		own := "from " + name + " 你好\n"
-		if got := p.out.text(); got != strings.Replace(want, own, "", 1)+"to all\n" {
-			t.Errorf("%s got %q, want %q without %q", name, got, want, own)
+	for i, tool := range tools {
+		programs[i].says("to all\n")
+		want := strings.Repeat("here\n", len(tools)-1-i)
+		for _, other := range tools {
+			if other.name != tool.name {
+				want += said(other.name)
+			}
+		}
+		if got := programs[i].out.text(); got != want+"to all\n" {
+			t.Errorf("%s got %q, want %q", tool.name, got, want)
 		}
 	}
 }

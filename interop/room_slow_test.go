@@ -75,7 +75,6 @@ type slowRoom struct {
 	srv     *program
 	sender  *member
 	others  []*member
-	streams []*stream
 	stalled *stalled
 }
 
