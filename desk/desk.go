@@ -16,6 +16,7 @@ import (
 
 	"duet.example/duet"
 	"duet.example/duet/framing"
+	"duet.example/duet/internal/aside"
 )
 
 // ErrNobody says that there is no such conversation, or not any more.
@@ -39,7 +40,7 @@ type Desk struct {
 	byConn   map[*duet.Conn]*seat // where Next answers
 	left     []Entry              // the last that ended
 	highest  uint64               // number given so far
-	watchers map[*Watch]struct{}
+	watchers []*Watch             // never changed in place
 }
 
 // keepLeft is how many conversations that ended the roster remembers.
@@ -78,13 +79,13 @@ func (d *Desk) watchNext(ctx context.Context, s *seat) error {
 	return d.leave(ctx, s, err)
 }
 
-// arrive and leave are functions of their own because of what they keep on the stack: it would stand
-// below the whole conversation, whose stack grows with it.
-//
-//go:noinline
-func (d *Desk) arrive(ctx context.Context, c *duet.Conn) *seat {
-	s, watchers := d.seat(ctx, c)
-	d.tell(ctx, watchers, d.event(s, Arrived))
+// arrive seats c and tells of it.
+func (d *Desk) arrive(ctx context.Context, c *duet.Conn) (s *seat) {
+	aside.Do(func() {
+		var watchers []*Watch
+		s, watchers = d.seat(ctx, c)
+		d.tell(ctx, watchers, d.event(s, Arrived))
+	})
 	return s
 }
 
@@ -138,6 +139,10 @@ func (d *Desk) listen(ctx context.Context, s *seat) error {
 
 // said tells what the peer said.
 func (d *Desk) said(ctx context.Context, s *seat, m duet.Message) {
+	aside.Do(func() { d.tellSaid(ctx, s, m) })
+}
+
+func (d *Desk) tellSaid(ctx context.Context, s *seat, m duet.Message) {
 	d.mu.Lock()
 	e := s.event(Said)
 	e.Body, e.Farewell = m.Body, m.Farewell
@@ -155,7 +160,7 @@ func (d *Desk) said(ctx context.Context, s *seat, m duet.Message) {
 // what is said. It also tells of peers that were refused.
 func (d *Desk) Trace() *duet.Trace {
 	t := &duet.Trace{Refused: func(addr net.Addr, err error) {
-		e := Event{Kind: Refused, Time: time.Now(), Peer: "unknown", Err: err}
+		e := &Event{Kind: Refused, Time: time.Now(), Peer: "unknown", Err: err}
 		if addr != nil && addr.String() != "" {
 			e.Peer = addr.String()
 		}
@@ -181,7 +186,7 @@ func (d *Desk) Trace() *duet.Trace {
 
 // Notice tells those who watch something that operators should know. It waits for nobody.
 func (d *Desk) Notice(text string) {
-	d.tellNow(Event{Kind: Notice, Time: time.Now(), Note: text})
+	d.tellNow(&Event{Kind: Notice, Time: time.Now(), Note: text})
 }
 
 func (d *Desk) of(c *duet.Conn) *seat {
@@ -193,6 +198,10 @@ func (d *Desk) of(c *duet.Conn) *seat {
 // sent tells what was said to the peer, and by whom. It does not wait: the conversation's writer must not wait for a screen.
 // What a hall hands on was told before.
 func (d *Desk) sent(s *seat, body []byte) {
+	aside.Do(func() { d.tellSent(s, body) })
+}
+
+func (d *Desk) tellSent(s *seat, body []byte) {
 	d.mu.Lock()
 	e := s.event(Answered)
 	e.Body, e.Text = body, s.encoding.Decode(body)

@@ -68,7 +68,7 @@ func (d *Desk) Heard(c *duet.Conn, room string, text []byte) {
 // Spoke tells what an operator said to room. It waits for nobody, as Heard, and copies text.
 func (d *Desk) Spoke(operator, room string, text []byte) {
 	body := bytes.Clone(text)
-	d.tellNow(Event{Kind: Spoke, Time: time.Now(), Operator: operator, Room: room, Body: body, Text: body})
+	d.tellNow(&Event{Kind: Spoke, Time: time.Now(), Operator: operator, Room: room, Body: body, Text: body})
 }
 
 // NameConn tells how the member c is called from now on. It waits for nobody, as Heard: events of c that follow

@@ -142,7 +142,7 @@ func (o *Operator) Ban(_ context.Context, rule string) error {
 	if err != nil {
 		return err
 	}
-	d.tellNow(Event{Kind: Banned, Time: time.Now(), Operator: o.name, Note: rule})
+	d.tellNow(&Event{Kind: Banned, Time: time.Now(), Operator: o.name, Note: rule})
 	d.mu.Lock()
 	var in []*seat
 	for _, s := range d.seats {

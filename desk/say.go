@@ -182,17 +182,22 @@ func (o *Operator) tell(ctx context.Context, s *seat, body, text []byte, farewel
 
 // begin waits for the turn to speak. A ctx that has ended does not stop one who need not wait.
 func (s *seat) begin(ctx context.Context) error {
+	if s.speaking.Load() == nil {
+		made := make(chan struct{}, 1)
+		s.speaking.CompareAndSwap(nil, &made)
+	}
+	turn := *s.speaking.Load()
 	select {
-	case s.speaking <- struct{}{}:
+	case turn <- struct{}{}:
 		return nil
 	default:
 	}
 	select {
-	case s.speaking <- struct{}{}:
+	case turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (s *seat) end() { <-s.speaking }
+func (s *seat) end() { <-*s.speaking.Load() }

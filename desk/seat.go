@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"duet.example/duet"
@@ -18,8 +19,9 @@ type seat struct {
 	number uint64
 	peer   string
 	since  time.Time
-	// speaking holds one token while an operator's words are sent and told, so that both happen in one order.
-	speaking chan struct{}
+	// speaking holds one token while an operator's words are sent and told, so that both happen in one order. The first
+	// operator who speaks makes it.
+	speaking atomic.Pointer[chan struct{}]
 	saidBye  bool // an operator has said the farewell; under speaking
 
 	// Under Desk.mu:
@@ -42,13 +44,14 @@ type spoken struct {
 	farewell bool
 }
 
-// event begins an event of this conversation. Desk.mu is held.
-func (s *seat) event(k Kind) Event {
-	return Event{Kind: k, Time: time.Now(), Number: s.number, Peer: s.peer, Name: s.name}
+// event begins an event of this conversation. It is handed on by reference: a copy in each function that it comes through
+// would make the stack of the conversation grow, for as long as that waits. Desk.mu is held.
+func (s *seat) event(k Kind) *Event {
+	return &Event{Kind: k, Time: time.Now(), Number: s.number, Peer: s.peer, Name: s.name}
 }
 
 // event is seat.event for those who do not hold d.mu.
-func (d *Desk) event(s *seat, k Kind) Event {
+func (d *Desk) event(s *seat, k Kind) *Event {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return s.event(k)
@@ -87,7 +90,7 @@ func (d *Desk) seat(ctx context.Context, c *duet.Conn) (*seat, []*Watch) {
 	d.highest = max(d.highest, n)
 	s := &seat{
 		ctx: ctx, conn: c, number: n, peer: peerText(c), since: time.Now(),
-		encoding: d.Encoding, speaking: make(chan struct{}, 1),
+		encoding: d.Encoding,
 	}
 	d.seats[n] = s
 	if d.Next != nil {
@@ -96,7 +99,7 @@ func (d *Desk) seat(ctx context.Context, c *duet.Conn) (*seat, []*Watch) {
 		}
 		d.byConn[c] = s
 	}
-	return s, d.watchersNow()
+	return s, d.watchers
 }
 
 // unseat takes s out, into the list of those who have left, and gives those who have been told that it was there.
@@ -109,7 +112,7 @@ func (d *Desk) unseat(s *seat, left Entry) []*Watch {
 		d.left = slices.Delete(d.left, 0, 1)
 	}
 	d.left = append(d.left, left)
-	return d.watchersNow()
+	return d.watchers
 }
 
 func peerText(c *duet.Conn) string {

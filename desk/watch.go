@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -35,7 +34,7 @@ type Watch struct {
 	once sync.Once
 
 	mu      sync.Mutex
-	queue   []Event
+	queue   []*Event
 	bytes   int
 	told    uint64
 	slow    bool      // ended because its queue was full
@@ -45,7 +44,7 @@ type Watch struct {
 
 // A waiter is an event that waits for room.
 type waiter struct {
-	e      Event
+	e      *Event
 	queued chan struct{} // closed when it has got it
 }
 
@@ -73,10 +72,7 @@ func (d *Desk) Watch() *Watch {
 		e.Time = d.seats[n].since
 		w.append(e)
 	}
-	if d.watchers == nil {
-		d.watchers = make(map[*Watch]struct{})
-	}
-	d.watchers[w] = struct{}{}
+	d.watchers = append(slices.Clip(d.watchers), w)
 	return w
 }
 
@@ -113,7 +109,8 @@ func (w *Watch) Told() uint64 {
 func (w *Watch) Stop() {
 	w.once.Do(func() {
 		w.desk.mu.Lock()
-		delete(w.desk.watchers, w)
+		all := slices.Clone(w.desk.watchers)
+		w.desk.watchers = slices.DeleteFunc(all, func(o *Watch) bool { return o == w })
 		w.desk.mu.Unlock()
 		close(w.gone)
 		w.mu.Lock()
@@ -129,7 +126,7 @@ func (w *Watch) take() (Event, bool) {
 		return Event{}, false
 	}
 	e := w.queue[0]
-	w.queue[0] = Event{}
+	w.queue[0] = nil
 	if w.queue = w.queue[1:]; len(w.queue) == 0 {
 		w.queue = nil
 	}
@@ -143,7 +140,7 @@ func (w *Watch) take() (Event, bool) {
 	if len(w.queue) == 0 {
 		w.tellMissed(time.Now()) // something else may not happen for long
 	}
-	return e, true
+	return *e, true
 }
 
 // await waits until x is queued, the watch stops, or ctx ends.
@@ -159,7 +156,7 @@ func (w *Watch) await(ctx context.Context, x *waiter) {
 }
 
 // offer queues e if there is room, or lines it up.
-func (w *Watch) offer(e Event) *waiter {
+func (w *Watch) offer(e *Event) *waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	select {
@@ -189,7 +186,7 @@ func (w *Watch) room(times int) bool {
 }
 
 // append queues e. w.mu is held, or w is not known to others yet.
-func (w *Watch) append(e Event) {
+func (w *Watch) append(e *Event) {
 	w.tellMissed(e.Time)
 	w.queue = append(w.queue, e)
 	w.bytes += e.size()
@@ -205,7 +202,7 @@ func (w *Watch) tellMissed(at time.Time) {
 	if w.missed == 0 {
 		return
 	}
-	w.queue = append(w.queue, Event{Kind: Missed, Time: at, Note: strconv.Itoa(w.missed)})
+	w.queue = append(w.queue, &Event{Kind: Missed, Time: at, Note: strconv.Itoa(w.missed)})
 	w.told++
 	w.missed = 0
 }
@@ -213,15 +210,12 @@ func (w *Watch) tellMissed(at time.Time) {
 func (d *Desk) watching() []*Watch {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.watchersNow()
+	return d.watchers
 }
-
-// watchersNow are those who watch. d.mu is held.
-func (d *Desk) watchersNow() []*Watch { return slices.Collect(maps.Keys(d.watchers)) }
 
 // tell gives e to all of watchers, and waits where a queue is full: until there is
 // room, the watch stops, or ctx ends. Those that have room do not wait for the others. At a Hall it waits for nobody.
-func (d *Desk) tell(ctx context.Context, watchers []*Watch, e Event) {
+func (d *Desk) tell(ctx context.Context, watchers []*Watch, e *Event) {
 	if d.hall() != nil {
 		offerNow(watchers, e)
 		return
@@ -239,10 +233,10 @@ func (d *Desk) tell(ctx context.Context, watchers []*Watch, e Event) {
 }
 
 // tellNow gives e to all who watch and waits for nobody: where there is no room, it is left out, and counted.
-func (d *Desk) tellNow(e Event) { offerNow(d.watching(), e) }
+func (d *Desk) tellNow(e *Event) { offerNow(d.watching(), e) }
 
 // offerNow is tellNow for those who watch. There is more room for a conversation's end.
-func offerNow(watchers []*Watch, e Event) {
+func offerNow(watchers []*Watch, e *Event) {
 	for _, w := range watchers {
 		w.mu.Lock()
 		if len(w.waiting) == 0 && (w.room(2) || (w.far || e.Kind == Left) && w.room(farEvents)) {

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"duet.example/duet"
+	"duet.example/duet/internal/aside"
 	"duet.example/duet/internal/bulk"
 )
 
@@ -20,18 +21,15 @@ type trickle struct {
 // errMuch: what comes is more than a little.
 var errMuch = errors.New("much is coming")
 
-// takeTrickle is take, in a goroutine of its own, whose stack may grow: that of the conversation would stay so while it waits.
+// takeTrickle is take, aside from the conversation's stack.
 func takeTrickle(ctx context.Context, c *duet.Conn, e Echo) (t trickle, err error) {
-	taken := make(chan struct{})
-	go func() {
-		defer close(taken)
+	aside.Do(func() {
 		if c.Interrupts(ctx) {
 			t, err = newTrickle(ctx, c, e)
 		} else {
 			t.flow, err = take(ctx, c, e.Idle, e.Send)
 		}
-	}()
-	<-taken
+	})
 	return t, err
 }
 
