@@ -43,7 +43,7 @@ type wire struct {
 type writing struct {
 	*wire
 	ready    func(fd uintptr) bool // writeReady of this writing
-	once     func(fd uintptr) bool // writeOnce of it
+	once     func(fd uintptr)      // writeOnce of it
 	out      []byte
 	n        int
 	err      error
@@ -130,11 +130,12 @@ func (w *wire) write(ctx context.Context, b []byte, patience time.Duration) (n i
 	return n, err
 }
 
-// tryWrite hands as much of b to the system as it takes without waiting. There must be a descriptor.
+// tryWrite hands as much of b to the system as it takes without waiting. There must be a descriptor. Nobody else may write
+// meanwhile: RawConn.Write would see to that, and make ready for a wait, which costs a tenth of a line to a thousand.
 func (w *wire) tryWrite(b []byte) (n int, err error) {
 	o := writings.Get().(*writing)
 	o.wire, o.out = w, b
-	if err = w.rc.Write(o.once); err == nil {
+	if err = w.rc.Control(o.once); err == nil {
 		err = o.err
 	}
 	n = o.n

@@ -77,7 +77,7 @@ func (w *writing) writeReady(fd uintptr) bool {
 }
 
 // writeOnce writes what the socket takes now, and never waits.
-func (w *writing) writeOnce(fd uintptr) bool {
+func (w *writing) writeOnce(fd uintptr) {
 	for {
 		n, err := syscall.Write(int(fd), w.out)
 		switch {
@@ -89,6 +89,6 @@ func (w *writing) writeOnce(fd uintptr) bool {
 		default:
 			w.n = n
 		}
-		return true
+		return
 	}
 }
