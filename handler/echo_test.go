@@ -240,16 +240,19 @@ func TestDiscard(t *testing.T) {
 // TestShutdown: handlers that have the bytes leave at once, whatever they wait for.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
-	handlers := map[string]duet.Handler{
-		"echo": handler.Echo{}, "discard": handler.Discard{}, "pipe": &handler.Pipe{},
-		"framed echo": handler.Echo{Framed: true}, "framed discard": handler.Discard{Framed: true},
+	handlers := map[string]func() duet.Handler{
+		"echo":           func() duet.Handler { return handler.Echo{} },
+		"discard":        func() duet.Handler { return handler.Discard{} },
+		"pipe":           func() duet.Handler { return &handler.Pipe{} },
+		"framed echo":    func() duet.Handler { return handler.Echo{Framed: true} },
+		"framed discard": func() duet.Handler { return handler.Discard{Framed: true} },
 	}
-	for name, h := range handlers {
+	for name, newHandler := range handlers {
 		for _, kind := range kinds {
 			t.Run(name+" over "+kind, func(t *testing.T) {
 				t.Parallel()
 				peer, nc := ends(t, kind)
-				s := serve(t, h, nc, kind)
+				s := serve(t, newHandler(), nc, kind)
 				say(t, peer, "x\n")
 				c := <-s.conn
 				until(t, "a byte is counted", func() bool { return c.Stats().BytesIn > 0 })

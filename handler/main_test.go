@@ -270,7 +270,8 @@ func until(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// flood writes until w takes nothing for a while, and goes on until w fails.
+// flood writes until w takes nothing for a while, and goes on until w fails. The while is counted in times that this
+// process was run, since it may stand still altogether.
 func flood(t testing.TB, w io.Writer) {
 	t.Helper()
 	progress, done := make(chan struct{}), make(chan struct{})
@@ -292,11 +293,12 @@ func flood(t testing.TB, w io.Writer) {
 		}
 		<-done
 	})
-	for {
+	for quiet := 0; quiet < 20; {
 		select {
 		case <-progress:
-		case <-time.After(100 * time.Millisecond):
-			return
+			quiet = 0
+		case <-time.After(5 * time.Millisecond):
+			quiet++
 		}
 	}
 }

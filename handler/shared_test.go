@@ -307,15 +307,16 @@ func TestSharedEnds(t *testing.T) {
 		line = get(two.ReadString('\n'))(t)
 	}
 	hear(t, one, "two\n")
+	began := time.Now()
 	say(t, two, "end\n")
 	for _, p := range []talker{one, two} {
 		hearAll(t, p, "end\n")
 		p.Close()
 		wantExit(t, s.want(t, duet.EndHandlerFailed, nil), 3, "", "program ended with status 3")
 	}
+	// On a busy machine it may be time for the next start before somebody comes; it is later each time.
 	var err error
-	began := time.Now()
-	until(t, "it is started again", func() bool {
+	until(t, "it is started again, and somebody came too early", func() bool {
 		p := talker{Conn: get(net.Dial("tcp", s.addr.String()))(t)}
 		defer p.Close()
 		say(t, p, "end\n")
@@ -323,7 +324,7 @@ func TestSharedEnds(t *testing.T) {
 		if e := <-s.ends; e.reason == duet.EndRefused {
 			err = e.err
 		}
-		return string(heard) == "end\n"
+		return string(heard) == "end\n" && err != nil
 	})
 	if !errors.Is(err, handler.ErrRestarting) || !strings.Contains(fmt.Sprint(err), "program ended with status 3") || time.Since(began) < 100*time.Millisecond {
 		t.Errorf("the first that came after it was told %v, for %v", err, time.Since(began))
