@@ -251,7 +251,7 @@ func TestPipeHalfOpenIsNotSilence(t *testing.T) {
 			t.Parallel()
 			peer, nc := ends(t, kind)
 			in, feed := filePipe(t)
-			s := serve(t, &handler.Pipe{In: in, HalfOpen: time.Millisecond, Send: 400 * time.Millisecond}, nc, kind)
+			s := serve(t, &handler.Pipe{In: in, HalfOpen: 300 * time.Millisecond, Send: 2 * time.Second}, nc, kind)
 			flood(t, feed)
 			halfClose(t, peer)
 			s.want(t, duet.EndSlowPeer, duet.ErrSlowPeer)
