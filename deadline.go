@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"duet.example/duet/internal/aside"
 )
 
 // readDeadline is the one owner of the connection's read deadline: a wait has the
@@ -41,11 +43,13 @@ func (c *Conn) arm(t moment) bool {
 	d := &c.recv.dl
 	change, woken := c.beginArm(t)
 	if change {
-		_ = c.wire.nc.SetReadDeadline(c.deadline(d.set)) // from a small frame: it goes deep
+		aside.Do(c.setDeadline) // it goes deep
 	}
 	d.mu.Unlock()
 	return !woken
 }
+
+func (c *Conn) setDeadline() { _ = c.wire.nc.SetReadDeadline(c.deadline(c.recv.dl.set)) }
 
 // beginArm locks the deadline for arm, and says whether it has to be changed, to its set, or somebody interrupts. A lazy
 // one leaves an earlier deadline as it is: to wake once too often costs less than to move it for each message.
@@ -95,6 +99,14 @@ func (c *Conn) nextDeadline() (t moment, what dueKind) {
 		}
 	}
 	return t, what
+}
+
+// dueAside is due on a stack of its own: it reads, and the conversation may wait for long after it.
+//
+//go:noinline
+func (c *Conn) dueAside(what dueKind) (err error) {
+	aside.Do(func() { err = c.due(what) })
+	return err
 }
 
 // due does what the time has come for.

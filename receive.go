@@ -200,7 +200,7 @@ func (c *Conn) prepare(ctx context.Context) (ready bool, err error) {
 	}
 	until, what := c.nextDeadline()
 	if until != 0 && c.now() >= until {
-		return false, c.due(what)
+		return false, c.dueAside(what)
 	}
 	c.recv.until, c.recv.lazy = until, what == dueIdle
 	return true, nil
