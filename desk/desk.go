@@ -56,7 +56,7 @@ var _ duet.Handler = (*Desk)(nil)
 func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
 	s := d.arrive(ctx, c)
 	if d.Next != nil {
-		return d.watchNext(ctx, s)
+		return d.watchNext(s)
 	}
 	return d.leave(ctx, s, d.listen(ctx, s))
 }
@@ -67,19 +67,22 @@ var errNoReturn = errors.New("the handler did not return")
 // watchNext has Next answer. Its conversation leaves the desk also where it panics.
 //
 //go:noinline
-func (d *Desk) watchNext(ctx context.Context, s *seat) error {
-	returned := false
-	defer func() {
-		if !returned {
-			_ = d.leave(ctx, s, errNoReturn)
-		}
-	}()
-	err := d.Next.ServeConn(ctx, s.conn)
-	returned = true
-	return d.leave(ctx, s, err)
+func (d *Desk) watchNext(s *seat) error {
+	defer d.leaveAnyway(s)
+	err := d.Next.ServeConn(s.ctx, s.conn)
+	s.returned = true
+	return d.leave(s.ctx, s, err)
+}
+
+func (d *Desk) leaveAnyway(s *seat) {
+	if !s.returned {
+		_ = d.leave(s.ctx, s, errNoReturn)
+	}
 }
 
 // arrive seats c and tells of it.
+//
+//go:noinline
 func (d *Desk) arrive(ctx context.Context, c *duet.Conn) (s *seat) {
 	aside.Do(func() {
 		var watchers []*Watch

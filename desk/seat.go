@@ -23,6 +23,7 @@ type seat struct {
 	// operator who speaks makes it.
 	speaking atomic.Pointer[chan struct{}]
 	saidBye  bool // an operator has said the farewell; under speaking
+	returned bool // the handler has, and its goroutine owns this
 
 	// Under Desk.mu:
 	encoding *Encoding
