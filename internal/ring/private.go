@@ -76,8 +76,16 @@ func (rd *Reader) hear() (bodies [][]byte) {
 	}
 	if x.told = x.told[n:]; len(x.told) == 0 {
 		x.told = nil
+		rd.spare()
 	}
 	return bodies
+}
+
+// spare lets go of extra, if there is nothing in it: most readers were told something once, when they joined. shard.mu is held.
+func (rd *Reader) spare() {
+	if x := rd.extra; x != nil && len(x.told) == 0 && len(x.legs) == 0 && x.err == nil && !rd.left {
+		rd.extra = nil
+	}
 }
 
 // encode gives bodies for the wire, without those that cannot be.

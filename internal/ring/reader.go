@@ -164,9 +164,7 @@ func (rd *Reader) rest() {
 		rd.row = newRow(rd.row.enc, rd.pos) // lets go of the bytes
 		return
 	}
-	if x := rd.extra; x != nil && len(x.told) == 0 && len(x.legs) == 0 && x.err == nil {
-		rd.extra = nil
-	}
+	rd.spare()
 }
 
 // fail ends it. shard.mu is held.
