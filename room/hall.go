@@ -142,7 +142,8 @@ func (h *Hall) Rename(c *duet.Conn, name string) error {
 	return m.rename(ctx, name)
 }
 
-// Reframed says that the framing of conversation c has been changed, by somebody else than the hall: what is said next goes out in it.
+// Reframed says that the framing of conversation c has been changed, by somebody else than the hall: what is said next goes out in it. Where nobody
+// says so, the hall sees it at the member's next message.
 func (h *Hall) Reframed(c *duet.Conn) {
 	if h.Relay {
 		return

@@ -93,6 +93,22 @@ func TestPanicWhileJoining(t *testing.T) {
 	a.expect("-- you are guest-1 in lobby; nobody else is here; /help shows the commands")
 }
 
+// So does one in what a message brings about; the others hear of it.
+func TestPanicWhileSpeaking(t *testing.T) {
+	h := &room.Hall{Watch: room.Watch{Said: func(*duet.Conn, string, []byte) { breakDown() }}}
+	a, b := join(t, h), join(t, h)
+	a.expect("-- guest-2 has joined")
+	b.say("hello")
+	a.expect("guest-2: hello")
+	a.expect("-- guest-2 has left: handler-failed")
+	var pe *duet.PanicError
+	if err := <-b.served; !errors.As(err, &pe) || pe.Value != "broken" || !strings.Contains(string(pe.Stack), "breakDown") {
+		t.Fatalf("%v, want a panic and where it was", err)
+	}
+}
+
+func breakDown() { panic("broken") }
+
 type broken struct{ framing.Framing }
 
 func (b broken) New(limit int) framing.Codec { return brokenCodec{b.Framing.New(limit)} }

@@ -37,22 +37,21 @@ var errQuit = errors.New("left")
 
 // ServeConn makes c a member, of the first room, until its end.
 func (h *Hall) ServeConn(ctx context.Context, c *duet.Conn) error {
-	m := h.enterApart(ctx, c)
-	if h.Relay {
-		return m.stay(ctx, relayed)
+	m := &member{hall: h, conn: c}
+	if err := m.enter(ctx); err != nil {
+		return m.leave(ctx, err)
 	}
-	return m.stay(ctx, heard)
+	return m.stay(ctx)
 }
 
-// stay receives until the end. What it does with a message, and what it keeps on the stack for that, is in functions
-// of their own: 2 KiB have to do while nobody speaks.
-func (m *member) stay(ctx context.Context, take func(context.Context, *member, []byte) error) error {
+// stay receives until the end.
+func (m *member) stay(ctx context.Context) error {
 	returned := false
 	defer m.leaveUnless(ctx, &returned)
 	for {
 		msg, err := m.conn.Receive(ctx)
 		if err == nil && !msg.Farewell {
-			err = take(ctx, m, msg.Body)
+			err = m.take(ctx, msg.Body)
 		}
 		if err != nil {
 			returned = true
@@ -61,9 +60,8 @@ func (m *member) stay(ctx context.Context, take func(context.Context, *member, [
 	}
 }
 
-// errNoReturn: something in the hall panicked. The server has the stack.
-var errNoReturn = errors.New("the hall failed")
-
+// leaveUnless lets no name be taken where Receive has panicked. The server has the stack.
+//
 //go:noinline
 func (m *member) leaveUnless(ctx context.Context, returned *bool) {
 	if !*returned {
@@ -71,29 +69,24 @@ func (m *member) leaveUnless(ctx context.Context, returned *bool) {
 	}
 }
 
-// enterApart lets c in, in a goroutine that ends with that: a stack that has grown shrinks no more while a quarter of it is in use, and
-// most members only listen.
+//go:noinline
+func (m *member) enter(ctx context.Context) error {
+	return apart(func() error {
+		m.hall.enter(ctx, m)
+		return nil
+	})
+}
+
+// take takes a message, and what else has arrived.
 //
 //go:noinline
-func (h *Hall) enterApart(ctx context.Context, c *duet.Conn) *member {
-	m := &member{hall: h, conn: c}
-	in := make(chan any)
-	go func() {
-		var panicked any = errNoReturn
-		defer func() {
-			if panicked != nil {
-				panicked = recover()
-				_ = m.leave(ctx, errNoReturn)
-			}
-			in <- panicked
-		}()
-		h.enter(ctx, m)
-		panicked = nil
-	}()
-	if panicked := <-in; panicked != nil {
-		panic(panicked)
-	}
-	return m
+func (m *member) take(ctx context.Context, body []byte) error {
+	return apart(func() error {
+		if m.hall.Relay {
+			return relayed(ctx, m, body)
+		}
+		return heard(ctx, m, body)
+	})
 }
 
 // enter lets m in.
@@ -196,11 +189,14 @@ func ending(c *duet.Conn, err error) duet.EndReason {
 	if reason != duet.EndNone {
 		return reason
 	}
-	var de *duet.Error
+	var (
+		de       *duet.Error
+		panicked *duet.PanicError
+	)
 	switch {
 	case errors.Is(err, io.EOF), errors.As(err, &de) && de.Reason != duet.EndNone:
 		return duet.ReasonOf(err)
-	case errors.Is(err, errNoReturn):
+	case errors.Is(err, errNoReturn), errors.As(err, &panicked):
 		return duet.EndHandlerFailed
 	}
 	return duet.EndClosed
@@ -213,9 +209,7 @@ func addr(c *duet.Conn) string {
 	return ""
 }
 
-// heard takes a message, and what else has arrived.
-//
-//go:noinline
+// heard tells the others what a message says, and what else has arrived.
 func heard(ctx context.Context, m *member, body []byte) error {
 	m.out.retune(m.conn)
 	var b talk
@@ -278,7 +272,7 @@ func (m *member) answered(ctx context.Context, b *batch) error {
 
 // pump is what the ring calls when there is something for m. What another room still has for it goes first.
 func (m *member) pump() (busy bool) {
-	if !m.out.retune(m.conn) {
+	if !m.out.joined() {
 		return false
 	}
 	for {

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -17,9 +16,8 @@ var _ duet.Source = (*outlet)(nil)
 type outlet struct {
 	mu      sync.Mutex
 	readers []*ring.Reader // the last is of the room it is in
-	probed  []byte         // how the conversation sends an x
-	spare   []byte
-	joining bool // it is about to have another reader, of which Next knows nothing yet
+	probed  string         // how the conversation sends an x
+	joining bool           // it is about to have another reader, of which Next knows nothing yet
 }
 
 // Next gives what is to be sent next.
@@ -75,11 +73,11 @@ func (o *outlet) tell(bodies [][]byte) error {
 	return rd.Tell(bodies...)
 }
 
-// joined reports whether Next has somewhere to look.
+// joined reports whether Next has somewhere to look, and all of where it should.
 func (o *outlet) joined() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.readers) > 0
+	return len(o.readers) > 0 && !o.joining
 }
 
 // between reports whether a room that it was in still has something for it.
@@ -98,26 +96,22 @@ func (o *outlet) join(c *duet.Conn) ring.Encoding {
 	return encodingOf(c, o.probed)
 }
 
-// retune looks whether c sends in another way than it did: because somebody has set its framing, or it has learned what its peer
-// uses. False while it is about to join a room.
-func (o *outlet) retune(c *duet.Conn) (joined bool) {
+// retune looks whether c sends in another way than it did: because somebody has set its framing, or it has learned what its peer uses.
+// While it is about to join a room, that looks.
+func (o *outlet) retune(c *duet.Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.joining || len(o.readers) == 0 {
-		return false
-	}
-	if o.changed(c) {
+	if !o.joining && len(o.readers) > 0 && o.changed(c) {
 		o.readers[len(o.readers)-1].SetEncoding(encodingOf(c, o.probed))
 	}
-	return true
 }
 
 // changed looks how c sends. o.mu is held.
 func (o *outlet) changed(c *duet.Conn) bool {
-	now, err := c.AppendWire(o.spare[:0], []byte("x"))
-	if err != nil || bytes.Equal(now, o.probed) {
+	now, err := c.AppendWire(nil, []byte("x"))
+	if err != nil || string(now) == o.probed {
 		return false
 	}
-	o.probed, o.spare = now, o.probed
+	o.probed = string(now)
 	return true
 }

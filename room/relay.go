@@ -51,8 +51,6 @@ func (m *member) relay() (busy bool) {
 }
 
 // relayed passes a chunk on, and what else has arrived.
-//
-//go:noinline
 func relayed(ctx context.Context, m *member, chunk []byte) error {
 	all := [][]byte{chunk}
 	size := len(chunk)

@@ -3,6 +3,7 @@ package room
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 
 	"duet.example/duet"
 	"duet.example/duet/framing"
@@ -14,13 +15,13 @@ const lengthKey = "length"
 
 // encodingOf tells in which row c reads, from how it would send probed, an `x`. Who adds nothing gets LF, for in
 // a room lines must be told apart.
-func encodingOf(c *duet.Conn, probed []byte) ring.Encoding {
-	switch end, ok := bytes.CutPrefix(probed, []byte("x")); {
+func encodingOf(c *duet.Conn, probed string) ring.Encoding {
+	switch end, ok := strings.CutPrefix(probed, "x"); {
 	case ok && len(end) == 0:
 		return ended("\n")
 	case ok:
-		return ended(string(end))
-	case bytes.Equal(probed, []byte("\x00\x00\x00\x01x")):
+		return ended(end)
+	case probed == "\x00\x00\x00\x01x":
 		return ring.Encoding{Key: lengthKey, Append: appendLength}
 	}
 	f, _ := c.Framing()
