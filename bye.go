@@ -87,7 +87,7 @@ func (c *Conn) finishSending(last []byte) error {
 	for o.writing && o.err == nil {
 		o.wait()
 	}
-	if o.err != nil {
+	if o.err != nil && (o.finAt == 0 || !errors.Is(o.err, ErrClosed)) { // closed after all had left is no failure
 		return c.error("send", o.err)
 	}
 	return nil
