@@ -269,6 +269,9 @@ func (f *flow) look() {
 		f.progress = now
 	}
 	f.queue = s.queue
+	if s.full && !f.silence.hearing {
+		f.silence.since = now // there may be something to send that cannot be
+	}
 	went := f.went.Load()
 	switch {
 	case f.idle > 0 && now >= f.lastHeard()+f.idle:
