@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -202,10 +203,17 @@ func (m *model) drain(p *pupil) error {
 	}
 }
 
+// several has rings made with more than one walk at a time, also where there are few processors.
+func several(t *testing.T) {
+	before := runtime.GOMAXPROCS(8)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+}
+
 // TestModel plays at random, and holds each reader's stream against a list of
 // everything: every entry after it joined, once, in order, its own left out,
 // gaps exact.
 func TestModel(t *testing.T) {
+	several(t)
 	synctest.Test(t, func(t *testing.T) { // waits for those that take nothing cost no time
 		rapid.Check(struct{ rapid.TB }{t}, func(t *rapid.T) { // which hides Deadline: there is none in a bubble
 			m := &model{limit: rapid.SampledFrom([]int{1 << 10, 8 << 10, 64 << 10}).Draw(t, "limit")}

@@ -14,6 +14,9 @@
 // how much it has missed, or ends. Only where the machine itself, or most of
 // the readers, cannot keep up does Append wait.
 //
+// At most half of the processors walk at the same time, so that a ring does not keep those who speak, and other conversations, from
+// the rest: with a walk on each of two, a line to 1,000 cost a sixth more and came later.
+//
 // Locks, in this order: Ring.mu (the sequence, rows, who is here), shard.mu
 // (its readers), pace.mu (who is far behind). Encodings run under Ring.mu; pumps
 // and gaps under none.
@@ -100,7 +103,7 @@ func New(o Options) *Ring {
 		limit:   o.Limit,
 		gap:     o.Gap,
 		start:   time.Now(),
-		shards:  make([]shard, runtime.GOMAXPROCS(0)),
+		shards:  make([]shard, max(1, runtime.GOMAXPROCS(0)/2)),
 		authors: map[uint64]*author{},
 	}
 	r.pace.bucket = uint64(max(1, o.Limit/(2*farBuckets)))

@@ -82,6 +82,7 @@ func (m *moody) say(what string) { m.fault.CompareAndSwap(nil, &what) }
 // TestNoWakeUpIsLost: whatever the pumps answer, everything arrives, also what
 // is appended last, and one pump runs at a time.
 func TestNoWakeUpIsLost(t *testing.T) {
+	several(t)
 	const rounds, authors, each = 40, 4, 25
 	for _, readers := range []int{1, 3, 60} {
 		t.Run(fmt.Sprint(readers), func(t *testing.T) {
