@@ -13,7 +13,7 @@ func (r roomBlast) name() string { return "room-blast-" + strconv.Itoa(r.members
 func (r roomBlast) About() About {
 	return About{
 		Name: r.name(),
-		What: "one says lines of 32 bytes to " + grouped(float64(r.members), 0) + " members, for 1 s and until all have all of them, at most 128 KiB ahead of the last; the bytes of all members are counted, and those of one are compared",
+		What: "one says lines of 32 bytes to " + grouped(float64(r.members), 0) + " members, for 1 s and until all have all of them, at most 128 KiB ahead of the last (a second before that, which is not counted, opens this window step by step, as a connection's); the bytes of all members are counted, and those of one are compared",
 		Columns: []Column{{
 			Name: r.name(), What: "lines times members", Unit: "million deliveries per s", Digits: 2,
 			Target: map[int]string{1000: "at least 50, with names and framing", 10000: "at least 30"}[r.members],
