@@ -282,13 +282,6 @@ func mark(t *testing.T, c *net.TCPConn) (v int) {
 	return v
 }
 
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func pipePair(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	var p [2]int
@@ -296,19 +289,6 @@ func pipePair(t *testing.T) (r, w *os.File) {
 	r, w = os.NewFile(uintptr(p[0]), "r"), os.NewFile(uintptr(p[1]), "w")
 	t.Cleanup(func() { r.Close(); w.Close() })
 	return r, w
-}
-
-func tcpPair(t *testing.T) (a, b *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	check(t, err)
-	d, err := l.Accept()
-	check(t, err)
-	t.Cleanup(func() { c.Close(); d.Close() })
-	return c.(*net.TCPConn), d.(*net.TCPConn)
 }
 
 // TestNothingStaysCorked sends what takes 16 buffers of a pipe exactly, which

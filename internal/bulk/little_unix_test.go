@@ -98,3 +98,23 @@ func TestLittle_Wrapped(t *testing.T) {
 		t.Error("a wrapped connection was taken")
 	}
 }
+
+func tcpPair(t *testing.T) (a, b *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	check(t, err)
+	d, err := l.Accept()
+	check(t, err)
+	t.Cleanup(func() { c.Close(); d.Close() })
+	return c.(*net.TCPConn), d.(*net.TCPConn)
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
