@@ -114,12 +114,12 @@ func (h *Hall) enter(ctx context.Context, m *member) {
 		welcome += "; /help shows the commands"
 	}
 
-	m.join(r, welcome, topic)
-	h.announce(ctx, r, m.id, name+" has joined")
+	m.join(ctx, r, name, welcome, topic)
 }
 
-// join has m hear what is said in r from now on, after a welcome and the room's history.
-func (m *member) join(r *room, welcome, topic string) {
+// join has m, called so, hear what is said in r from now on, after a welcome and the room's history. When it is welcome the
+// others have been told.
+func (m *member) join(ctx context.Context, r *room, called, welcome, topic string) {
 	h := m.hall
 	if h.Relay {
 		rd := r.ring.Join(m.id, plain, m.relay)
@@ -140,6 +140,7 @@ func (m *member) join(r *room, welcome, topic string) {
 		r.past.tell(&b, rd)
 	}
 	_ = rd.Tell(b.bodies()...)
+	h.announce(ctx, r, m.id, called+" has joined")
 	m.out.add(rd)
 	_ = rd.Tell() // has it pumped, which could do nothing before
 }

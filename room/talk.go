@@ -227,8 +227,7 @@ func (m *member) move(ctx context.Context, name string) error {
 
 	h.announce(ctx, from, m.id, called+" has gone to "+to.name)
 	m.out.leave()
-	m.join(to, welcome, topic)
-	h.announce(ctx, to, m.id, called+" has joined")
+	m.join(ctx, to, called, welcome, topic)
 	h.notice("%s has gone from %s to %s", called, from.name, to.name)
 	return nil
 }
