@@ -183,7 +183,7 @@ func tinyFlood(ctx context.Context, address string, rng *rand.Rand) error {
 // readsNothing asks for as much as it can, takes next to nothing of it, and waits to be ended. Of a server that
 // gives nothing back there is nothing to leave unread.
 func readsNothing(ctx context.Context, address string, _ *rand.Rand) error {
-	const most = 16 << 20 // more than the system holds on both sides
+	const most = 64 << 20 // more than the system holds on both sides, by far
 	p, err := dial(ctx, address)
 	if err != nil {
 		return err
@@ -193,7 +193,7 @@ func readsNothing(ctx context.Context, address string, _ *rand.Rand) error {
 	line := []byte(strings.Repeat("more ", 400) + "\n")
 	for sent := 0; sent < most; sent += len(line) {
 		if sent == 100*len(line) {
-			if n, err := p.hear(100 * time.Millisecond); n < len(line)/2 {
+			if n, err := p.hear(300 * time.Millisecond); n < len(line)/2 {
 				return err
 			}
 		}
