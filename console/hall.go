@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"duet.example/duet/desk"
+	"duet.example/duet/internal/nickname"
 	"duet.example/duet/internal/screen"
 )
 
@@ -215,12 +216,9 @@ func (s *Session) recount() {
 	s.refresh()
 }
 
-// guestName is what a hall calls conversation n as long as it has no other name.
-func guestName(n uint64) string { return fmt.Sprintf("guest-%d", n) }
-
 // givenName is the name of conversation n in a hall, unless that says no more than the number.
 func givenName(n uint64, name string) string {
-	if name == guestName(n) {
+	if name == nickname.GuestName(n) {
 		return ""
 	}
 	return name

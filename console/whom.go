@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"duet.example/duet/internal/nickname"
 	"duet.example/duet/internal/screen"
 )
 
@@ -31,7 +32,7 @@ type peer struct {
 func (s *Session) rename(p *peer, n uint64, name string) {
 	p.name, p.called = name, name
 	if s.hall.there {
-		p.name, p.called = cmp.Or(name, guestName(n)), givenName(n, name)
+		p.name, p.called = cmp.Or(name, nickname.GuestName(n)), givenName(n, name)
 	}
 	if p.shown = safe(p.called); p.called == "" {
 		p.shown = AddressWords(p.addr)

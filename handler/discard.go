@@ -44,7 +44,7 @@ func discardMessages(ctx context.Context, c *duet.Conn) error {
 }
 
 func (d Discard) bytes(ctx context.Context, c *duet.Conn) error {
-	t, err := takeTrickle(ctx, c, Echo{Idle: d.Idle, Send: -1})
+	t, err := takeTrickle(ctx, c, d.Idle, -1)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (e Echo) ServeConn(ctx context.Context, c *duet.Conn) error {
 
 // bytes is a function of its own, so that what it keeps on the stack is not below a conversation that waits for a message.
 func (e Echo) bytes(ctx context.Context, c *duet.Conn) error {
-	t, err := takeTrickle(ctx, c, e)
+	t, err := takeTrickle(ctx, c, e.Idle, e.Send)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"duet.example/duet"
 	"duet.example/duet/internal/aside"
@@ -22,19 +23,19 @@ type trickle struct {
 var errMuch = errors.New("much is coming")
 
 // takeTrickle is take, aside from the conversation's stack.
-func takeTrickle(ctx context.Context, c *duet.Conn, e Echo) (t trickle, err error) {
+func takeTrickle(ctx context.Context, c *duet.Conn, idle, send time.Duration) (t trickle, err error) {
 	aside.Do(func() {
 		if c.Interrupts(ctx) {
-			t, err = newTrickle(ctx, c, e)
+			t, err = newTrickle(ctx, c, idle, send)
 		} else {
-			t.flow, err = take(ctx, c, e.Idle, e.Send)
+			t.flow, err = take(ctx, c, idle, send)
 		}
 	})
 	return t, err
 }
 
-func newTrickle(ctx context.Context, c *duet.Conn, e Echo) (t trickle, err error) {
-	if t.flow, err = newFlow(ctx, c, e.Idle, e.Send); err != nil {
+func newTrickle(ctx context.Context, c *duet.Conn, idle, send time.Duration) (t trickle, err error) {
+	if t.flow, err = newFlow(ctx, c, idle, send); err != nil {
 		return t, err
 	}
 	if t.little = bulk.NewLittle(t.conn); t.little == nil {

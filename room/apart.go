@@ -5,26 +5,24 @@ import (
 	"runtime/debug"
 
 	"duet.example/duet"
+	"duet.example/duet/internal/aside"
 )
 
 // errNoReturn: something in the hall ended its goroutine.
 var errNoReturn = errors.New("the hall failed")
 
-// apart runs f in a goroutine that ends with it, and waits for that. What f needs of the stack is so given back: a stack that has grown
-// to 4 KiB shrinks no more while one waits in Receive, and most members are idle most of the time. A panic comes back as a [*duet.PanicError].
+// apart calls f on a stack of its own, since most members are idle most of the time. A panic comes back as a [*duet.PanicError].
 //
 //go:noinline
 func apart(f func() error) error {
-	done := make(chan error)
-	go func() {
-		err := errNoReturn
+	err := errNoReturn
+	aside.Do(func() {
 		defer func() {
 			if p := recover(); p != nil {
-				err = &duet.PanicError{Value: p, Stack: debug.Stack()}
+				err = &duet.PanicError{Value: p, Stack: debug.Stack()} // here, where the stack still shows it
 			}
-			done <- err
 		}()
 		err = f()
-	}()
-	return <-done
+	})
+	return err
 }

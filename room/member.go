@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strconv"
 	"time"
 
 	"duet.example/duet"
@@ -286,7 +285,7 @@ func (m *member) pump() (busy bool) {
 // guest takes the name of one who has not chosen any: guest-N, of conversation N, or of the next that is free where several servers have
 // one hall. h.mu is held.
 func (h *Hall) guest(n uint64) string {
-	for h.members[nickname.Skeleton(nickname.Guest+strconv.FormatUint(n, 10))] != nil {
+	for h.members[nickname.Skeleton(nickname.GuestName(n))] != nil {
 		n++
 	}
 	return h.names.TakeGuest(n)

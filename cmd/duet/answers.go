@@ -100,14 +100,7 @@ func (l *listen) resolveAnswers(where bool) error {
 	case l.runTime < 0:
 		return usagef("a timeout is not below zero")
 	}
-	switch l.stderrTo {
-	case "log":
-		l.childStderr = handler.StderrLog
-	case "peer":
-		l.childStderr = handler.StderrPeer
-	case "drop":
-		l.childStderr = handler.StderrDrop
-	default:
+	if l.childStderr.UnmarshalText([]byte(l.stderrTo)) != nil {
 		return usagef("--stderr is log, peer or drop")
 	}
 	for _, way := range []struct{ flag, line string }{{"exec", l.exec}, {"exec-shared", l.execShared}} {

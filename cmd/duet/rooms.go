@@ -21,12 +21,9 @@ type rooming struct {
 	slowPolicy room.Policy
 }
 
-// firstRoom is the room that everybody enters first, where no other is named.
-const firstRoom = "lobby"
-
 func (r *rooming) registerRoom(f *pflag.FlagSet) {
 	f.StringVar(&r.room, "room", "", "clients hear each other, in a room called `NAME` (lobby if not given)")
-	f.Lookup("room").NoOptDefVal = firstRoom
+	f.Lookup("room").NoOptDefVal = room.DefaultName
 	f.BoolVar(&r.relay, "relay", false, "a room of bare bytes: each client gets exactly what the others send")
 	f.BoolVar(&r.noCommands, "no-commands", false, "in rooms: a line that begins with a slash is text")
 	f.IntVar(&r.history, "history", 0, "in rooms: show the last `N` messages to one who joins")
@@ -65,12 +62,7 @@ func (l *listen) resolveRoom() error {
 		return usagef("--relay cannot tell what was skipped: it excludes --slow skip")
 	}
 	switch l.slow {
-	case "":
-		if l.relay {
-			l.slowPolicy = room.End
-		}
-	case "skip":
-		l.slowPolicy = room.Skip
+	case "", "skip": // a relay ends it by itself
 	case "end":
 		l.slowPolicy = room.End
 	default:

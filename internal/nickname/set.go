@@ -28,6 +28,9 @@ func (e *TakenError) Error() string {
 // Guest is what the names of those begin with who have not chosen one.
 const Guest = "guest-"
 
+// GuestName is what guest n is called.
+func GuestName(n uint64) string { return Guest + strconv.FormatUint(n, 10) }
+
 // A Set holds the names in use, such that no two of them look alike. The zero Set is empty and reserves nothing but
 // what begins with [Guest]. Any number of goroutines may use it.
 type Set struct {
@@ -53,7 +56,7 @@ func (s *Set) Take(name string) error { return s.Change("", name) }
 
 // TakeGuest takes and returns the name of one who has not chosen any: guest-N. No two guests have one number.
 func (s *Set) TakeGuest(n uint64) string {
-	name := Guest + strconv.FormatUint(n, 10)
+	name := GuestName(n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hold(name, keys(name))
