@@ -27,6 +27,7 @@ import (
 //	peer NAME accept              take a connection
 //	peer NAME dial ADDR           connect; $NAME_ADDR is this side's address, $NAME_PORT its port
 //	peer NAME enter 'ADDR TEXT'   dial until TEXT is what comes first: a place is free a moment after one has left
+//	peer NAME meets OTHER         speak until OTHER hears it, and has heard all: in a relay nobody is told who is in
 //	peer NAME tls ADDR            connect and begin a TLS handshake
 //	peer NAME send TEXT           with the escapes of Go
 //	peer NAME gets TEXT           read until TEXT was read, which must be what comes next
@@ -99,6 +100,8 @@ func (p *peer) do(ts *testscript.TestScript, verb, arg string) error {
 		return err
 	}
 	switch verb {
+	case "meets":
+		return p.meets(worldOf(ts).peers[arg])
 	case "send":
 		_, err := p.conn.Write(unescape(ts, arg))
 		return err
@@ -213,6 +216,33 @@ func (p *peer) enter(addr string, hello []byte) error {
 			return err
 		}
 	}
+}
+
+// meets sends one letter after another until other hears the newest, and then nothing is on its way to it.
+func (p *peer) meets(other *peer) error {
+	if other == nil || other.conn == nil {
+		return errors.New("the other is not connected")
+	}
+	letter := []byte{0}
+	for n := byte('a'); n <= 'z'; n++ {
+		if _, err := p.conn.Write([]byte{n}); err != nil {
+			return err
+		}
+		if err := other.conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+			return err
+		}
+		for {
+			if _, err := io.ReadFull(other.conn, letter); errors.Is(err, os.ErrDeadlineExceeded) {
+				break
+			} else if err != nil {
+				return err
+			}
+			if letter[0] == n {
+				return nil
+			}
+		}
+	}
+	return errors.New("the other hears nothing")
 }
 
 // tls sends a real ClientHello and wants no answer that TLS knows.
