@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// chunk is the most one system call is asked to move, and the size pipes are
+// chunk is the most one splice(2) is asked to move, and the size pipes are
 // given: the largest an ordinary user may have (pipe(7), pipe-max-size).
 const chunk = 1 << 20
 
@@ -47,7 +47,8 @@ func spliceOnce(src, dst int) (int, error) {
 	return int(n), err
 }
 
-func sendfileOnce(src, dst int) (int, error) { return unix.Sendfile(dst, src, nil, chunk) }
+// sendfileOnce asks for much: at the end of each call the kernel sends what it has, and wakes the peer.
+func sendfileOnce(src, dst int) (int, error) { return unix.Sendfile(dst, src, nil, 16*chunk) }
 
 func uninterrupted(call func(src, dst int) (int, error), src, dst int) (int, error) {
 	for {
@@ -77,7 +78,6 @@ type mover struct {
 	n        int
 	err      error // of the call
 	srcReady bool  // known after EAGAIN
-	dstReady bool
 	dstErr   error // dst was closed
 	grown    bool
 	corked   bool // the last bytes may stand in dst's queue, see push
@@ -101,7 +101,7 @@ func newMover(dst, src *descriptor, call func(src, dst int) (int, error)) *mover
 func (v *mover) move(src, dst int) {
 	v.n, v.err = uninterrupted(v.call, src, dst)
 	if v.err == unix.EAGAIN {
-		v.srcReady, v.dstReady = ready(src, unix.POLLIN), ready(dst, unix.POLLOUT)
+		v.srcReady = v.src.kind == file || ready(src, unix.POLLIN)
 		if !v.srcReady && v.corked {
 			v.corked = false
 			push(dst)
@@ -146,8 +146,9 @@ func (d *descriptor) push() {
 func direct(ctx context.Context, dst, src *descriptor, m *meter, call func(src, dst int) (int, error)) (bool, error) {
 	v := newMover(dst, src, call)
 	defer dst.push()
-	low := newLowWater(src)
-	defer low.close()
+	low, full := newLowWater(src, false), newDoze(dst, unix.POLLOUT)
+	defer low.lower()
+	moved := 0 // since dst was full
 	for again := 0; ; {
 		if err := ended(ctx, src); err != nil {
 			return true, err
@@ -162,22 +163,26 @@ func direct(ctx context.Context, dst, src *descriptor, m *meter, call func(src, 
 			return true, nil
 		case v.err == nil:
 			again = 0
+			moved += v.n
 			m.add(v.n)
 			low.add(v.n)
-		case v.err == unix.EAGAIN && !v.srcReady:
-			if err := src.wait(); err != nil {
+			// To ask again at once would take what has come meanwhile, a little at a time.
+			if _, err := low.more(); err != nil {
 				return true, &SideError{"read", err}
 			}
-		case v.err == unix.EAGAIN && !v.dstReady:
-			if err := dst.wait(); err != nil {
-				return true, &SideError{"write", err}
+		case v.err == unix.EAGAIN && !v.srcReady:
+			if err := low.wait(); err != nil {
+				return true, &SideError{"read", err}
 			}
 		case v.err == unix.EAGAIN:
-			// Both became ready since. Should the two calls disagree for
-			// longer, the portable path asks each side alone.
+			// Should the calls disagree about dst for longer, the portable path asks each side alone.
 			if again++; again > 8 {
 				return false, nil
 			}
+			if err := full.room(moved); err != nil {
+				return true, &SideError{"write", err}
+			}
+			moved = 0
 		case unsupported(v.err):
 			return false, nil
 		default:

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -206,71 +207,165 @@ func TestBlindDescriptor(t *testing.T) {
 	}
 }
 
-// TestLowWater: the mark is up while bulk flows, and comes down by itself, so
+// TestLowWater: the mark is up while bulk flows, and comes down while the reader waits, so
 // that the tail of a burst is reported while the connection stays open.
 func TestLowWater(t *testing.T) {
-	a, b := tcpPair(t)
-	r, err := openRead(b)
-	check(t, err)
-	l := newLowWater(r.desc)
-	defer l.close()
-	if got := mark(t, b); got > 1 {
-		t.Fatalf("at first the mark is %d", got)
-	}
-	up := 0
-	for round := range 25 {
-		l.add(lowWaterBulk)
-		if mark(t, b) == lowWaterMark {
-			up++ // unless the machine was busy for a whole period
-		}
-		a.Write([]byte("tail"))
-		check(t, b.SetReadDeadline(time.Now().Add(time.Second)))
-		if err := r.desc.wait(); err != nil {
-			t.Fatalf("round %d: the tail is not reported: %v", round, err)
-		}
-		if n, err := b.Read(make([]byte, 10)); n != 4 || err != nil {
-			t.Fatalf("round %d: Read = %d, %v", round, n, err)
-		}
+	for _, paced := range []bool{false, true} {
+		a, b := tcpPair(t)
+		r, err := openRead(b)
+		check(t, err)
+		l := newLowWater(r.desc, paced)
 		if got := mark(t, b); got > 1 {
-			t.Fatalf("round %d: afterwards the mark is %d", round, got)
+			t.Fatalf("paced %v: at first the mark is %d", paced, got)
 		}
-	}
-	if up == 0 {
-		t.Fatal("in bulk the mark was never up")
-	}
-	l.add(lowWaterBulk)
-	l.close()
-	if got := mark(t, b); got > 1 {
-		t.Fatalf("once closed the mark is %d", got)
+		for round := range 25 {
+			burst(t, l)
+			if got := mark(t, b); got < lowWaterMark {
+				t.Fatalf("paced %v, round %d: in bulk the mark is %d", paced, round, got)
+			}
+			a.Write([]byte("tail"))
+			check(t, b.SetReadDeadline(time.Now().Add(time.Second)))
+			for l.flows() { // a paced reader finds nothing, or little
+				if _, err := l.more(); err != nil {
+					t.Fatal(err)
+				}
+				if paced && l.flows() {
+					l.lower()
+				}
+			}
+			if err := l.wait(); err != nil {
+				t.Fatalf("paced %v, round %d: the tail is not reported: %v", paced, round, err)
+			}
+			if n, err := b.Read(make([]byte, 10)); n != 4 || err != nil {
+				t.Fatalf("paced %v, round %d: Read = %d, %v", paced, round, n, err)
+			}
+			if got := mark(t, b); got > 1 {
+				t.Fatalf("paced %v, round %d: afterwards the mark is %d", paced, round, got)
+			}
+		}
+		burst(t, l)
+		l.lower()
+		if got := mark(t, b); got > 1 {
+			t.Fatalf("paced %v: at the end the mark is %d", paced, got)
+		}
 	}
 }
 
-// TestLowWaterStaysUp: the mark comes down only after a period with less than
-// 1 MiB in it, and a trickle never raises it.
+// burst has l see bulk.
+func burst(t *testing.T, l *lowWater) {
+	t.Helper()
+	for range 100 { // the machine may be busy for a whole period
+		if l.add(lowWaterBulk); l.flows() {
+			return
+		}
+	}
+	t.Fatal("in bulk the mark was never up")
+}
+
+// TestLowWaterStaysUp: the mark stays up while it is reached in time, and a trickle never raises it.
 func TestLowWaterStaysUp(t *testing.T) {
-	_, b := tcpPair(t)
+	a, b := tcpPair(t)
 	r, err := openRead(b)
 	check(t, err)
-	l := newLowWater(r.desc)
-	defer l.close()
+	l := newLowWater(r.desc, false)
 	l.add(lowWaterBulk - 1)
 	if got := mark(t, b); got > 1 {
 		t.Fatalf("below 1 MiB the mark is %d", got)
 	}
-	l.add(1)
-	l.timer.Stop() // the test ticks
+	burst(t, l)
+	much := make([]byte, lowWaterMark)
 	for range 3 {
-		l.add(lowWaterBulk)
-		l.tick()
+		a.Write(much)
+		for end := time.Now().Add(10 * time.Second); !has(t, b, lowWaterMark); {
+			if time.Now().After(end) {
+				t.Fatal("not all has come")
+			}
+			runtime.Gosched()
+		}
+		if more, err := l.more(); !more || err != nil {
+			t.Fatalf("with as much as the mark there, more = %v, %v", more, err)
+		}
 		if got := mark(t, b); got != lowWaterMark {
 			t.Fatalf("in bulk the mark is %d", got)
 		}
+		_, err := io.ReadFull(b, much)
+		check(t, err)
 	}
-	l.timer.Stop()
-	l.tick()
+	if more, err := l.more(); more || err != nil {
+		t.Fatalf("with nothing there, more = %v, %v", more, err)
+	}
 	if got := mark(t, b); got > 1 {
 		t.Fatalf("after a quiet period the mark is %d", got)
 	}
+}
+
+// TestPace: a paced reader comes back when 2 MiB should be there, at once where all of a pipe was filled, and no more when less than 1 MiB comes in 2 ms.
+func TestPace(t *testing.T) {
+	_, b := tcpPair(t)
+	r, err := openRead(b)
+	check(t, err)
+	l := newLowWater(r.desc, true)
+	burst(t, l)
+	came := func(n int, took time.Duration) {
+		l.begin = time.Now().Add(-took)
+		l.add(n)
+	}
+	came(256<<10, 100*time.Microsecond)
+	if l.pace < 800*time.Microsecond || l.pace > 8*time.Millisecond {
+		t.Errorf("at 256 KiB in 100 µs, 2 MiB should take %v", l.pace)
+	}
+	l.pace = time.Millisecond
+	if more, err := l.more(); !more || err != nil || !l.flows() {
+		t.Errorf("in bulk, more = %v, %v", more, err)
+	}
+	came(chunk, time.Microsecond)
+	dozed := dozing.Load()
+	dozing.Store(1 << 20) // whoever dozes now finds no room
+	more, err := l.more()
+	dozing.Store(dozed)
+	if !more || err != nil {
+		t.Errorf("with more to be had at once, more = %v, %v", more, err)
+	}
+	came(1000, 10*time.Millisecond)
+	if more, err := l.more(); more || err != nil || l.flows() {
+		t.Errorf("when little comes, more = %v, %v", more, err)
+	}
+	if got := mark(t, b); got > 1 {
+		t.Errorf("when little comes, the mark is %d", got)
+	}
+}
+
+// TestDozeHasRoomForFew: where many flow at once, no thread is held for each.
+func TestDozeHasRoomForFew(t *testing.T) {
+	_, b := tcpPair(t)
+	r, err := openRead(b)
+	check(t, err)
+	z := newDoze(r.desc, unix.POLLIN)
+	if dozed, ready, err := z.wait(time.Microsecond); !dozed || ready || err != nil {
+		t.Errorf("wait = %v, %v, %v", dozed, ready, err)
+	}
+	most := int32(2 * runtime.GOMAXPROCS(0))
+	dozing.Add(most)
+	defer dozing.Add(-most)
+	if dozed, ready, err := z.wait(time.Hour); dozed || ready || err != nil {
+		t.Errorf("with many who doze, wait = %v, %v, %v", dozed, ready, err)
+	}
+	l := newLowWater(r.desc, false)
+	burst(t, l)
+	if more, err := l.more(); more || err != nil || mark(t, b) > 1 {
+		t.Errorf("with many who doze, more = %v, %v, and the mark is %d", more, err, mark(t, b))
+	}
+}
+
+// has reports whether b has n bytes to be read.
+func has(t *testing.T, b *net.TCPConn, n int) bool {
+	t.Helper()
+	raw, err := b.SyscallConn()
+	check(t, err)
+	there := 0
+	check(t, raw.Control(func(fd uintptr) { there, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }))
+	check(t, err)
+	return there >= n
 }
 
 func mark(t *testing.T, c *net.TCPConn) (v int) {

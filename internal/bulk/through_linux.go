@@ -94,11 +94,7 @@ func through(ctx context.Context, w *side, src *descriptor, m *meter) (bool, err
 		if err := ended(ctx, src); err != nil {
 			return true, err
 		}
-		if t.low.flows() {
-			if err := src.wait(); err != nil {
-				return true, &SideError{"read", err}
-			}
-		} else {
+		if !t.low.flows() {
 			t.little.Wait()
 			if much, err := t.passOn(); err != nil {
 				return true, err
@@ -121,6 +117,7 @@ type throughput struct {
 	src    *descriptor
 	m      *meter
 	low    *lowWater
+	full   *doze // for dst
 	little *Little
 	over   bool // src has ended
 	spares bool // it has begun to use channels
@@ -134,7 +131,7 @@ type throughput struct {
 }
 
 func newThrough(w *side, src *descriptor, m *meter) *throughput {
-	t := &throughput{w: w, src: src, m: m, low: newLowWater(src), little: newLittle(src.raw)}
+	t := &throughput{w: w, src: src, m: m, low: newLowWater(src, true), full: newDoze(w.desc, unix.POLLOUT), little: newLittle(src.raw)}
 	t.fill = func(fd uintptr) { t.n, t.err = uninterrupted(spliceOnce, int(fd), t.c.w) }
 	t.pour = func(fd uintptr) { t.n, t.err = uninterrupted(spliceOnce, t.c.r, int(fd)) }
 	return t
@@ -151,7 +148,7 @@ func (t *throughput) pause() {
 }
 
 func (t *throughput) end() {
-	t.low.close()
+	t.low.lower()
 	if t.spares {
 		endThrough()
 	}
@@ -185,6 +182,7 @@ func (t *throughput) splice(ctx context.Context) (handled bool, err error) {
 		return false, nil
 	}
 	defer t.pause()
+	moved := 0 // since dst was full
 	for {
 		if err := ended(ctx, t.src); err != nil {
 			return true, err
@@ -194,6 +192,7 @@ func (t *throughput) splice(ctx context.Context) (handled bool, err error) {
 		}
 		switch {
 		case t.err == unix.EAGAIN:
+			t.low.lower()
 			return true, nil
 		case unsupported(t.err):
 			return false, nil
@@ -211,9 +210,10 @@ func (t *throughput) splice(ctx context.Context) (handled bool, err error) {
 			}
 			switch {
 			case t.err == unix.EAGAIN:
-				if err := dst.wait(); err != nil {
+				if err := t.full.room(moved); err != nil {
 					return true, &SideError{"write", err}
 				}
+				moved = 0
 			case unsupported(t.err):
 				// Not every filesystem takes a splice. What is in the
 				// channel goes out first.
@@ -224,10 +224,15 @@ func (t *throughput) splice(ctx context.Context) (handled bool, err error) {
 			case t.err != nil:
 				return true, &SideError{"write", os.NewSyscallError("splice", t.err)}
 			default:
+				moved += t.n
 				t.c.held -= t.n
 				t.m.add(t.n)
 				t.corked = dst.tcp
 			}
+		}
+		// To ask again at once would take what has come meanwhile, a little at a time.
+		if _, err := t.low.more(); err != nil {
+			return true, &SideError{"read", err}
 		}
 	}
 }
