@@ -114,8 +114,13 @@ func (l *listen) unattended(ctx context.Context, ln net.Listener, at string) err
 	defer stop()
 	var mu sync.Mutex
 	out := l.stdout
-	if l.json {
+	switch {
+	case l.json:
 		out = l.stderr
+	case !l.talk.explain: // whose lines go between them
+		g := gather(out)
+		defer g.Close()
+		out = g
 	}
 	say := func(format string, args ...any) {
 		mu.Lock()
