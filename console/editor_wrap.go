@@ -3,6 +3,7 @@ package console
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
@@ -135,11 +136,14 @@ type place struct {
 	open   string
 }
 
-// said matches what stands before words in the scrollback: a label, with the time, or the prompt.
-var said = regexp.MustCompile(`^ *(?:\S+ )?(?:【[^】]*】|>>>|\.\.\.) |^\d+(?: \S+)?(?: \(\d+ unread\))? >>> `)
-
-// listed matches the first column of a table, as /help and /who print it.
-var listed = regexp.MustCompile(`^ *\S+(?: \S+)*  +`)
+// beginnings are made when the first line is drawn: not everything that duet does draws lines.
+var beginnings = sync.OnceValue(func() (b struct{ said, listed *regexp.Regexp }) {
+	// What stands before words in the scrollback: a label, with the time, or the prompt.
+	b.said = regexp.MustCompile(`^ *(?:\S+ )?(?:【[^】]*】|>>>|\.\.\.) |^\d+(?: \S+)?(?: \(\d+ unread\))? >>> `)
+	// The first column of a table, as /help and /who print it.
+	b.listed = regexp.MustCompile(`^ *\S+(?: \S+)*  +`)
+	return b
+})
 
 // hang is how far the rows of a line are set in, all but the first.
 func hang(line string, width int) int {
@@ -149,10 +153,11 @@ func hang(line string, width int) int {
 	}
 	line, _, _ = strings.Cut(line, "\n")
 	line = ansi.Strip(ansi.Truncate(line, beginning, ""))
-	if label := ansi.StringWidth(said.FindString(line)); label > 0 {
+	begins := beginnings()
+	if label := ansi.StringWidth(begins.said.FindString(line)); label > 0 {
 		return min(label, width/2)
 	}
-	if column := ansi.StringWidth(listed.FindString(line)); column > 0 && column <= width/2 {
+	if column := ansi.StringWidth(begins.listed.FindString(line)); column > 0 && column <= width/2 {
 		return column
 	}
 	return min(2+len(line)-len(strings.TrimLeft(line, " ")), width/2)

@@ -2,6 +2,7 @@ package nickname
 
 import (
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -54,10 +55,15 @@ const (
 	capital = `β=b γ=г г=г ε=e η=h μ=rn ν=n σ=ʃ υ=y տ=s`
 )
 
+// Both are made for the first name: most of what duet does has none.
 var (
-	alike    = pairs(latin, cyrillic, greek, armenian, cherokee, canadian, lisu, tifinagh, circles, toLeft, cjk, marks)
-	capitals = pairs(capital)
+	alike    = tables(latin, cyrillic, greek, armenian, cherokee, canadian, lisu, tifinagh, circles, toLeft, cjk, marks)
+	capitals = tables(capital)
 )
+
+func tables(all ...string) func() map[rune]string {
+	return sync.OnceValue(func() map[rune]string { return pairs(all...) })
+}
 
 // pairs reads tables as above.
 func pairs(tables ...string) map[rune]string {

@@ -74,7 +74,7 @@ func (s *Set) Change(old, name string) error {
 		if word, ok := s.reserved[key]; ok {
 			return &TakenError{Name: name, Resembles: word, Reserved: true}
 		}
-		if strings.HasPrefix(key, guestKey) {
+		if strings.HasPrefix(key, guestKey()) {
 			return &TakenError{Name: name, Resembles: Guest, Reserved: true}
 		}
 	}
@@ -90,7 +90,7 @@ func (s *Set) Change(old, name string) error {
 	return nil
 }
 
-var guestKey = Skeleton(Guest)
+var guestKey = sync.OnceValue(func() string { return Skeleton(Guest) })
 
 // Free gives a name back. A name that nobody holds in exactly this form is not missed.
 func (s *Set) Free(name string) {

@@ -33,7 +33,7 @@ func Alike(a, b string) bool {
 // keys are what a name is compared by: its skeleton, and that of its capitals, if it is another.
 func keys(name string) []string {
 	small := view(name, nil)
-	if capital := view(name, capitals); capital != small {
+	if capital := view(name, capitals()); capital != small {
 		return []string{small, capital}
 	}
 	return []string{small}
@@ -53,7 +53,7 @@ func view(name string, first map[rune]string) string {
 		}
 		if s, ok := first[r]; ok {
 			b.WriteString(s)
-		} else if s, ok := alike[r]; ok {
+		} else if s, ok := alike()[r]; ok {
 			b.WriteString(s)
 		} else {
 			b.WriteRune(r)
