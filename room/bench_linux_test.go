@@ -50,6 +50,13 @@ func gather(b *testing.B, address string, n int) *crowd {
 	c.add(b, c.wake[0])
 	go c.read()
 	b.Cleanup(c.close)
+	c.more(b, address, n)
+	return c
+}
+
+// more has n more come.
+func (c *crowd) more(b *testing.B, address string, n int) {
+	b.Helper()
 	to, err := net.ResolveTCPAddr("tcp4", address)
 	if err != nil {
 		b.Fatal(err)
@@ -66,7 +73,6 @@ func gather(b *testing.B, address string, n int) *crowd {
 		}
 		c.add(b, fd)
 	}
-	return c
 }
 
 func (c *crowd) add(b *testing.B, fd int) {
