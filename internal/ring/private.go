@@ -5,6 +5,7 @@ import "bytes"
 const (
 	maxTold      = 1000
 	maxToldBytes = 1 << 20
+	encoded      = 4 // bytes that an encoding adds to a body, as a rule, or fewer
 )
 
 // A told body is for one reader, from a place on.
@@ -90,6 +91,11 @@ func (rd *Reader) spare() {
 
 // encode gives bodies for the wire, without those that cannot be.
 func encode(e Encoding, bodies [][]byte) (wire []byte, n int) {
+	size := 0
+	for _, b := range bodies {
+		size += len(b) + encoded
+	}
+	wire = make([]byte, 0, size)
 	for _, b := range bodies {
 		if longer, err := e.Append(wire, b); err == nil {
 			wire = longer

@@ -128,11 +128,16 @@ func (r *Ring) Append(ctx context.Context, author uint64, bodies ...[]byte) erro
 	if len(bodies) == 0 {
 		return nil
 	}
+	return r.append(ctx, author, bodies, func() {})
+}
+
+// append is Append. It calls behind, with mu held, when they have been added.
+func (r *Ring) append(ctx context.Context, author uint64, bodies [][]byte, behind func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	for {
-		added, w := r.tryAppend(author, bodies)
+		added, w := r.tryAppend(author, bodies, behind)
 		if added {
 			if r.wake() {
 				r.trim()
@@ -146,7 +151,7 @@ func (r *Ring) Append(ctx context.Context, author uint64, bodies ...[]byte) erro
 }
 
 // tryAppend adds the bodies, or gives what to wait for.
-func (r *Ring) tryAppend(number uint64, bodies [][]byte) (added bool, w *waiter) {
+func (r *Ring) tryAppend(number uint64, bodies [][]byte, behind func()) (added bool, w *waiter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.authors[number]
@@ -171,6 +176,7 @@ func (r *Ring) tryAppend(number uint64, bodies [][]byte) (added bool, w *waiter)
 	}
 	r.behind.Store(int64(full))
 	r.head.Store(head)
+	behind()
 	return true, nil
 }
 
@@ -209,6 +215,20 @@ func (r *Ring) trim() {
 func (r *Ring) Join(author uint64, e Encoding, pump func() (busy bool)) *Reader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.join(author, e, pump)
+}
+
+// Enter is Join behind entries that the reader adds as author, as Append does: nothing stands between them and what it gets. With an error
+// of Append's it has joined without them. Pump may be called by Enter itself.
+func (r *Ring) Enter(ctx context.Context, author uint64, e Encoding, pump func() (busy bool), bodies ...[]byte) (rd *Reader, err error) {
+	if err = r.append(ctx, author, bodies, func() { rd = r.join(author, e, pump) }); err != nil {
+		rd = r.Join(author, e, pump)
+	}
+	return rd, err
+}
+
+// join is Join. mu is held.
+func (r *Ring) join(author uint64, e Encoding, pump func() (busy bool)) *Reader {
 	s := r.shardForNext()
 	rd := &Reader{shard: s, pump: pump}
 	rd.row = r.row(e)
