@@ -107,10 +107,11 @@ func (h *Hall) enter(ctx context.Context, m *member) {
 	h.byConn[c] = m
 	r, name := h.first, m.name
 	r.enter(m)
-	welcome, topic := "you are "+name+" in "+r.name+"; "+r.present(m), r.topic
+	var parts [welcomeParts]string
+	welcome, topic := r.welcome(parts[:0], m), r.topic
 	h.mu.Unlock()
 	if !h.NoCommands {
-		welcome += "; /help shows the commands"
+		welcome = append(welcome, "; /help shows the commands")
 	}
 
 	m.join(ctx, r, name, welcome, topic)
@@ -118,7 +119,7 @@ func (h *Hall) enter(ctx context.Context, m *member) {
 
 // join has m, called so, hear what is said in r from now on, after a welcome and the room's history. When it is welcome the
 // others have been told.
-func (m *member) join(ctx context.Context, r *room, called, welcome, topic string) {
+func (m *member) join(ctx context.Context, r *room, called string, welcome []string, topic string) {
 	h := m.hall
 	if h.Relay {
 		rd := r.ring.Join(m.id, plain, m.relay)
@@ -126,20 +127,20 @@ func (m *member) join(ctx context.Context, r *room, called, welcome, topic strin
 		_ = rd.Tell()
 		return
 	}
-	var b batch
-	b.add(h.Encoding, announced, welcome)
+	b := batches.Get().(*batch)
+	defer b.spare()
+	b.add(h.Encoding, welcome...)
 	if topic != "" {
 		b.add(h.Encoding, "-- the topic is ", topic)
 	}
 	e := m.out.join(m.conn)
 
 	// Until rd is added, the conversation gets nothing from it: the welcome goes before what is said meanwhile.
-	rd := r.ring.Join(m.id, e, m.pump)
+	rd, _ := r.ring.Enter(ctx, m.id, e, m.pump, h.announcement(called+" has joined"))
 	if r.past != nil {
-		r.past.tell(&b, rd)
+		r.past.tell(b, rd)
 	}
 	_ = rd.Tell(b.bodies()...)
-	h.announce(ctx, r, m.id, called+" has joined")
 	m.out.add(rd)
 	_ = rd.Tell() // has it pumped, which could do nothing before
 }

@@ -1,12 +1,8 @@
 package room_test
 
 import (
-	"os"
 	"runtime"
-	"runtime/debug"
 	"runtime/metrics"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -16,15 +12,12 @@ import (
 
 // A footprint is what the process occupies, in bytes.
 type footprint struct {
-	resident  int64  // as it is: with what the collector has not come to
 	heap      uint64 // objects in use, after a collection
 	stacks    uint64
 	allocated uint64 // ever
 }
 
-func footprintNow(b *testing.B) footprint {
-	b.Helper()
-	resident := resident(b)
+func footprintNow() footprint {
 	s := []metrics.Sample{
 		{Name: "/gc/heap/allocs:bytes"},
 		{Name: "/memory/classes/heap/objects:bytes"},
@@ -35,31 +28,12 @@ func footprintNow(b *testing.B) footprint {
 		runtime.GC() // pools are empty after two, stacks are small after the first
 	}
 	metrics.Read(s[1:])
-	return footprint{resident, s[1].Value.Uint64(), s[2].Value.Uint64(), s[0].Value.Uint64()}
-}
-
-// resident is the process's own memory that is not swapped out.
-func resident(b *testing.B) int64 {
-	b.Helper()
-	statm, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		b.Fatal(err)
-	}
-	fields := strings.Fields(string(statm))
-	all, err := strconv.ParseInt(fields[1], 10, 64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	shared, err := strconv.ParseInt(fields[2], 10, 64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return (all - shared) * int64(os.Getpagesize())
+	return footprint{s[1].Value.Uint64(), s[2].Value.Uint64(), s[0].Value.Uint64()}
 }
 
 // BenchmarkMember is what one more member costs that has joined and waits: the slope between two numbers of members. The members' own
-// sockets are descriptors and nothing else. What joining allocates is more than what stays of it, and as long as the collector has left the rest it
-// is in resident.
+// sockets are descriptors and nothing else. What joining allocates counts until the collector has come: what the process occupies is between
+// the sum of the first two and several times that.
 func BenchmarkMember(b *testing.B) {
 	const few, many = 3000, 9000
 	var limit syscall.Rlimit
@@ -80,21 +54,19 @@ func BenchmarkMember(b *testing.B) {
 
 func benchMember(b *testing.B, h *room.Hall, few, many int) {
 	b.Helper()
-	debug.FreeOSMemory() // what others have left
 	_, address := serve(b, h, func(s *duet.Server) { s.MaxConns = -1 })
 	c := gather(b, address, few)
 	c.quiet()
-	before := footprintNow(b)
+	before := footprintNow()
 	c.more(b, address, many-few)
 	c.quiet()
-	after := footprintNow(b)
+	after := footprintNow()
 	for _, m := range []struct {
 		unit string
 		grew int64
 	}{
 		{"heap-B/member", int64(after.heap) - int64(before.heap)},
 		{"stack-B/member", int64(after.stacks) - int64(before.stacks)},
-		{"resident-B/member", after.resident - before.resident},
 		{"joining-B/member", int64(after.allocated - before.allocated)},
 	} {
 		b.ReportMetric(float64(m.grew)/float64(many-few), m.unit)

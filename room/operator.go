@@ -221,7 +221,7 @@ func (s speech) move(name string) ([]string, error) {
 		return nil, fmt.Errorf("there are %d operators, and no more may choose a room", maxOperators)
 	}
 	h.place(s.operator, to)
-	names, n := to.who(nil)
+	names, n := to.who(nil, nil)
 	return []string{"you are in " + to.name + ": " + listed(names, n)}, nil
 }
 

@@ -98,14 +98,18 @@ func (h *Hall) announce(ctx context.Context, r *room, author uint64, text string
 	if h.Relay {
 		return
 	}
-	_ = r.ring.Append(ctx, author, appendText([]byte(announced), h.Encoding, text))
+	_ = r.ring.Append(ctx, author, h.announcement(text))
+}
+
+func (h *Hall) announcement(text string) []byte {
+	return appendText([]byte(announced), h.Encoding, text)
 }
 
 // shownNames is how many names are listed: nobody reads more, and who asks must not make work for all.
 const shownNames = 50
 
-// who lists those in r, but for one who asks. h.mu is held.
-func (r *room) who(but *member) (names []string, others int) {
+// who appends those in r to names, which are none yet, but for one who asks. h.mu is held.
+func (r *room) who(names []string, but *member) (all []string, others int) {
 	others = len(r.members) + len(r.operators)
 	if but != nil && but.room == r {
 		others--
@@ -132,23 +136,40 @@ func (r *room) who(but *member) (names []string, others int) {
 
 // listed is names, and how many more there are.
 func listed(names []string, of int) string {
-	s := strings.Join(names, ", ")
-	if of > len(names) {
-		s += fmt.Sprintf(" and %d more", of-len(names))
-	}
-	return s
+	return strings.Join(appendListed(nil, names, of), "")
 }
 
-// present says who is in r beside m: `2 others are here: anna, 王芳`. h.mu is held.
-func (r *room) present(m *member) string {
-	switch names, others := r.who(m); others {
-	case 0:
-		return "nobody else is here"
-	case 1:
-		return "1 other is here: " + listed(names, others)
-	default:
-		return strconv.Itoa(others) + " others are here: " + listed(names, others)
+func appendListed(parts, names []string, of int) []string {
+	for i, name := range names {
+		if i > 0 {
+			parts = append(parts, ", ")
+		}
+		parts = append(parts, name)
 	}
+	if more := of - len(names); more > 0 {
+		parts = append(parts, " and ", strconv.Itoa(more), " more")
+	}
+	return parts
+}
+
+// welcomeParts is more than welcome appends.
+const welcomeParts = 2*shownNames + 12
+
+// welcome appends what m is told who enters r: `you are 王芳 in lobby; 2 others are here: anna, ben`. It is in parts, as those who come at the
+// same time would each need the room for several copies. h.mu is held.
+func (r *room) welcome(parts []string, m *member) []string {
+	var some [shownNames]string
+	names, others := r.who(some[:0], m)
+	parts = append(parts, announced, "you are ", m.name, " in ", r.name, "; ")
+	switch others {
+	case 0:
+		return append(parts, "nobody else is here")
+	case 1:
+		parts = append(parts, "1 other is here: ")
+	default:
+		parts = append(parts, strconv.Itoa(others), " others are here: ")
+	}
+	return appendListed(parts, names, others)
 }
 
 // roomList says which rooms there are, and how many are in each.

@@ -222,7 +222,8 @@ func (m *member) move(ctx context.Context, name string) error {
 	from.leave(h, m)
 	to.enter(m)
 	called := m.name
-	welcome, topic := "you are "+called+" in "+to.name+"; "+to.present(m), to.topic
+	var parts [welcomeParts]string
+	welcome, topic := to.welcome(parts[:0], m), to.topic
 	h.mu.Unlock()
 
 	h.announce(ctx, from, m.id, called+" has gone to "+to.name)
@@ -261,7 +262,7 @@ func help(who audience) []string {
 func (h *Hall) who(r *room) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	names, n := r.who(nil)
+	names, n := r.who(nil, nil)
 	is := " are in "
 	if n == 1 {
 		is = " is in "

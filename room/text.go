@@ -2,6 +2,8 @@ package room
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"unicode/utf8"
 
 	"duet.example/duet/internal/charset"
@@ -84,6 +86,11 @@ type batch struct {
 
 // add adds a line of parts.
 func (b *batch) add(e *charset.Encoding, parts ...string) {
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
+	b.buf = slices.Grow(b.buf, size)
 	for _, p := range parts {
 		b.buf = appendText(b.buf, e, p)
 	}
@@ -94,6 +101,17 @@ func (b *batch) add(e *charset.Encoding, parts ...string) {
 func (b *batch) addBytes(line []byte) {
 	b.buf = append(b.buf, line...)
 	b.ends = append(b.ends, len(b.buf))
+}
+
+// batches are those of members who have been welcomed, for the next.
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// spare gives b back, unless a long history was in it.
+func (b *batch) spare() {
+	if cap(b.buf) <= 8<<10 {
+		b.buf, b.ends = b.buf[:0], b.ends[:0]
+		batches.Put(b)
+	}
 }
 
 func (b *batch) empty() bool { return len(b.ends) == 0 }
