@@ -99,6 +99,15 @@ func (r *rawConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// AwaitRead waits until a Read would not wait, or the deadline for reading has passed: whoever copies from here needs no buffer
+// while the peer is silent. Where that cannot be known it returns at once. The error is one that Read would have as well.
+func (r *rawConn) AwaitRead() error {
+	if len(r.ahead) > 0 {
+		return nil
+	}
+	return r.c.wire.awaitRead()
+}
+
 func (r *rawConn) Write(p []byte) (int, error) {
 	n, err := r.Conn.Write(p)
 	r.c.traceWrote(n, err)

@@ -134,6 +134,17 @@ func (h *heldConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// AwaitRead waits as Read would.
+func (h *heldConn) AwaitRead() error {
+	if h.refused != nil || len(h.ahead) > 0 {
+		return nil
+	}
+	if err := h.hold(); err != nil {
+		return err
+	}
+	return h.rawConn.AwaitRead()
+}
+
 // hold waits until the next Read may read, or will fail.
 func (h *heldConn) hold() error {
 	x := h.c.seldom.Load()

@@ -5,6 +5,9 @@ package duet
 // initRaw leaves the wire with the net.Conn's own Read and Write.
 func (w *wire) initRaw() {}
 
+// awaitRead leaves it to Read to wait.
+func (w *wire) awaitRead() error { return nil }
+
 // unread cannot be known here.
 func (w *wire) unread() bool { return false }
 

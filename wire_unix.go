@@ -5,6 +5,8 @@ package duet
 import (
 	"io"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 func (w *wire) initRaw() {
@@ -41,6 +43,24 @@ func (w *wire) readReady(fd uintptr) bool {
 			w.buf, w.rn = buf, int32(n)
 		}
 		return true
+	}
+}
+
+// awaitRead waits, without a buffer, until there is something to read, or an error or the end.
+func (w *wire) awaitRead() error {
+	if w.rc == nil {
+		return nil
+	}
+	return w.rc.Read(readable)
+}
+
+// readable looks without reading: a peek would take an error that is for Read.
+func readable(fd uintptr) bool {
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		if n, err := unix.Poll(fds[:], 0); err != unix.EINTR {
+			return n != 0 || err != nil
+		}
 	}
 }
 

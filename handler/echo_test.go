@@ -202,10 +202,12 @@ func TestIdle(t *testing.T) {
 			})
 		})
 	}
-	t.Run("tcp", func(t *testing.T) {
-		_, nc := ends(t, "tcp")
-		serve(t, handler.Echo{Idle: 50 * time.Millisecond}, nc, "tcp").want(t, duet.EndIdle, duet.ErrIdle)
-	})
+	for _, kind := range []string{"tcp", "traced"} {
+		t.Run(kind, func(t *testing.T) {
+			_, nc := ends(t, kind)
+			serve(t, handler.Echo{Idle: 50 * time.Millisecond}, nc, kind).want(t, duet.EndIdle, duet.ErrIdle)
+		})
+	}
 }
 
 func TestDiscard(t *testing.T) {

@@ -26,6 +26,17 @@ func (g *gauge) Read(p []byte) (int, error) {
 	return g.Conn.Read(p)
 }
 
+// AwaitRead waits like the connection's own, where it has one.
+func (g *gauge) AwaitRead() error {
+	w, ok := g.Conn.(interface{ AwaitRead() error })
+	if !ok {
+		return nil
+	}
+	g.reading.Store(true)
+	defer g.reading.Store(false)
+	return w.AwaitRead()
+}
+
 func (g *gauge) Write(p []byte) (int, error) {
 	g.writing.Store(true)
 	defer g.writing.Store(false)

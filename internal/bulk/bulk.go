@@ -53,6 +53,8 @@ func (e *SideError) Unwrap() error { return e.Err }
 // file outside unix, unless it is in a Stdin) is only asked between two calls.
 // Bytes which were taken from src but not yet by dst at that moment are gone.
 //
+// A src with an AwaitRead method is asked to wait by that, until its Read does not: no buffer is held meanwhile.
+//
 // Two Copies may run at once on one connection, one in each direction.
 func Copy(ctx context.Context, dst io.Writer, src io.Reader, counted func(n int64)) (int64, error) {
 	if err := ctx.Err(); err != nil {
@@ -155,6 +157,9 @@ func plainRead(src io.Reader) *side {
 	s := &side{reader: src}
 	if d, ok := src.(interface{ SetReadDeadline(time.Time) error }); ok {
 		s.useDeadline(d.SetReadDeadline)
+	}
+	if a, ok := src.(interface{ AwaitRead() error }); ok {
+		s.await = a.AwaitRead
 	}
 	return s
 }

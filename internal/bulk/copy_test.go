@@ -511,8 +511,34 @@ func TestEcho(t *testing.T) {
 	}
 }
 
+// A watched connection is no plain one, but can be waited for.
+type watched struct {
+	net.Conn
+	wait func() error
+}
+
+func (w watched) AwaitRead() error { return w.wait() }
+
 // TestSilentConnectionHoldsNoBuffer: memory is for bytes that are there.
 func TestSilentConnectionHoldsNoBuffer(t *testing.T) {
+	for name, wrap := range map[string]func(net.Conn) io.Reader{
+		"plain": func(c net.Conn) io.Reader { return c },
+		"watched": func(c net.Conn) io.Reader {
+			raw, err := c.(*net.TCPConn).SyscallConn()
+			must(t, err)
+			return watched{c, func() error {
+				return raw.Read(func(fd uintptr) bool {
+					_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+					return err != syscall.EAGAIN && err != syscall.EINTR
+				})
+			}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testHoldsNoBuffer(t, wrap) })
+	}
+}
+
+func testHoldsNoBuffer(t *testing.T, wrap func(net.Conn) io.Reader) {
 	const conns = 64
 	heap := func() uint64 {
 		runtime.GC()
@@ -534,7 +560,7 @@ func TestSilentConnectionHoldsNoBuffer(t *testing.T) {
 	var copies []chan outcome
 	for i, dst := range dsts {
 		moved := make(chan int64, 1)
-		copies = append(copies, start(ctx, dst, srcs[2*i+1], func(n int64) { moved <- n }))
+		copies = append(copies, start(ctx, dst, wrap(srcs[2*i+1]), func(n int64) { moved <- n }))
 		srcs[2*i].Write([]byte("x"))
 		<-moved
 	}
