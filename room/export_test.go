@@ -50,3 +50,16 @@ func HistoryAtJoin(before, after string) (told [][]byte, err error) {
 	h.tell(&b, rd)
 	return b.bodies(), nil
 }
+
+// Crowded has as many enter h as may at the same time, until they are let in.
+func Crowded(h *Hall) (let func()) {
+	door := h.entrance()
+	for range cap(door) {
+		door <- struct{}{}
+	}
+	return func() {
+		for range cap(door) {
+			<-door
+		}
+	}
+}

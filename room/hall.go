@@ -97,7 +97,8 @@ type Hall struct {
 	members   map[string]*member // by the skeletons of their names
 	byConn    map[*duet.Conn]*member
 	operators map[string]*operator
-	last      uint64 // number of a member given last
+	last      uint64        // number of a member given last
+	door      chan struct{} // holds as many as are entering
 }
 
 var _ duet.Handler = (*Hall)(nil)
@@ -114,12 +115,27 @@ func (h *Hall) open() {
 	if name == "" {
 		name = DefaultName
 	}
+	h.door = make(chan struct{}, entering)
 	h.names = nickname.NewSet(reserved...)
 	h.members = make(map[string]*member)
 	h.byConn = make(map[*duet.Conn]*member)
 	h.operators = make(map[string]*operator)
 	h.rooms = make(map[string]*room)
 	h.first = h.newRoom(safe([]byte(name)))
+}
+
+// entering is how many enter at the same time: each takes a deep stack for it, and where thousands come at once these would lie between
+// the small ones that stay.
+const entering = 16
+
+// entrance is the door, for who holds a place in it while it enters.
+//
+//go:noinline
+func (h *Hall) entrance() chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open()
+	return h.door
 }
 
 // renameWait is how long the others may keep a new name from being announced to them, because they do not read.

@@ -70,10 +70,18 @@ func (m *member) leaveUnless(ctx context.Context, returned *bool) {
 
 //go:noinline
 func (m *member) enter(ctx context.Context) error {
-	return apart(func() error {
+	door := m.hall.entrance()
+	select {
+	case door <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := apart(func() error {
 		m.hall.enter(ctx, m)
 		return nil
 	})
+	<-door
+	return err
 }
 
 // take takes a message, and what else has arrived.
