@@ -20,6 +20,7 @@ import (
 // 10,000 messages each way at once, 32 MiB in each direction and up to 1 MiB each, through a network that cuts those up to
 // 4 KiB into pieces of 1 to 7 bytes, arrive in order, once, byte for byte.
 func TestBig(t *testing.T) {
+	up, down := bigMessages(1), bigMessages(2)
 	pieces := duettest.Pieces{Min: 1, Max: 7, UpTo: 4096}
 	for _, tt := range []struct {
 		framing framing.Framing
@@ -37,8 +38,8 @@ func TestBig(t *testing.T) {
 			began := time.Now()
 			server := duettest.NewServer(t, duetlib.HandlerFunc(func(ctx context.Context, c *duetlib.Conn) error {
 				var both errgroup.Group
-				both.Go(func() error { return sendBig(ctx, c, 2) })
-				both.Go(func() error { return receiveBig(ctx, c, 1) })
+				both.Go(func() error { return sendBig(ctx, c, down) })
+				both.Go(func() error { return receiveBig(ctx, c, up) })
 				err := both.Wait()
 				served <- err
 				return err
@@ -50,8 +51,8 @@ func TestBig(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			group.Go(func() error { return sendBig(ctx, c, 1) })
-			group.Go(func() error { return receiveBig(ctx, c, 2) })
+			group.Go(func() error { return sendBig(ctx, c, up) })
+			group.Go(func() error { return receiveBig(ctx, c, down) })
 			if err := group.Wait(); err != nil {
 				t.Errorf("client: %v", err)
 			}
@@ -101,31 +102,27 @@ func bigSizes(rng *rand.Rand) []int {
 	return sizes
 }
 
-// bigMessages makes the messages of a seed, one after the other. Each begins with its number; the rest is random and holds no line end.
-func bigMessages(seed byte) func() []byte {
+// bigMessages are the messages of a seed, one after the other. Each begins with its number; the rest is random and holds no line end.
+func bigMessages(seed byte) [][]byte {
 	random := rand.NewChaCha8([32]byte{seed})
 	sizes := bigSizes(rand.New(random))
-	n := 0
-	return func() []byte {
-		if n == len(sizes) {
-			return nil
+	all := make([]byte, bigTotal)
+	keystream(seed).XORKeyStream(all, all)
+	for i := range all { // a pass over all: to search each message from its beginning after every line end takes longer than to send it
+		if all[i] == '\n' || all[i] == '\r' {
+			all[i] = '.'
 		}
-		b := make([]byte, sizes[n])
-		_, _ = random.Read(b)
-		copy(b, fmt.Sprintf("%d %d ", seed, n))
-		for _, end := range []byte("\n\r") {
-			for i := bytes.IndexByte(b, end); i >= 0; i = bytes.IndexByte(b, end) {
-				b[i] = '.'
-			}
-		}
-		n++
-		return b
 	}
+	messages := make([][]byte, len(sizes))
+	for n, size := range sizes {
+		messages[n], all = all[:size:size], all[size:]
+		copy(messages[n], fmt.Sprintf("%d %d ", seed, n))
+	}
+	return messages
 }
 
-func sendBig(ctx context.Context, c *duetlib.Conn, seed byte) error {
-	next := bigMessages(seed)
-	for body := next(); body != nil; body = next() {
+func sendBig(ctx context.Context, c *duetlib.Conn, messages [][]byte) error {
+	for _, body := range messages {
 		if err := c.Send(ctx, body); err != nil {
 			return err
 		}
@@ -133,14 +130,16 @@ func sendBig(ctx context.Context, c *duetlib.Conn, seed byte) error {
 	return c.CloseWrite()
 }
 
-func receiveBig(ctx context.Context, c *duetlib.Conn, seed byte) error {
-	next := bigMessages(seed)
+func receiveBig(ctx context.Context, c *duetlib.Conn, messages [][]byte) error {
 	n, total := 0, 0
 	for m, err := range c.Messages(ctx) {
 		if err != nil {
 			return err
 		}
-		want := next()
+		var want []byte
+		if n < len(messages) {
+			want = messages[n]
+		}
 		if !bytes.Equal(m.Body, want) {
 			return fmt.Errorf("message %d differs: %d bytes, want %d", n, len(m.Body), len(want))
 		}

@@ -3,6 +3,7 @@
 package interop_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,7 +16,14 @@ import (
 // duetPath is the binary that all tests run.
 var duetPath string
 
+// atOnce is how many tests run at a time: most of them wait most of the time, so that there may be more of them than processors.
+const atOnce = "8"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set(atOnce) // whoever asks for another number gets that
+	}
 	dir, err := os.MkdirTemp("", "duet-interop")
 	if err == nil {
 		duetPath = filepath.Join(dir, "duet")

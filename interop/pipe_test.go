@@ -100,13 +100,13 @@ func oneThenOther(t *testing.T, first, second *pipeline, port string, n int64) {
 	sent, caught := pour(first.stdin, n, 3, nil), catch(second.stdout, n)
 	select {
 	case <-caught.arrived:
-	case <-time.After(patience):
+	case <-time.After(2 * patience):
 		t.Fatal("the first bytes do not arrive")
 	}
 	awaitHalfClosed(t, port)
 	answer, back := pour(second.stdin, n, 4, nil), catch(first.stdout, n)
-	wantSame(t, "before", sent, caught, patience)
-	wantSame(t, "after", answer, back, patience)
+	wantSame(t, "before", sent, caught, 2*patience)
+	wantSame(t, "after", answer, back, 2*patience)
 	first.ends(0)
 	second.ends(0)
 }
@@ -163,10 +163,12 @@ func TestPipe_DuetAfterHalfClose(t *testing.T) {
 	const n = 1024 * mib
 	flags := []string{"--half-open", "30s"}
 	t.Run("server finishes first", func(t *testing.T) {
+		t.Parallel()
 		d, p, port := meet(t, twoDuets(flags...), true, flags...)
 		oneThenOther(t, d, p, port, n)
 	})
 	t.Run("client finishes first", func(t *testing.T) {
+		t.Parallel()
 		d, p, port := meet(t, twoDuets(flags...), true, flags...)
 		oneThenOther(t, p, d, port, n)
 	})

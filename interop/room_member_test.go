@@ -222,16 +222,7 @@ func (m *member) says(t *testing.T, lines ...string) {
 	}
 }
 
-// readInto is read(2) without a look at each byte by the race detector, for which two gigabytes are too many.
-func readInto(fd uintptr, b []byte) (int, error) {
-	n, _, errno := syscall.Syscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), nil
-}
-
-// same is bytes.Equal in the same way. Both are of the same length, and not empty.
+// same is bytes.Equal without a look at each byte by the race detector. Both are of the same length, and not empty.
 func same(a, b []byte) bool {
 	return unsafe.String(&a[0], len(a)) == unsafe.String(&b[0], len(b))
 }
