@@ -24,6 +24,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	)
 	for _, st := range stages {
 		t.Run(st.name, func(t *testing.T) {
+			t.Parallel()
 			s, op := st.begin(t, limit, wasted)
 			first := st.hatch(t, s, op)
 			first.talks(10)
@@ -82,6 +83,7 @@ func TestFewDescriptors(t *testing.T) {
 	)
 	for _, st := range stages {
 		t.Run(st.name, func(t *testing.T) {
+			t.Parallel()
 			s, op := st.begin(t, limit, 0)
 			first := st.hatch(t, s, op)
 			first.talks(10)

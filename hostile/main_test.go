@@ -23,6 +23,9 @@ const patience = 30 * time.Second
 // asPlainEcho makes of the test binary the server that duet is compared with.
 const asPlainEcho = "DUET_HOSTILE_PLAIN_ECHO"
 
+// sessionsWanted names how many sessions there are to be: then they are for the figures.
+const sessionsWanted = "DUET_HOSTILE_N"
+
 // duetPath is the binary that all tests run.
 var duetPath string
 
@@ -77,13 +80,13 @@ func plainEcho() error {
 // sessions is how many hostile sessions there are in all.
 func sessions(t *testing.T) int {
 	t.Helper()
-	text := os.Getenv("DUET_HOSTILE_N")
+	text := os.Getenv(sessionsWanted)
 	if text == "" {
 		return 10_000
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		t.Fatalf("DUET_HOSTILE_N=%q is no number of sessions", text)
+		t.Fatalf("%s=%q is no number of sessions", sessionsWanted, text)
 	}
 	return n
 }

@@ -25,7 +25,11 @@ func TestNeverReads(t *testing.T) {
 		// read: nobody waited for that.
 		longest = 25 * time.Second
 	)
-	say := func(i int) string { return fmt.Sprintf("line %d %s", i, strings.Repeat("说 ", 25)) }
+	words := strings.Repeat("说 ", 25)
+	said := make([]string, lines)
+	for i := range said {
+		said[i] = fmt.Sprintf("line %d %s\n", i, words)
+	}
 	var told atomic.Bool
 	s := startDuet(t, 1000, 0, func(line []byte) {
 		if bytes.HasPrefix(line, departure) && bytes.Contains(line, []byte("has ended: slow-peer")) {
@@ -46,7 +50,7 @@ func TestNeverReads(t *testing.T) {
 		wg.Go(func() {
 			<-began
 			start := time.Now()
-			if err := hearLines(c, lines, say); err != nil {
+			if err := hearLines(c, said); err != nil {
 				failed <- fmt.Errorf("reader %d: %w", i, err)
 			}
 			took[i] = time.Since(start)
@@ -57,8 +61,8 @@ func TestNeverReads(t *testing.T) {
 	}
 	close(began)
 	w := bufio.NewWriter(s.in)
-	for i := range lines {
-		fmt.Fprintf(w, "/all %s\n", say(i))
+	for _, line := range said {
+		_, _ = w.WriteString("/all " + line)
 	}
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
@@ -69,7 +73,7 @@ func TestNeverReads(t *testing.T) {
 		t.Error(err)
 	}
 	for i, d := range took {
-		t.Logf("reader %d had its %d lines (%.1f MB) after %v", i, lines, float64(lines*len(say(0)))/1e6, d.Round(time.Millisecond))
+		t.Logf("reader %d had its %d lines (%.1f MB) after %v", i, lines, float64(lines*len(said[0]))/1e6, d.Round(time.Millisecond))
 		if d > longest {
 			t.Errorf("reader %d waited %v for its lines, more than %v", i, d, longest)
 		}
@@ -96,12 +100,12 @@ func introduce(t *testing.T, c net.Conn) {
 	}
 }
 
-func hearLines(c net.Conn, n int, want func(int) string) error {
+func hearLines(c net.Conn, want []string) error {
 	_ = c.SetReadDeadline(time.Now().Add(2 * patience))
 	r := bufio.NewReaderSize(c, 64<<10)
-	for i := range n {
-		line, err := r.ReadString('\n')
-		if err != nil || line != want(i)+"\n" {
+	for i := range want {
+		line, err := r.ReadSlice('\n')
+		if err != nil || string(line) != want[i] {
 			return fmt.Errorf("got %q as line %d, %w", line, i, err)
 		}
 	}

@@ -194,10 +194,7 @@ func (s *server) note(line []byte) {
 			s.worst = string(line)
 		}
 	}
-	if often.Match(line) {
-		return
-	}
-	if len(s.notes) < 64<<10 {
+	if len(s.notes) < 64<<10 && !often.Match(line) {
 		s.notes = append(s.notes, line...)
 	}
 }
