@@ -76,12 +76,11 @@ func (m *member) enter(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	err := apart(func() error {
+	return apart(func() error {
+		defer func() { <-door }()
 		m.hall.enter(ctx, m)
 		return nil
 	})
-	<-door
-	return err
 }
 
 // take takes a message, and what else has arrived.
