@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"duet.example/duet/internal/bulk"
 )
 
 // ownGroup makes the program the leader of a process group, so that it can be ended with all that it starts, and of
@@ -50,9 +52,7 @@ func isEmpty(r *os.File, _ time.Duration) bool {
 	empty := false
 	if rc, err := r.SyscallConn(); err == nil {
 		_ = rc.Control(func(fd uintptr) {
-			fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			n, err := unix.Poll(fds[:], 0)
-			empty = err == nil && n == 0
+			empty = !bulk.Ready(fd, unix.POLLIN)
 		})
 	}
 	return empty

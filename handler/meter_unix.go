@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"duet.example/duet/internal/bulk"
 )
 
 // measure gives the connection to copy from and to, and its meter.
@@ -28,17 +30,12 @@ type descriptor struct{ rc syscall.RawConn }
 func (d descriptor) state() (s state) {
 	s.queue = -1
 	_ = d.rc.Control(func(fd uintptr) {
-		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
-		// A signal, the runtime's own for one, must not make a full connection look like one that nobody waits for.
-		_, err := unix.Poll(fds[:], 0)
-		for err == unix.EINTR {
-			_, err = unix.Poll(fds[:], 0)
-		}
+		ready, err := bulk.Poll(fd, unix.POLLIN|unix.POLLOUT)
 		if err != nil {
 			return
 		}
-		s.readable = fds[0].Revents&unix.POLLIN != 0
-		s.full = fds[0].Revents&(unix.POLLOUT|unix.POLLERR|unix.POLLHUP) == 0
+		s.readable = ready&unix.POLLIN != 0
+		s.full = ready&(unix.POLLOUT|unix.POLLERR|unix.POLLHUP) == 0
 		// Room is reported only when a third of the buffer is free, which takes a slow peer long;
 		// what it has acknowledged shows earlier that it reads (TIOCOUTQ, tcp(7)).
 		if n, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ); err == nil {

@@ -102,7 +102,7 @@ func socket(v any, events int16) *descriptor {
 
 func newDescriptor(raw syscall.RawConn, k kind, events int16, tcp bool) *descriptor {
 	d := &descriptor{raw: raw, kind: k, events: events, tcp: tcp}
-	d.park = func(fd uintptr) bool { return ready(int(fd), d.events) }
+	d.park = func(fd uintptr) bool { return Ready(fd, d.events) }
 	return d
 }
 
@@ -208,18 +208,6 @@ func (d *descriptor) closed(err error) error {
 		return err
 	}
 	return &os.PathError{Op: "wait", Path: d.name, Err: os.ErrClosed}
-}
-
-// ready asks without waiting. An end or an error counts as ready: the call
-// that follows will tell.
-func ready(fd int, events int16) bool {
-	fds := [1]unix.PollFd{{Fd: int32(fd), Events: events}}
-	for {
-		n, err := unix.Poll(fds[:], 0)
-		if err != unix.EINTR {
-			return n != 0 || err != nil
-		}
-	}
 }
 
 // Read reads what is there, once there is something. For descriptors with a

@@ -101,7 +101,7 @@ func newMover(dst, src *descriptor, call func(src, dst int) (int, error)) *mover
 func (v *mover) move(src, dst int) {
 	v.n, v.err = uninterrupted(v.call, src, dst)
 	if v.err == unix.EAGAIN {
-		v.srcReady = v.src.kind == file || ready(src, unix.POLLIN)
+		v.srcReady = v.src.kind == file || Ready(uintptr(src), unix.POLLIN)
 		if !v.srcReady && v.corked {
 			v.corked = false
 			push(dst)
