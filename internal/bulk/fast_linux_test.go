@@ -310,9 +310,11 @@ func TestPace(t *testing.T) {
 		l.begin = time.Now().Add(-took)
 		l.add(n)
 	}
-	came(256<<10, 100*time.Microsecond)
-	if l.pace < 800*time.Microsecond || l.pace > 8*time.Millisecond {
-		t.Errorf("at 256 KiB in 100 µs, 2 MiB should take %v", l.pace)
+	for took, want := range map[time.Duration]time.Duration{100 * time.Microsecond: 800 * time.Microsecond, 1000 * time.Hour: 8 * time.Second} {
+		l.came = 256 << 10
+		if l.measure(l.begin.Add(took)); l.pace != want {
+			t.Errorf("at 256 KiB in %v, 2 MiB should take %v, want %v", took, l.pace, want)
+		}
 	}
 	l.pace = time.Millisecond
 	if more, err := l.more(); !more || err != nil || !l.flows() {

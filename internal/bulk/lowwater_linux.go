@@ -21,8 +21,8 @@ const (
 // stays open, so nobody waits for longer than 2 ms while it is up, and then it comes down.
 //
 // For a pipe the mark is half of what that holds: its reader has the one half while the other fills. Where what has come is passed on at once, it is
-// paced: the mark is out of reach, and the reader comes back when about 2 MiB should be there. Beyond a mark each segment
-// wakes all who wait, which is the runtime's poller too; so nothing does.
+// paced: the mark is out of reach, and the reader comes back when about 2 MiB should be there. Beyond a mark in reach each segment
+// would wake all who wait, among them the runtime's poller.
 //
 // One goroutine, which reads, uses it. Where src is no TCP socket the mark never goes up.
 type lowWater struct {
@@ -64,7 +64,8 @@ func (l *lowWater) add(n int) {
 
 // measure learns how long it takes until much has come.
 func (l *lowWater) measure(now time.Time) {
-	l.pace = now.Sub(l.begin) * paceBytes / time.Duration(l.came)
+	took := min(now.Sub(l.begin), time.Second) // the other side may have been full for hours
+	l.pace = took * paceBytes / time.Duration(l.came)
 	l.begin, l.came = now, 0
 }
 
