@@ -7,8 +7,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"duet.example/duet/internal/bulk"
 )
 
 func (w *wire) initRaw() {
@@ -57,7 +55,14 @@ func (w *wire) awaitRead() error {
 }
 
 // readable looks without reading: a peek would take an error that is for Read.
-func readable(fd uintptr) bool { return bulk.Ready(fd, unix.POLLIN) }
+func readable(fd uintptr) bool {
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		if n, err := unix.Poll(fds[:], 0); err != unix.EINTR {
+			return n != 0 || err != nil
+		}
+	}
+}
 
 // unread reports whether bytes of the peer wait to be read: a close then sends a reset.
 func (w *wire) unread() bool {
