@@ -1,5 +1,15 @@
 package console
 
+import "time"
+
+// LockPatience sets how long an entry of the history waits for other consoles, and returns what sets it back.
+func LockPatience(d time.Duration) (restore func()) {
+	was := lockPatience
+	lockPatience = d
+
+	return func() { lockPatience = was }
+}
+
 // ViewRows is View.rows; down is how many rows the words are scrolled, up where it is negative.
 func ViewRows(v View, w, h int, input []string, down int) []string {
 	p := planView(w, h, len(input))

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -26,6 +27,10 @@ const (
 	maxHistoryFile = 32 << 20
 )
 
+// lockPatience is how long an entry waits for the other consoles that write to the file. They hold its lock for
+// milliseconds, unless the machine is busy; a person is typing meanwhile. Tests set it.
+var lockPatience = 3 * time.Second
+
 // A History is what was sent before, oldest first, for the keys Up and Ctrl-R. It may be kept in a file that
 // several consoles share: each appends to it, none destroys what another has written.
 //
@@ -35,8 +40,9 @@ type History struct {
 	path    string // "": memory only
 	max     int    // 0: DefaultHistory
 	entries []string
-	inFile  int   // entries the file holds
+	inFile  int   // lines the file holds
 	size    int64 // of the file when inFile was true
+	stuck   bool  // the lock was not given back in time when it was last asked for
 }
 
 // HistoryPath is where the history is kept unless told otherwise: $XDG_STATE_HOME/duet/history, or
@@ -90,7 +96,7 @@ func LoadHistory(path string, max int) (*History, error) {
 		return h, fmt.Errorf("history %s: %w", path, err)
 	}
 	h.path = path
-	if err := h.count(f, 0); err != nil {
+	if err := h.count(f, nil); err != nil {
 		return h, fmt.Errorf("history %s: %w", path, err)
 	}
 	for _, e := range all {
@@ -100,7 +106,8 @@ func LoadHistory(path string, max int) (*History, error) {
 }
 
 // Add appends what was sent. Not kept are empty entries, those that start with a blank, and one that repeats the last.
-// An error means that the file could not be written; the entry is remembered all the same.
+// While another console writes, Add waits, at most 3 s. An error means that the file could not be written; the entry is
+// remembered all the same.
 func (h *History) Add(entry string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -109,11 +116,6 @@ func (h *History) Add(entry string) error {
 	}
 	if err := h.appendFile(entry); err != nil {
 		return fmt.Errorf("history %s: %w", h.path, err)
-	}
-	if h.inFile > 2*h.limit() {
-		if err := h.rewrite(); err != nil {
-			return fmt.Errorf("history %s: %w", h.path, err)
-		}
 	}
 	return nil
 }
@@ -147,38 +149,72 @@ func (h *History) remember(entry string) bool {
 	return true
 }
 
-// appendFile opens the file anew for each entry, as another console may have put a new one in its place.
+// appendFile opens the file anew for each entry, as another console may have put a new one in its place. It rewrites a
+// file that has grown too long.
 func (h *History) appendFile(entry string) error {
-	line := []byte(escapeEntry(entry) + "\n")
-	for range 3 {
-		f, err := os.OpenFile(h.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
-		if err != nil {
-			return err
-		}
-		// Without the lock the entry is still appended in one write; it can then be lost only to a rewrite that
-		// goes on at this moment.
-		locked := lockFile(f)
-		if locked && !isAt(f, h.path) {
-			_ = f.Close()
-			continue
-		}
-		if _, err = f.Write(line); err == nil {
-			err = h.count(f, len(line))
-		}
-		return errors.Join(err, f.Close())
+	f, locked, err := h.open()
+	if err != nil {
+		return err
 	}
-	return errors.New("the file is replaced again and again")
+	defer func() { _ = f.Close() }()
+	line := []byte(escapeEntry(entry) + "\n")
+	if endsInHalfLine(f) {
+		line = append([]byte("\n"), line...)
+	}
+	if _, err := f.Write(line); err != nil {
+		return err
+	}
+	if err := h.count(f, line); err != nil {
+		return err
+	}
+	if locked && h.inFile > 2*h.limit() {
+		return h.rewrite(f)
+	}
+	return nil
 }
 
-// count sees how many lines f holds, after added bytes of one more; only if another console has written too it reads
-// the file for that.
-func (h *History) count(f *os.File, added int) error {
+// open opens the file and takes its lock, which closing the file gives back. locked is false if nobody gave the lock
+// back in time. What is then appended can be lost only to a rewrite that goes on at this moment.
+func (h *History) open() (f *os.File, locked bool, err error) {
+	patience := lockPatience
+	if h.stuck {
+		patience = 0 // a lock that was held for so long is not waited for at each entry
+	}
+	began := time.Now()
+	for {
+		f, err = os.OpenFile(h.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			return nil, false, err
+		}
+		locked = lockFile(f, began.Add(patience))
+		h.stuck = !locked
+		if !locked || isAt(f, h.path) || time.Since(began) > lockPatience {
+			return f, locked, nil
+		}
+		_ = f.Close() // another console has replaced the file while this one waited for its lock
+	}
+}
+
+// endsInHalfLine reports whether the last line of f has no end: whatever wrote it died, or the disk was full.
+func endsInHalfLine(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return false
+	}
+	var last [1]byte
+	_, err = f.ReadAt(last[:], info.Size()-1)
+	return err == nil && last[0] != '\n'
+}
+
+// count notes how many lines f holds after added was appended. It reads the file only if another console has written
+// too.
+func (h *History) count(f *os.File, added []byte) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	if added > 0 && info.Size() == h.size+int64(added) {
-		h.inFile, h.size = h.inFile+1, info.Size()
+	if len(added) > 0 && info.Size() == h.size+int64(len(added)) {
+		h.inFile, h.size = h.inFile+bytes.Count(added, []byte("\n")), info.Size()
 		return nil
 	}
 	b, err := io.ReadAll(io.NewSectionReader(f, 0, maxHistoryFile))
@@ -189,16 +225,8 @@ func (h *History) count(f *os.File, added int) error {
 	return nil
 }
 
-// rewrite leaves the newest entries of all consoles. It does nothing while another console does the same.
-func (h *History) rewrite() error {
-	f, err := os.Open(h.path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	if !lockFile(f) || !isAt(f, h.path) {
-		return nil
-	}
+// rewrite replaces f, whose lock the caller holds, by a file with the newest entries of all consoles.
+func (h *History) rewrite(f *os.File) error {
 	all, err := readHistory(f)
 	if err != nil {
 		return err

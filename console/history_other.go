@@ -2,8 +2,11 @@
 
 package console
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
 // lockFile has no lock to take here: entries are appended in one write, and a file that another console has open
 // cannot be replaced, so that a rewrite fails rather than loses anything.
-func lockFile(*os.File) bool { return true }
+func lockFile(*os.File, time.Time) bool { return true }

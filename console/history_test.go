@@ -67,6 +67,19 @@ func TestHistorySkipsWhatIsCorrupt(t *testing.T) {
 	}
 }
 
+// What was cut short at the end of the file, by a crash or a full disk, does not swallow the next entry.
+func TestHistoryAfterHalfLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history")
+	if err := os.WriteFile(path, []byte("good\nhal"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := load(t, path, 0)
+	add(t, h, "new", "newer")
+	if got, want := load(t, path, 0).Entries(), []string{"good", "hal", "new", "newer"}; !slices.Equal(got, want) {
+		t.Errorf("the file has %q, want %q", got, want)
+	}
+}
+
 // Several consoles share a file, which is rewritten now and then: nothing that is new enough is lost.
 func TestHistoryShared(t *testing.T) {
 	const consoles, each, max = 4, 60, 50
