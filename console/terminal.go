@@ -84,7 +84,7 @@ type TerminalOptions struct {
 	Prompt  string   // "": `>>> `
 	History *History // nil: none
 	// Complete is asked at Tab: candidates take the place of line[from:cursor], in bytes. It must not wait, nor call
-	// the Terminal. nil: Tab types a tab.
+	// the Terminal. It may be called before NewTerminal has returned. nil: Tab types a tab.
 	Complete func(line string, cursor int) (from int, candidates []string)
 	Color    bool // whether styles may be printed
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -105,9 +106,14 @@ func runDesk(path string) int {
 		fmt.Println(err)
 		return 1
 	}
-	var s *console.Session
+	var session atomic.Pointer[console.Session]
 	face, err := console.NewTerminal(console.TerminalOptions{
-		Complete: func(line string, cursor int) (int, []string) { return s.Complete(line, cursor) },
+		Complete: func(line string, cursor int) (int, []string) {
+			if s := session.Load(); s != nil {
+				return s.Complete(line, cursor)
+			}
+			return cursor, nil
+		},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -117,10 +123,11 @@ func runDesk(path string) int {
 	if os.Getenv(hallEnv) != "" {
 		d, _ = newHall()
 	}
-	s = console.NewSession(console.Options{
+	s := console.NewSession(console.Options{
 		Table: d.Operator("console"), Operator: "console", Face: face, Server: true, Farewell: "bye", Terminal: true,
 		Full: os.Getenv("DUET_TEST_FULL") != "",
 	})
+	session.Store(s)
 	srv := &duet.Server{Handler: d, Farewell: "bye", Trace: d.Trace(), ErrorLog: slog.New(slog.DiscardHandler)}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()

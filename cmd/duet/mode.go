@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -131,16 +132,23 @@ func (a *app) openBooth(t *talk, o console.Options) (*booth, error) {
 			t.notice(a.stderr, "duet: notice: history is not kept: %v", err)
 		}
 	}
-	var s *console.Session
+	// The terminal takes keys before the session exists: it is made for the terminal, and the desk may be slow to answer.
+	var session atomic.Pointer[console.Session]
 	face, err := console.NewTerminal(console.TerminalOptions{
 		In: a.stdin.(*os.File), Out: a.stdout.(*os.File), Prompt: ">>> ", History: history, Color: o.Color,
-		Complete: func(line string, cursor int) (int, []string) { return s.Complete(line, cursor) },
+		Complete: func(line string, cursor int) (int, []string) {
+			if s := session.Load(); s != nil {
+				return s.Complete(line, cursor)
+			}
+			return cursor, nil
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the terminal: %w", err)
 	}
 	o.Face, o.Terminal = face, true
-	s = console.NewSession(o)
+	s := console.NewSession(o)
+	session.Store(s)
 	return &booth{s, face, true}, nil
 }
 
