@@ -129,6 +129,8 @@ func TestAuto_F3_Limit(t *testing.T) {
 		{"an unknown peer's burst is bare", steps(feed("1234567890"), short()), words("12345678", "90"), nil},
 		{"an unknown peer's line is bare", steps(feed("a\n123456789\n"), short()), words("a", "12345678", "9"), nil},
 		{"an unknown peer's burst that may have been a line", steps(feed("12345678\r"), short()), words("12345678", "\r"), nil},
+		{"an unknown peer's character at the limit", steps(feed("1234567é1"), short()), words("1234567", "é1"), nil},
+		{"a bare peer's character at the limit", steps(feed("a"), short(), feed("1234567é1"), short()), words("a", "1234567", "é1"), nil},
 		{"a bare peer's burst", steps(feed("a"), short(), feed("12345678123\n5678123"), short()), words("a", "12345678", "123\n5678", "123"), nil},
 	}
 	for _, tt := range tests {

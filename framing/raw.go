@@ -1,7 +1,6 @@
 package framing
 
 import (
-	"bytes"
 	"time"
 	"unicode/utf8"
 )
@@ -40,12 +39,9 @@ type rawCodec struct {
 // returns the new buffer, nil if nothing is left.
 func feedPieces(dst []Message, buf, b []byte, piece int) (msgs []Message, rest []byte) {
 	if len(buf) >= piece {
-		// Auto may have waited for a line end until here.
-		for ; len(buf) >= piece; buf = buf[piece:] {
-			dst = append(dst, Message{Body: join(buf[:piece], nil)})
-		}
-		// A copy, as the remainder would hold all of the buffer.
-		buf = extend(nil, buf, piece)
+		// Auto has waited for a line end until here. What it holds is cut as if it arrived now, or the
+		// messages would depend on how the network cut it. The rest is a copy, as it would hold all of the buffer.
+		dst, buf = feedPieces(dst, nil, buf, piece)
 	}
 	for len(buf)+len(b) >= piece {
 		n := piece - len(buf)
@@ -53,7 +49,7 @@ func feedPieces(dst []Message, buf, b []byte, piece int) (msgs []Message, rest [
 		buf, b = nil, b[n:]
 		// A character is not cut in two, where the piece has room for it.
 		if tail := openTail(body); tail < len(body) {
-			buf = bytes.Clone(body[len(body)-tail:])
+			buf = join(body[len(body)-tail:], nil)
 			body = body[:len(body)-tail]
 		}
 		dst = append(dst, Message{Body: body})
