@@ -73,7 +73,8 @@ type Hall struct {
 	// Name is the name of the room that everybody enters first. Empty is DefaultName.
 	Name string
 	// Relay passes chunks on as they come, exact, without names, announcements, history and commands; a conversation's framing is
-	// of no account. Who falls behind is ended, because bytes that are left out would be noticed by nobody.
+	// of no account. A member that falls behind is ended, because nobody would notice missing bytes. The others wait for it
+	// for at most 5 s in all if it goes on reading.
 	Relay bool
 	// NoCommands makes members' lines with a slash text like any other. Operators keep their commands.
 	NoCommands bool

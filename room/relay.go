@@ -45,6 +45,9 @@ func (chunkCodec) AppendFarewell(dst, body []byte) ([]byte, error) { return appe
 
 func (chunkCodec) Gap() time.Duration { return 0 }
 
+// relayPatience is how long, in all, the others wait for a member of a relay that lags and goes on reading.
+const relayPatience = 5 * time.Second
+
 // relay is what the ring of a relay calls when there is something for m.
 func (m *member) relay() (busy bool) {
 	return m.out.joined() && m.conn.Pump()

@@ -31,6 +31,9 @@ func (h *Hall) newRoom(name string) *room {
 	if h.Slow == Skip && !h.Relay {
 		o.Gap = h.gap
 	}
+	if h.Relay {
+		o.Patience = relayPatience
+	}
 	r.ring = ring.New(o)
 	if h.History > 0 && !h.Relay {
 		r.past = &history{limit: min(h.History, historyLines)}

@@ -10,6 +10,8 @@ const (
 	farBuckets  = 8              // so many make half of the limit
 	nearBuckets = 2 * farBuckets // more than there are between a row's edge and its head
 	stalled     = 200            // ms; busy for so long without a Next: nobody waits for that one
+	stalledLong = 2000           // ms; the same with Options.Patience
+	regained    = 10             // a reader gets back one part in so many of the time that passes
 	lookAgain   = 50 * time.Millisecond
 	ownReaders  = 16 // more than an author has
 )
@@ -23,7 +25,9 @@ const (
 // not come to it yet. A busy one has a slow peer, or a machine that is slow as a
 // whole if most are like that.
 type pace struct {
-	bucket uint64 // bytes
+	bucket   uint64 // bytes
+	stalled  coarse // busy for so long without a Next: nobody waits for that one
+	patience coarse // how long Append waits for one reader; zero: only for a majority
 
 	mu      sync.Mutex
 	in      int   // readers that count: those that take something
@@ -31,15 +35,30 @@ type pace struct {
 	waiters map[*waiter]struct{}
 }
 
-// A tally is numbers of readers.
-type tally struct{ free, busy int }
+// A tally is numbers of readers. Those that are awaited are busy, and Append
+// has not used up its patience with them.
+type tally struct{ free, busy, awaited int }
+
+func (t *tally) add(m mark, awaited bool, n int) {
+	switch {
+	case !m.busy:
+		t.free += n
+	case awaited:
+		t.awaited += n
+		t.busy += n
+	default:
+		t.busy += n
+	}
+}
 
 // A mark is what the pace knows of a reader: under both shard.mu and pace.mu
 // when it changes.
 type mark struct {
-	bucket uint64
-	busy   bool
-	out    bool // does not count
+	bucket  uint64
+	charged coarse // when waited was brought up to date
+	waited  uint16 // ms of the patience that are used up
+	busy    bool
+	out     bool // does not count
 }
 
 // A waiter is an Append that waits.
@@ -61,6 +80,7 @@ func (p *pace) advance(x *row, headOff uint64) {
 		t := &x.near[i%nearBuckets]
 		p.far.free += t.free
 		p.far.busy += t.busy
+		p.far.awaited += t.awaited
 		*t = tally{}
 	}
 	x.edge = edge
@@ -73,11 +93,30 @@ func (p *pace) count(rd *Reader, n int) {
 		t = &rd.row.near[rd.mark.bucket%nearBuckets]
 	}
 	p.in += n
-	if rd.mark.busy {
-		t.busy += n
-	} else {
-		t.free += n
+	t.add(rd.mark, p.awaits(rd), n)
+}
+
+// awaits reports whether patience with the reader is left. mu is held.
+func (p *pace) awaits(rd *Reader) bool { return coarse(rd.mark.waited) < p.patience }
+
+// charge uses up patience with a reader that is far behind, because somebody has waited for so long.
+func (p *pace) charge(rd *Reader, now, waited coarse) {
+	if p.patience == 0 || rd.mark.out || !rd.mark.busy {
+		return
 	}
+	p.change(rd, func() {
+		p.regain(rd, now)
+		if rd.mark.bucket < rd.row.edge {
+			rd.mark.waited = uint16(min(coarse(rd.mark.waited)+waited, p.patience))
+		}
+	})
+}
+
+// regain gives back some of the patience. It is called in a change.
+func (p *pace) regain(rd *Reader, now coarse) {
+	m := &rd.mark
+	m.waited -= uint16(min(coarse(m.waited), (now-m.charged)/regained))
+	m.charged = now
 }
 
 // change takes a reader out, changes it, and puts it back in where it belongs.
@@ -135,21 +174,17 @@ func (p *pace) slow(a *author) bool {
 				continue
 			}
 			in--
-			switch {
-			case rd.mark.bucket >= rd.row.edge:
-			case rd.mark.busy:
-				far.busy--
-			default:
-				far.free--
+			if rd.mark.bucket < rd.row.edge {
+				far.add(rd.mark, p.awaits(rd), -1)
 			}
 		}
 	}
-	return far.free > 0 || 2*far.busy > in
+	return far.free > 0 || far.awaited > 0 || 2*far.busy > in
 }
 
 // notify wakes those who need not wait any more. mu is held.
 func (p *pace) notify() {
-	if len(p.waiters) == 0 || p.far.free > ownReaders {
+	if len(p.waiters) == 0 || p.far.free > ownReaders || p.far.awaited > ownReaders {
 		return // that holds up everybody
 	}
 	for w := range p.waiters {
@@ -186,11 +221,13 @@ func (r *Ring) lookForStalled() {
 	if last != 0 && now-time.Duration(last) < lookAgain/2 || !r.looked.CompareAndSwap(last, int64(now)) {
 		return // somebody has just done it
 	}
+	waited := coarse(min(now-time.Duration(last), 2*lookAgain).Milliseconds()) // longer: nobody waited
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.mu.Lock()
 		for _, rd := range s.readers {
 			s.ifStalled(rd, r.coarse())
+			r.pace.charge(rd, r.coarse(), waited)
 		}
 		s.mu.Unlock()
 	}
@@ -198,7 +235,7 @@ func (r *Ring) lookForStalled() {
 
 // ifStalled takes a reader out that is. mu is held.
 func (s *shard) ifStalled(rd *Reader, now coarse) {
-	if rd.state == busy && !rd.mark.out && now-rd.since >= stalled {
+	if rd.state == busy && !rd.mark.out && now-rd.since >= s.ring.pace.stalled {
 		s.ring.pace.change(rd, func() { rd.mark.out = true })
 	}
 }

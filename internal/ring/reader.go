@@ -157,7 +157,11 @@ func (rd *Reader) alive() {
 func (rd *Reader) rest() {
 	if rd.state == busy {
 		rd.state = idle
-		rd.shard.ring.pace.change(rd, func() { rd.mark.busy = false })
+		r := rd.shard.ring
+		r.pace.change(rd, func() {
+			rd.mark.busy = false
+			r.pace.regain(rd, r.coarse())
+		})
 	}
 	rd.drained = true
 	if rd.left {

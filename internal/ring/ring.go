@@ -11,8 +11,8 @@
 // The ring knows no sockets. It calls each reader's pump when there is
 // something for it, from goroutines that run only while there is, and never
 // waits for a reader: one that falls behind by more than Options.Limit is told
-// how much it has missed, or ends. Only where the machine itself, or most of
-// the readers, cannot keep up does Append wait.
+// how much it has missed, or ends. Append waits if the machine itself, or most of
+// the readers, cannot keep up; with Options.Patience also for a single reader, for a bounded time.
 //
 // At most half of the processors walk at the same time, so that a ring does not keep those who speak, and other conversations, from
 // the rest: with a walk on each of two, a line to 1,000 cost a sixth more and came later.
@@ -57,6 +57,10 @@ type Options struct {
 	// so many entries, its own not counted. It may be called by several
 	// goroutines at once. Without it Next gives ErrLapped.
 	Gap func(missed uint64) []byte
+	// Patience is how long, in all, Append waits for one reader that is far
+	// behind and still takes something, at most a minute; a tenth of the time
+	// that passes comes back. Zero: Append waits only for a majority.
+	Patience time.Duration
 }
 
 // An Encoding is how readers want the bytes on their wire.
@@ -107,6 +111,11 @@ func New(o Options) *Ring {
 		authors: map[uint64]*author{},
 	}
 	r.pace.bucket = uint64(max(1, o.Limit/(2*farBuckets)))
+	r.pace.stalled = stalled
+	if o.Patience > 0 {
+		r.pace.stalled = stalledLong
+		r.pace.patience = coarse(min(o.Patience, time.Minute).Milliseconds())
+	}
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.ring = r
@@ -122,8 +131,8 @@ func New(o Options) *Ring {
 // Append waits while readers that could be written to have not been yet, or
 // most of those that take anything at all are behind, by more than half of the
 // limit; it returns ctx's error if that ends first, and has then added nothing.
-// It does not wait for one or a few slow readers. A caller must hold no lock
-// that a pump needs.
+// It does not wait for one or a few slow readers, except within Options.Patience.
+// A caller must hold no lock that a pump needs.
 func (r *Ring) Append(ctx context.Context, author uint64, bodies ...[]byte) error {
 	if len(bodies) == 0 {
 		return nil
