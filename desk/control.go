@@ -116,12 +116,13 @@ func (w *deadlineWriter) Write(p []byte) (int, error) {
 }
 
 // Lines does what the requests from r ask, and writes replies and, with watch or once it is asked for, events to w.
+// With watch the program at w is waited for, as a console is: a peer that says more than w takes is read no further until then.
 // It returns at the end of r, or when writing fails; where it watches, only when writing fails or ctx ends.
 // A line that is no request gets a reply that says so, and nothing else happens. Reading ends with ctx where r has SetReadDeadline or Cancel.
 // What had happened by then is still written. watched tells whether events were asked for.
 func (k *Control) Lines(ctx context.Context, r io.Reader, w io.Writer, watch bool) (watched bool) {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &controlled{control: k, out: event.NewWriter(w), operator: "control", cancel: cancel}
+	c := &controlled{control: k, out: event.NewWriter(w), operator: "control", cancel: cancel, here: watch}
 	defer func() {
 		cancel()
 		c.watching.Wait()
@@ -176,16 +177,21 @@ type controlled struct {
 	out      *event.Writer
 	operator string
 	cancel   context.CancelFunc
+	here     bool // it is waited for; otherwise it is dropped when it does not take the events
 	watches  bool
 	watching sync.WaitGroup
 }
 
-// watch writes first, if there is something, and then events from now on. One who does not take them is dropped. It watches
+// watch writes first, if there is something, and then events from now on. It watches
 // before it writes: who acts on what it says misses nothing.
 func (c *controlled) watch(ctx context.Context, first ...event.Line) {
 	var w *Watch
 	if !c.watches {
-		w = c.control.Desk.watchFar()
+		if c.here {
+			w = c.control.Desk.watchLines()
+		} else {
+			w = c.control.Desk.watchFar()
+		}
 		if at := c.control.Address; at != "" {
 			first = append(first, event.Event{Type: event.Listening, Time: time.Now(), Address: at})
 		}

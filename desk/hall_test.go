@@ -128,13 +128,15 @@ func TestHall(t *testing.T) {
 	d, _ := newHall()
 	w := watch(t, d)
 	s := duettest.NewServer(t, d, farewell, withTrace(d))
-	anna, bert := s.Dial(t), s.Dial(t)
-	for range 2 {
+	var all [2]*duet.Conn
+	for i := range all { // one after the other, as their events are expected
+		all[i] = s.Dial(t)
 		next(t, w, desk.Arrived)
 		if e := next(t, w, desk.Named); e.Name != fmt.Sprint("guest-", e.Number) || e.Operator != "" {
 			t.Errorf("named %+v", e)
 		}
 	}
+	anna, bert := all[0], all[1]
 	o := d.Operator("bob")
 	if err := o.Name(t.Context(), 1, "安娜 with any name that the hall takes"); err != nil {
 		t.Fatal(err)

@@ -27,15 +27,17 @@ var (
 
 // A Watch is one who watches a desk: Next gives what happens, in order, until Stop.
 type Watch struct {
-	desk *Desk
-	far  bool          // nobody waits for it: it is ended when its queue is full
-	more chan struct{} // holds one: something is there
-	gone chan struct{}
-	once sync.Once
+	desk  *Desk
+	far   bool          // nobody waits for it: it is ended when its queue is full
+	spare int           // how many times the limits hold for events that no peer waits for
+	more  chan struct{} // holds one: something is there
+	gone  chan struct{}
+	once  sync.Once
 
 	mu      sync.Mutex
 	queue   []*Event
 	bytes   int
+	held    map[uint64]holding // what each conversation has in queue; none: it has nothing
 	told    uint64
 	slow    bool      // ended because its queue was full
 	missed  int       // events left out since the last that was queued
@@ -48,25 +50,27 @@ type waiter struct {
 	queued chan struct{} // closed when it has got it
 }
 
-// farEvents is how many times more may wait for one who watches from afar, for whom nobody waits.
-const farEvents = 16
-
 // watchFar is Watch for one at the other end of a socket: when it does not take the
 // events in time, Next returns ErrSlow, and nobody has waited.
 func (d *Desk) watchFar() *Watch {
-	w := d.Watch()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.far = true
-	return w
+	return d.newWatch(&Watch{far: true, spare: hardLimit})
+}
+
+// watchLines is Watch for a program that reads lines. Peers wait for it, as they do for a console. What operators and
+// handlers do has much more room: a program that is slow for a moment must miss nothing of it.
+func (d *Desk) watchLines() *Watch {
+	return d.newWatch(&Watch{spare: hardLimit})
 }
 
 // Watch begins to watch: first an Arrived for each live conversation, then what
 // happens from now on. The desk waits for one who watches and does not take events, so take them, or Stop.
-func (d *Desk) Watch() *Watch {
+func (d *Desk) Watch() *Watch { return d.newWatch(&Watch{spare: 2}) }
+
+// newWatch has w watch.
+func (d *Desk) newWatch(w *Watch) *Watch {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	w := &Watch{desk: d, more: make(chan struct{}, 1), gone: make(chan struct{})}
+	w.desk, w.more, w.gone, w.held = d, make(chan struct{}, 1), make(chan struct{}), make(map[uint64]holding)
 	for _, n := range d.numbers() {
 		e := d.seats[n].event(Arrived)
 		e.Time = d.seats[n].since
@@ -116,6 +120,7 @@ func (w *Watch) Stop() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.queue, w.bytes = nil, 0
+		clear(w.held)
 	})
 }
 
@@ -130,13 +135,8 @@ func (w *Watch) take() (Event, bool) {
 	if w.queue = w.queue[1:]; len(w.queue) == 0 {
 		w.queue = nil
 	}
-	w.bytes -= e.size()
-	for len(w.waiting) > 0 && w.room(1) {
-		next := w.waiting[0]
-		w.waiting = slices.Delete(w.waiting, 0, 1)
-		w.append(next.e)
-		close(next.queued)
-	}
+	w.release(e)
+	w.admitWaiting()
 	if len(w.queue) == 0 {
 		w.tellMissed(time.Now()) // something else may not happen for long
 	}
@@ -155,7 +155,8 @@ func (w *Watch) await(ctx context.Context, x *waiter) {
 	}
 }
 
-// offer queues e if there is room, or lines it up.
+// offer queues e if there is room, or lines it up. For a Saying the caller need not wait: a newer event of the
+// conversation takes its place.
 func (w *Watch) offer(e *Event) *waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -164,14 +165,17 @@ func (w *Watch) offer(e *Event) *waiter {
 		return nil
 	default:
 	}
+	if x := w.supersede(e); x != nil {
+		return x
+	}
 	switch {
-	case w.far && !w.room(farEvents):
+	case w.far && !w.room(hardLimit):
 		w.slow = true
 		go w.Stop() // the caller may hold what Stop wants
 		return nil
 	case w.far, e.Kind == Left, // one for each conversation, and its last: there is always room
-		e.Kind == Answered && w.room(2),
-		len(w.waiting) == 0 && w.room(1):
+		!e.Kind.ofPeer() && w.room(w.spare),
+		len(w.waiting) == 0 && w.room(1), w.hasShare(e):
 		w.append(e)
 		return nil
 	}
@@ -188,8 +192,8 @@ func (w *Watch) room(times int) bool {
 // append queues e. w.mu is held, or w is not known to others yet.
 func (w *Watch) append(e *Event) {
 	w.tellMissed(e.Time)
+	w.hold(e)
 	w.queue = append(w.queue, e)
-	w.bytes += e.size()
 	w.told++
 	select {
 	case w.more <- struct{}{}:
@@ -214,7 +218,8 @@ func (d *Desk) watching() []*Watch {
 }
 
 // tell gives e to all of watchers, and waits where a queue is full: until there is
-// room, the watch stops, or ctx ends. Those that have room do not wait for the others. At a Hall it waits for nobody.
+// room, the watch stops, or ctx ends. Those that have room do not wait for the others. At a Hall it waits for nobody, and a Saying
+// never waits.
 func (d *Desk) tell(ctx context.Context, watchers []*Watch, e *Event) {
 	if d.hall() != nil {
 		offerNow(watchers, e)
@@ -223,7 +228,7 @@ func (d *Desk) tell(ctx context.Context, watchers []*Watch, e *Event) {
 	var full []*Watch
 	var waits []*waiter
 	for _, w := range watchers {
-		if x := w.offer(e); x != nil {
+		if x := w.offer(e); x != nil && e.Kind != Saying {
 			full, waits = append(full, w), append(waits, x)
 		}
 	}
@@ -239,7 +244,7 @@ func (d *Desk) tellNow(e *Event) { offerNow(d.watching(), e) }
 func offerNow(watchers []*Watch, e *Event) {
 	for _, w := range watchers {
 		w.mu.Lock()
-		if len(w.waiting) == 0 && (w.room(2) || (w.far || e.Kind == Left) && w.room(farEvents)) {
+		if w.room(w.spare) || e.Kind == Left && w.room(hardLimit) {
 			w.append(e)
 		} else {
 			w.missed++
