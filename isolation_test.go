@@ -15,7 +15,7 @@ import (
 // that resets and one that sends a byte a second, are complete and in order. [C-13]
 func TestIsolation_C13(t *testing.T) {
 	const peers, messages = 200, 200
-	overEach(t, func(t *testing.T, n network) {
+	overEachTimed(t, func(t *testing.T, n network) {
 		var mu sync.Mutex
 		ends := map[uint64]duet.EndReason{}
 		st := start(t, n, &duet.Server{
@@ -69,6 +69,7 @@ func TestIsolation_C13(t *testing.T) {
 				r := bufio.NewReader(p)
 				for k := range messages {
 					said := fmt.Sprintf("peer %d message %d\n", i, k)
+					_ = p.SetDeadline(time.Now().Add(patience)) // for this message, not for all of them
 					if _, err := p.Write([]byte(said)); err != nil {
 						t.Errorf("peer %d: %v", i, err)
 						return
