@@ -104,7 +104,9 @@ func (s *deskOnScreen) three() (a, b, c *caller) {
 	s.WaitFor("(client 3)")
 	s.types("/name 1 王芳")
 	s.WaitForCursor("1 王芳 >>> ", 11)
-	s.types("/name 2 anna", "/use anna")
+	s.types("/name 2 anna")
+	s.WaitFor("client 2 is anna from now on")
+	s.types("/use anna")
 	s.WaitForCursor("2 anna >>> ", 11)
 	return a, b, c
 }
