@@ -248,6 +248,8 @@ func TestPartialLines(t *testing.T) {
 			}
 			b.partial("【Client 3】 login3: ")
 			write("\x1b[2J\r")
+			time.Sleep(250 * time.Millisecond) // an unfinished line is told four times a second at most
+			synctest.Wait()
 			b.partial(`【Client 3】 login3: \x1b[2J`)
 			write("x\n") // is said in full
 			b.partial("【Client 2】 login2: ")

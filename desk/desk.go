@@ -104,6 +104,7 @@ func (d *Desk) leave(ctx context.Context, s *seat, err error) error {
 	if cause == nil && err != nil && !errors.Is(err, io.EOF) {
 		cause = err
 	}
+	d.finished(s, true)
 	e := d.event(s, Left)
 	e.Reason, e.Err = reason, cause
 	left := d.entry(s)
@@ -146,15 +147,16 @@ func (d *Desk) said(ctx context.Context, s *seat, m duet.Message) {
 }
 
 func (d *Desk) tellSaid(ctx context.Context, s *seat, m duet.Message) {
+	if m.Partial {
+		d.saying(s, m.Body)
+		return
+	}
+	d.finished(s, false)
 	d.mu.Lock()
 	e := s.event(Said)
 	e.Body, e.Farewell = m.Body, m.Farewell
 	e.Text = s.encoding.Decode(m.Body)
-	if m.Partial {
-		e.Kind = Saying
-	} else {
-		s.heard(e.Text)
-	}
+	s.heard(e.Text)
 	d.mu.Unlock()
 	d.tell(ctx, d.watching(), e)
 }

@@ -24,6 +24,8 @@ type seat struct {
 	speaking atomic.Pointer[chan struct{}]
 	saidBye  bool // an operator has said the farewell; under speaking
 	returned bool // the handler has, and its goroutine owns this
+	// unfinished is made when the peer has begun a message without ending it.
+	unfinished atomic.Pointer[unfinished]
 
 	// Under Desk.mu:
 	encoding *Encoding

@@ -144,6 +144,47 @@ func TestShare(t *testing.T) {
 	})
 }
 
+// A conversation whose events were taken has its share again, though others still fill the queue.
+func TestShareIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk.Desk{}
+		w := d.Watch()
+		var all []*duet.Conn
+		join := func() *duet.Conn {
+			c, served := pair(t, d, patient)
+			t.Cleanup(func() { <-served })
+			all = append(all, c)
+			return c
+		}
+		first := join()
+		for range 5 {
+			send(t, first, "hi")
+		}
+		flood(t, join(), 1000, 10)
+		for range 10 {
+			c := join()
+			for range 3 {
+				send(t, c, "hi")
+			}
+		}
+		send(t, first, "more than its share")
+		synctest.Wait()
+		told := w.Told()
+		for range 6 {
+			if e, err := w.Next(t.Context()); err != nil || e.Number != 1 {
+				t.Fatalf("%+v, %v", e, err)
+			}
+		}
+		if now := w.Told(); now != told+1 {
+			t.Errorf("%d events told, then %d", told, now)
+		}
+		w.Stop()
+		for _, c := range all {
+			_ = c.Close()
+		}
+	})
+}
+
 // Many shares together have a bound, and nothing is lost beyond it.
 func TestSharesAreBounded(t *testing.T) {
 	const peers, most = 1100, 16 * 256
