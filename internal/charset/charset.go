@@ -88,7 +88,8 @@ func (e *Encoding) Name() string {
 	return e.name
 }
 
-func (e *Encoding) isUTF8() bool { return e.Name() == utf8Name }
+// IsUTF8 reports whether e is UTF-8, as nil and the zero Encoding are.
+func (e *Encoding) IsUTF8() bool { return e.Name() == utf8Name }
 
 // UnencodableError says that a text cannot be sent in an encoding.
 type UnencodableError struct {

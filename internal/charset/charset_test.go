@@ -270,7 +270,7 @@ func FuzzEncode(f *testing.F) {
 }
 
 func TestCorpusIsThere(t *testing.T) {
-	for _, target := range []string{"FuzzDecode", "FuzzEncode"} {
+	for _, target := range []string{"FuzzDecode", "FuzzEncode", "FuzzUnfinished"} {
 		files, err := filepath.Glob(filepath.Join("testdata", "fuzz", target, "*"))
 		if err != nil || len(files) == 0 {
 			t.Errorf("%s has no corpus", target)

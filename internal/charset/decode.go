@@ -13,7 +13,7 @@ var replacement = []byte("\ufffd")
 // invalid UTF-8 at that place and is shown as \xNN. Where such bytes would by accident read as a
 // character of UTF-8, the first of them becomes the text \xNN instead. The result may be b itself.
 func (e *Encoding) Decode(b []byte) []byte {
-	if e.isUTF8() || isASCII(b) {
+	if e.IsUTF8() || isASCII(b) {
 		return b
 	}
 	if e.enc == nil {
@@ -66,7 +66,7 @@ func (e *Encoding) decoded(char, from []byte) bool {
 	if !bytes.Contains(char, replacement) {
 		return len(char) > 0
 	}
-	written, err := e.enc.NewEncoder().Bytes(replacement)
+	written, err := e.coder().NewEncoder().Bytes(replacement)
 	return err == nil && bytes.Equal(written, from)
 }
 

@@ -5,7 +5,7 @@ import "unicode/utf8"
 // Encode turns text into bytes for the wire, or fails with an [*UnencodableError] and no bytes. What it
 // returns decodes to s again.
 func (e *Encoding) Encode(s string) ([]byte, error) {
-	if e.isUTF8() || isASCII([]byte(s)) {
+	if e.IsUTF8() || isASCII([]byte(s)) {
 		return []byte(s), nil
 	}
 	if e.enc != nil {
