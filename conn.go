@@ -204,6 +204,17 @@ func (c *Conn) SetFraming(f framing.Framing) {
 	c.interrupt()
 }
 
+// SetEncoding says in which text encoding the peer writes, nil for UTF-8, from now on. With framing.Raw and
+// framing.Auto it decides whether a pause is inside a character. It stays when the framing changes. Messages are not
+// decoded.
+func (c *Conn) SetEncoding(e framing.Encoding) {
+	x := c.rarely()
+	c.recv.dl.mu.Lock()
+	x.encoding, x.hasChanged = e, true
+	c.recv.dl.mu.Unlock()
+	c.interrupt()
+}
+
 // Framing returns the framing in use, and what it has learned of the peer
 // (framing.Auto only), in words; empty if nothing.
 func (c *Conn) Framing() (f framing.Framing, learned string) {

@@ -261,8 +261,12 @@ func (c *Conn) arrived(b []byte, err error) error {
 // feed gives the codec bytes that have arrived.
 func (c *Conn) feed(b []byte) {
 	r := &c.recv
-	r.lastIn = c.now()
-	r.idle = r.lastIn
+	now := c.now()
+	if quiet := now.since(r.lastIn); r.seen && !r.pending && quiet >= framing.Quiet && c.set.throttle == nil {
+		// Nothing waited for this pause, but it begins a new burst.
+		r.queue = r.codec.Pause(r.queue, quiet, 0)
+	}
+	r.lastIn, r.idle = now, now
 	c.bytesIn.Add(int64(len(b)))
 	c.traceRead(len(b), nil)
 	if !r.seen {
@@ -302,7 +306,7 @@ func (c *Conn) peerFinished() {
 	}
 }
 
-// adopt takes a framing that SetFraming has left; false where there is none.
+// adopt takes a framing or an encoding that was set; false if there is none.
 func (c *Conn) adopt() bool {
 	x := c.seldom.Load()
 	if x == nil {
@@ -310,14 +314,19 @@ func (c *Conn) adopt() bool {
 	}
 	r := &c.recv
 	r.dl.mu.Lock()
-	next := x.next
-	x.next = nil
+	next, encoding, changed := x.next, x.encoding, x.hasChanged
+	x.next, x.hasChanged = nil, false
 	r.dl.mu.Unlock()
-	if next == nil {
+	if next == nil && !changed {
 		return false
 	}
-	rest := r.codec.Rest()
-	r.codec = next
+	var rest []byte
+	if next != nil {
+		rest, r.codec = r.codec.Rest(), next
+	}
+	if ec, ok := r.codec.(framing.EncodingCodec); ok && (changed || encoding != nil) {
+		ec.SetEncoding(encoding)
+	}
 	if len(rest) > 0 {
 		c.decoded(r.codec.Feed(r.queue, rest))
 	}

@@ -18,6 +18,9 @@ type seldom struct {
 	next    framing.Codec   // set by SetFraming and not yet in use, under recv.dl.mu
 	framing framing.Framing // SetFraming's, under recv.dl.mu
 
+	encoding   framing.Encoding // SetEncoding's, under recv.dl.mu
+	hasChanged bool             // encoding was set and is not yet in use, under recv.dl.mu
+
 	until moment        // nothing is read before; its owner is who reads
 	woken chan struct{} // under recv.dl.mu: somebody waits for until
 }

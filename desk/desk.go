@@ -257,6 +257,7 @@ func (d *Desk) SetEncoding(n uint64, e *Encoding) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s.encoding = e
+	s.conn.SetEncoding(e)
 	return nil
 }
 

@@ -96,6 +96,9 @@ func (d *Desk) seat(ctx context.Context, c *duet.Conn) (*seat, []*Watch) {
 		encoding: d.Encoding,
 	}
 	d.seats[n] = s
+	if !d.Encoding.IsUTF8() {
+		c.SetEncoding(d.Encoding)
+	}
 	if d.Next != nil {
 		if d.byConn == nil {
 			d.byConn = make(map[*duet.Conn]*seat)

@@ -61,17 +61,27 @@ const (
 )
 
 type autoCodec struct {
-	buf   []byte // what belongs to no message yet; nil if nothing does
-	max   int
-	shown int           // length of buf when it was shown last
-	style atomic.Uint32 // written by the receiving goroutine, read by the sending one
+	buf      []byte // what belongs to no message yet; nil if nothing does
+	max      int
+	encoding Encoding      // nil: UTF-8; of the receiving goroutine
+	shown    uint32        // length of buf when it was shown last, at most maxPartial
+	style    atomic.Uint32 // written by the receiving goroutine, read by the sending one
 
+	burst   burst // of a peer that is no line peer; of the receiving goroutine
 	peer    uint8 // of the receiving goroutine
 	tooLong bool  // of the receiving goroutine
 	sent    uint8 // of the sending goroutine: messages, up to spacedUnknown
 }
 
-var _ Learner = (*autoCodec)(nil)
+var (
+	_ Learner       = (*autoCodec)(nil)
+	_ EncodingCodec = (*autoCodec)(nil)
+)
+
+func (c *autoCodec) SetEncoding(e Encoding) {
+	c.encoding, c.burst = e, burst{}
+	c.burst.add(e, c.buf)
+}
 
 func (c *autoCodec) Learned() string {
 	switch c.style.Load() {
@@ -88,6 +98,9 @@ func (c *autoCodec) Learned() string {
 func (c *autoCodec) Feed(dst []Message, b []byte) ([]Message, error) {
 	if c.tooLong {
 		return dst, ErrTooLong
+	}
+	if c.peer != linePeer {
+		c.burst.add(c.encoding, b)
 	}
 	for len(b) > 0 && c.peer != barePeer {
 		end, next := lf.cut(c.buf, b)
@@ -113,7 +126,7 @@ func (c *autoCodec) Feed(dst []Message, b []byte) ([]Message, error) {
 		}
 	}
 	if c.peer == barePeer {
-		dst, c.buf = feedPieces(dst, c.buf, b, min(c.max, MaxBare))
+		dst, c.buf = feedPieces(dst, c.buf, b, min(c.max, MaxBare), c.encoding)
 	}
 	return dst, nil
 }
@@ -143,7 +156,7 @@ func (c *autoCodec) Patience() (quiet, age time.Duration) {
 	case c.buf == nil:
 		return 0, 0
 	case c.peer != linePeer:
-		return barePatience(c.buf)
+		return barePatience(c.buf, c.burst.inCharacter())
 	case c.toShow():
 		return Quiet, 0
 	}
@@ -152,17 +165,20 @@ func (c *autoCodec) Patience() (quiet, age time.Duration) {
 
 // toShow reports whether the unfinished line has something that was not shown.
 func (c *autoCodec) toShow() bool {
-	return len(c.buf) != c.shown && len(c.buf) <= maxPartial && lf.open(c.buf, nil) > 0
+	return len(c.buf) != int(c.shown) && len(c.buf) <= maxPartial && lf.open(c.buf, nil) > 0
 }
 
 func (c *autoCodec) Pause(dst []Message, quiet, age time.Duration) []Message {
 	switch {
 	case quiet >= Quiet && c.peer == linePeer:
 		return c.pauseLine(dst, quiet)
-	case quiet >= Quiet && !openRune(c.buf):
+	case quiet >= Quiet && (c.buf == nil || !c.burst.inCharacter()):
 		return c.endBurst(dst, quiet)
 	case age >= MaxAge && c.peer != linePeer && c.buf != nil:
 		c.learn(barePeer, sendBare)
+		if quiet >= Quiet {
+			c.burst = burst{} // age ends a message, but not the burst
+		}
 		return c.bare(dst)
 	}
 	return dst
@@ -176,13 +192,14 @@ func (c *autoCodec) pauseLine(dst []Message, quiet time.Duration) []Message {
 	case c.toShow():
 		// A CR at the end may be half a line end, and is not shown.
 		dst = append(dst, Message{Body: join(c.buf[:lf.open(c.buf, nil)], nil), Partial: true})
-		c.shown = len(c.buf)
+		c.shown = uint32(len(c.buf))
 	}
 	return dst
 }
 
 // endBurst is what a pause means as long as the peer is no line peer.
 func (c *autoCodec) endBurst(dst []Message, quiet time.Duration) []Message {
+	c.burst = burst{}
 	switch {
 	case c.buf == nil && c.peer == unknownPeer && c.style.Load() != sendUnknown:
 		c.peer = linePeer
@@ -208,7 +225,7 @@ func (c *autoCodec) endBurst(dst []Message, quiet time.Duration) []Message {
 
 // bare gives what is there as one message, or as two where that would exceed the limit.
 func (c *autoCodec) bare(dst []Message) []Message {
-	b := c.Rest()
+	b := c.take()
 	if len(b) > c.max {
 		dst = append(dst, Message{Body: join(b[:c.max], nil)})
 		b = join(b[c.max:], nil)
@@ -227,9 +244,15 @@ func (c *autoCodec) End(dst []Message) ([]Message, error) {
 }
 
 func (c *autoCodec) Rest() []byte {
-	rest := c.buf
+	c.burst = burst{}
+	return c.take()
+}
+
+// take takes out what is pending.
+func (c *autoCodec) take() []byte {
+	b := c.buf
 	c.drop()
-	return rest
+	return b
 }
 
 func (c *autoCodec) Append(dst, body []byte) ([]byte, error) {

@@ -77,3 +77,19 @@ func TestAllocations_F18(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkRaw hears 64 KiB of text at a time, each of whose bytes is looked at.
+func BenchmarkRaw(b *testing.B) {
+	for name, text := range map[string]string{"ascii": "0123456789 and so on, a line of text in English\n", "chinese": "你好，今天天气很好。"} {
+		b.Run(name, func(b *testing.B) {
+			c, in := framing.Raw.New(0), bytes.Repeat([]byte(text), framing.MaxBare/len(text))
+			var msgs []framing.Message
+			b.ReportAllocs()
+			b.SetBytes(int64(len(in)))
+			for b.Loop() {
+				msgs, _ = c.Feed(msgs[:0], in)
+				msgs = c.Pause(msgs, framing.Quiet, framing.Quiet)
+			}
+		})
+	}
+}

@@ -60,7 +60,16 @@ type eolCodec struct {
 	eol string
 }
 
-var _ Learner = (*eolCodec)(nil)
+var (
+	_ Learner       = (*eolCodec)(nil)
+	_ EncodingCodec = (*eolCodec)(nil)
+)
+
+func (c *eolCodec) SetEncoding(e Encoding) {
+	if ec, ok := c.Codec.(EncodingCodec); ok {
+		ec.SetEncoding(e)
+	}
+}
 
 func (c *eolCodec) Learned() string {
 	if l, ok := c.Codec.(Learner); ok {

@@ -57,7 +57,7 @@ type Codec interface {
 	Patience() (quiet, age time.Duration)
 	// Pause tells how long the peer has been quiet and how old the
 	// unfinished message is, and appends what that completes (or, for a
-	// partial message, shows) to dst.
+	// partial message, shows) to dst. With nothing unfinished it may be called too.
 	Pause(dst []Message, quiet, age time.Duration) []Message
 	// End appends what the peer's close completes to dst. ErrCut where the
 	// close came inside a message.

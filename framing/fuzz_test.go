@@ -25,12 +25,16 @@ func burstsOf(data, pauses []byte) []step {
 	return list
 }
 
-// FuzzFeed hears anything in any framing: the messages are the same however
+// FuzzFeed hears anything in any framing and encoding: the messages are the same however
 // bursts are cut, no message and no buffer is beyond its limit, no byte is made up, and
 // nothing pending needs no clock [F-3] [F-15] [F-18].
 func FuzzFeed(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind byte, limit uint16, pauses, cuts, data []byte) {
 		fr := all[int(kind)%len(all)]
+		new := fr.New
+		if encodings := []framing.Encoding{nil, pairs{}, singles{}}; int(kind) >= len(all) {
+			new = encoded{fr, encodings[int(kind)/len(all)%len(encodings)]}.New
+		}
 		limit = limit%512 + 1
 		whole := burstsOf(data, pauses)
 		var cut []step
@@ -43,13 +47,13 @@ func FuzzFeed(f *testing.F) {
 				cut = append(cut, feed(string(p)))
 			}
 		}
-		want, wantErr := play(t, fr.New(int(limit)), append(whole, end()))
-		got, err := play(t, fr.New(int(limit)), append(cut, end()))
+		want, wantErr := play(t, new(int(limit)), append(whole, end()))
+		got, err := play(t, new(int(limit)), append(cut, end()))
 		if !slices.Equal(got, want) || err != wantErr {
 			t.Fatalf("%v: cut %v: %q, %v; whole %v: %q, %v", fr, cut, got, err, whole, want, wantErr)
 		}
 
-		c := fr.New(int(limit))
+		c := new(int(limit))
 		for _, s := range cut {
 			msgs, err := play(t, c, []step{s})
 			for _, m := range msgs {

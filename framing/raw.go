@@ -1,13 +1,10 @@
 package framing
 
-import (
-	"time"
-	"unicode/utf8"
-)
+import "time"
 
 // Raw takes for a message what has arrived when the peer pauses for [Quiet],
-// or 64 KiB, or what has arrived in [MaxAge] [F-6]; less than 64 KiB if the limit is lower. A pause within a
-// character of UTF-8 does not count.
+// or 64 KiB, or what has arrived in [MaxAge] [F-6]; less than 64 KiB if the limit is lower. A pause inside a
+// character of text does not count; the codec is an [EncodingCodec].
 // It sends exactly the bytes of each body, nothing for an empty one.
 var Raw Framing = raw{}
 
@@ -31,24 +28,33 @@ func (raw) New(max int) Codec { return &rawCodec{piece: min(limitOf(max), MaxBar
 func (raw) String() string { return "raw" }
 
 type rawCodec struct {
-	buf   []byte
-	piece int
+	buf      []byte
+	piece    int
+	encoding Encoding // nil: UTF-8
+	burst    burst
+}
+
+var _ EncodingCodec = (*rawCodec)(nil)
+
+func (c *rawCodec) SetEncoding(e Encoding) {
+	c.encoding, c.burst = e, burst{}
+	c.burst.add(e, c.buf)
 }
 
 // feedPieces adds b to buf and cuts off whatever makes a whole piece. It
-// returns the new buffer, nil if nothing is left.
-func feedPieces(dst []Message, buf, b []byte, piece int) (msgs []Message, rest []byte) {
+// returns the new buffer, nil if nothing is left. A piece does not end inside a character of e.
+func feedPieces(dst []Message, buf, b []byte, piece int, e Encoding) (msgs []Message, rest []byte) {
 	if len(buf) >= piece {
 		// Auto has waited for a line end until here. What it holds is cut as if it arrived now, or the
 		// messages would depend on how the network cut it. The rest is a copy, as it would hold all of the buffer.
-		dst, buf = feedPieces(dst, nil, buf, piece)
+		dst, buf = feedPieces(dst, nil, buf, piece, e)
 	}
 	for len(buf)+len(b) >= piece {
 		n := piece - len(buf)
 		body := join(buf, b[:n])
 		buf, b = nil, b[n:]
 		// A character is not cut in two, where the piece has room for it.
-		if tail := openTail(body); tail < len(body) {
+		if tail := openTail(e, body); tail < len(body) {
 			buf = join(body[len(body)-tail:], nil)
 			body = body[:len(body)-tail]
 		}
@@ -64,43 +70,33 @@ func feedPieces(dst []Message, buf, b []byte, piece int) (msgs []Message, rest [
 }
 
 func (c *rawCodec) Feed(dst []Message, b []byte) ([]Message, error) {
-	dst, c.buf = feedPieces(dst, c.buf, b, c.piece)
+	c.burst.add(c.encoding, b)
+	dst, c.buf = feedPieces(dst, c.buf, b, c.piece, c.encoding)
 	return dst, nil
 }
 
-func (c *rawCodec) Patience() (quiet, age time.Duration) { return barePatience(c.buf) }
+func (c *rawCodec) Patience() (quiet, age time.Duration) {
+	return barePatience(c.buf, c.burst.inCharacter())
+}
 
-// barePatience is the Patience for bytes that a pause makes a message. A pause inside
-// a character of UTF-8 is none: the rest of it is waited for, for as long as a message may take. [F-6]
-func barePatience(buf []byte) (quiet, age time.Duration) {
+// barePatience is the Patience for bytes that a pause makes a message. A pause inside a character
+// is none: the rest of it is waited for, for as long as a message may take. [F-6]
+func barePatience(buf []byte, inCharacter bool) (quiet, age time.Duration) {
 	switch {
 	case buf == nil:
 		return 0, 0
-	case openRune(buf):
+	case inCharacter:
 		return 0, MaxAge
 	}
 	return Quiet, MaxAge
 }
 
-// openRune reports whether buf ends with the beginning of a character of UTF-8.
-func openRune(buf []byte) bool { return openTail(buf) > 0 }
-
-// openTail is how many bytes at the end of buf are the beginning of a character of UTF-8.
-func openTail(buf []byte) int {
-	for n := 1; n < utf8.UTFMax && n <= len(buf); n++ {
-		if b := buf[len(buf)-n]; utf8.RuneStart(b) {
-			if b >= utf8.RuneSelf && !utf8.FullRune(buf[len(buf)-n:]) {
-				return n
-			}
-			break
-		}
-	}
-	return 0
-}
-
 func (c *rawCodec) Pause(dst []Message, quiet, age time.Duration) []Message {
-	if c.buf != nil && (quiet >= Quiet && !openRune(c.buf) || age >= MaxAge) {
-		dst = append(dst, Message{Body: exact(c.Rest())})
+	if c.buf != nil && (quiet >= Quiet && !c.burst.inCharacter() || age >= MaxAge) {
+		dst = append(dst, Message{Body: exact(c.take())})
+	}
+	if c.buf == nil && quiet >= Quiet {
+		c.burst = burst{} // age ends a message, but not the burst
 	}
 	return dst
 }
@@ -113,9 +109,15 @@ func (c *rawCodec) End(dst []Message) ([]Message, error) {
 }
 
 func (c *rawCodec) Rest() []byte {
-	rest := c.buf
+	c.burst = burst{}
+	return c.take()
+}
+
+// take takes out what is pending.
+func (c *rawCodec) take() []byte {
+	b := c.buf
 	c.buf = nil
-	return rest
+	return b
 }
 
 func (c *rawCodec) Append(dst, body []byte) ([]byte, error) { return append(dst, body...), nil }

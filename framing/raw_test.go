@@ -1,6 +1,7 @@
 package framing_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -52,12 +53,17 @@ func TestRaw_F6_PatienceAndGap(t *testing.T) {
 	want(true)
 	c.Pause(nil, framing.Quiet, framing.Quiet)
 	want(false)
-	_, _ = c.Feed(nil, make([]byte, framing.MaxBare))
+	_, _ = c.Feed(nil, bytes.Repeat([]byte("x"), framing.MaxBare))
 	want(false)
 	_, _ = c.Feed(nil, []byte("\xe8"))
 	if q, a := c.Patience(); q != 0 || a != framing.MaxAge {
 		t.Errorf("within a character: Patience = %v, %v", q, a)
 	}
+	c.Rest()
+	_, _ = c.Feed(nil, make([]byte, framing.MaxBare))
+	want(false)
+	_, _ = c.Feed(nil, []byte("\xe8"))
+	want(true) // what came before it in the burst is no text
 	if c.Gap() != framing.BareGap {
 		t.Errorf("Gap = %v", c.Gap())
 	}

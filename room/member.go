@@ -100,6 +100,8 @@ func (h *Hall) enter(ctx context.Context, m *member) {
 	c := m.conn
 	if h.Relay {
 		c.SetFraming(chunks{})
+	} else if !h.Encoding.IsUTF8() {
+		c.SetEncoding(h.Encoding)
 	}
 	c.SetSource(&m.out)
 

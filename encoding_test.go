@@ -1,0 +1,79 @@
+package duet_test
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"duet.example/duet"
+	"duet.example/duet/framing"
+)
+
+// halves is an encoding in which each byte from 0x80 on is one half of a character.
+type halves struct{}
+
+func (halves) Unfinished(b []byte) (tail int, text bool) {
+	for i := 0; i < len(b); i++ {
+		if b[i] >= 0x80 {
+			if i++; i == len(b) {
+				tail = 1
+			}
+		}
+	}
+	return tail, true
+}
+
+// SetEncoding counts at once, also for what is pending, and outlasts SetFraming.
+func TestSetEncoding_F6(t *testing.T) {
+	inMemory(t, duet.Dialer{Framing: framing.Raw}, func(t *testing.T, c *duet.Conn, p net.Conn) {
+		got := make(chan string, 10)
+		go func() {
+			defer close(got)
+			for m := range c.Messages(t.Context()) {
+				got <- string(m.Body)
+			}
+		}()
+		says := func(in, want string, after time.Duration) {
+			t.Helper()
+			began := time.Now()
+			io.WriteString(p, in)
+			if m := <-got; m != want || !about(time.Since(began), after) {
+				t.Errorf("after %v received %q, want %q after %v", time.Since(began), m, want, after)
+			}
+		}
+		says("\x81\xe5", "\x81\xe5", framing.Quiet) // is no UTF-8
+		says("a\xe5", "a\xe5", framing.MaxAge)
+		c.SetEncoding(halves{})
+		says("\x81\xe5", "\x81\xe5", framing.Quiet)
+		says("\xe5", "\xe5", framing.MaxAge)
+		c.SetFraming(framing.Auto)
+		says("\xe5", "\xe5", framing.MaxAge)
+		io.WriteString(p, "a\xe5\x81")
+		synctest.Wait()
+		c.SetEncoding(nil) // the character is one of UTF-8 that goes on
+		time.Sleep(100 * time.Millisecond)
+		says("\x82", "a\xe5\x81\x82", framing.Quiet)
+		p.Close()
+		if m, ok := <-got; ok {
+			t.Errorf("received %q", m)
+		}
+	})
+}
+
+// A burst that is no text ends with its pause also where 64 KiB have left nothing pending that could wait for it.
+func TestSetEncoding_F6_NothingPending(t *testing.T) {
+	inMemory(t, duet.Dialer{Framing: framing.Raw}, func(t *testing.T, c *duet.Conn, p net.Conn) {
+		go func() {
+			io.WriteString(p, strings.Repeat("\x00", framing.MaxBare))
+			time.Sleep(framing.Quiet)
+			io.WriteString(p, "\xe5")
+			time.Sleep(framing.Quiet)
+			io.WriteString(p, "\xa5\xbd")
+		}()
+		wantReceive(t, c, strings.Repeat("\x00", framing.MaxBare))
+		wantReceive(t, c, "好")
+	})
+}
