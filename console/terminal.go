@@ -97,6 +97,9 @@ const (
 
 	// drainTime is how long Close waits for what is still to be printed, and closeTime for the terminal after that.
 	drainTime, closeTime = 2 * time.Second, 2 * time.Second
+
+	// restoreTime is how long Restore waits for the editor, and then for the terminal.
+	restoreTime = 400 * time.Millisecond
 )
 
 // A Terminal is a Face on a terminal: messages appear above the line that is being typed and never disturb it.
@@ -352,6 +355,22 @@ func (t *Terminal) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.err
+}
+
+// Restore gives the terminal back within a second, for a process that a signal is about to end. It does not need the
+// editor, which may hang, and prints nothing that is queued. Close may be called before and after.
+func (t *Terminal) Restore() {
+	t.leave()
+	if wait(t.done, restoreTime) {
+		return
+	}
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		t.out.reset()
+	}()
+	wait(written, restoreTime)
+	_ = term.Restore(int(t.opts.In.Fd()), t.state)
 }
 
 // wait reports whether done was closed in time.

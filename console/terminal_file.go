@@ -132,6 +132,23 @@ func (o *output) reflow(width int) {
 	}
 }
 
+// reset leaves the modes that the editor has set, and the alternate screen, where the editor itself does not any more.
+// What the editor still writes is dropped.
+func (o *output) reset() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err != nil {
+		return
+	}
+	o.err = ErrClosed
+	modes := ansi.ResetModifyOtherKeys + ansi.PopKittyKeyboard(1)
+	if o.alt.Load() {
+		modes += ansi.ResetModeAltScreenSaveCursor
+	}
+	modes += ansi.ResetStyle + ansi.ResetModeSynchronizedOutput + ansi.ResetModeBracketedPaste + ansi.SetModeTextCursorEnable
+	_, _ = o.f.WriteString(modes + "\r\n")
+}
+
 func (o *output) Read(b []byte) (int, error) { return o.f.Read(b) }
 func (o *output) Fd() uintptr                { return o.f.Fd() }
 

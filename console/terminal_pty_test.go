@@ -218,6 +218,46 @@ func TestEditorPanics(t *testing.T) {
 	}
 }
 
+// The editor hangs, with the whole screen: Restore gives the terminal back all the same.
+func TestRestoreWithoutEditor(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	before := w.state()
+	w.read()
+	hangs, wakes := make(chan struct{}), make(chan struct{})
+	term, err := console.NewTerminal(console.TerminalOptions{
+		In: w.tty, Out: w.tty,
+		Complete: func(string, int) (int, []string) {
+			close(hangs)
+			<-wakes
+			return 0, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	term.SetFull(func() console.View { return console.View{Title: "all of it"} })
+	w.waitFor("all of it")
+	if _, err := io.WriteString(w.ptm, "\t"); err != nil {
+		t.Fatal(err)
+	}
+	<-hangs
+	term.Restore()
+	if after := w.state(); after != before {
+		t.Errorf("state %q, before it was %q", after, before)
+	}
+	w.waitFor("\x1b[?1049l")
+	w.waitFor("\x1b[?2004l")
+	w.waitFor("\x1b[?25h\r\n")
+	close(wakes)
+	if err := term.Close(); err != nil && !errors.Is(err, console.ErrClosed) {
+		t.Errorf("close: %v", err)
+	}
+	if after := w.state(); after != before {
+		t.Errorf("after Close: state %q, before it was %q", after, before)
+	}
+}
+
 // Nobody reads what the terminal shows: Print waits, gives up with its context, and Close comes to an end.
 func TestTerminalStuck(t *testing.T) {
 	t.Parallel()

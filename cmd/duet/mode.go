@@ -61,7 +61,8 @@ func (a *app) explainer(t *talk) *console.Explainer {
 type booth struct {
 	*console.Session
 	face   console.Face
-	editor bool // a person sits there
+	editor bool   // a person sits there
+	forget func() // the terminal need not be restored any more
 }
 
 // tell gives what prints lines of duet's own at the console, unless less is wanted.
@@ -123,7 +124,7 @@ func (a *app) openBooth(t *talk, o console.Options) (*booth, error) {
 		}
 		o.Face = console.NewPlain(in, a.stdout)
 		o.HoldInput = true
-		return &booth{console.NewSession(o), o.Face, false}, nil
+		return &booth{console.NewSession(o), o.Face, false, func() {}}, nil
 	}
 	var history *console.History
 	if !t.noHistory {
@@ -146,16 +147,18 @@ func (a *app) openBooth(t *talk, o console.Options) (*booth, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the terminal: %w", err)
 	}
+	forget := a.fatal.before(face.Restore)
 	o.Face, o.Terminal = face, true
 	s := console.NewSession(o)
 	session.Store(s)
-	return &booth{s, face, true}, nil
+	return &booth{s, face, true, forget}, nil
 }
 
 // close ends the session, with all that has happened shown, and gives the terminal back. The error is that of showing.
 func (b *booth) close() error {
 	b.Session.Close()
 	err := b.face.Close()
+	b.forget()
 	if failed := b.Session.Err(); failed != nil {
 		return failed
 	}

@@ -21,6 +21,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	code           int
+	fatal          fatal // what is done before a signal such as SIGQUIT ends the process
 
 	mu     sync.Mutex
 	cut    func() // ends at once what is ending; nil: nothing is
@@ -66,6 +67,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	ctx, stop := watchSignals(ctx, a.cutShort, a.hungUp)
 	defer stop()
+	defer a.fatal.watch()()
 	root := a.command()
 	root.SetArgs(joinRoomName(args))
 	root.SetIn(stdin)
