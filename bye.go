@@ -105,7 +105,7 @@ func (c *Conn) queueLast(last []byte) error {
 	}
 	m := &outgoing{}
 	if last != nil {
-		_ = c.encode(m, last, true)
+		_ = c.encode(m, last, asFarewell)
 	}
 	m.fin = true
 	o.shut = true

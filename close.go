@@ -20,6 +20,7 @@ func (c *Conn) Close() error {
 func (c *Conn) stop(why EndReason) {
 	if c.stopped.CompareAndSwap(uint32(EndNone), uint32(why)) {
 		c.interrupt()
+		c.stopTransfer(c.stopError(why))
 		if c.rawTaken.Load() {
 			_ = c.wire.nc.SetWriteDeadline(longAgo)
 		}
@@ -53,6 +54,7 @@ func (c *Conn) finish(r EndReason, cause error) error {
 	}
 	c.setEnd(r, cause)
 	reason, _ := c.End()
+	c.breakTransfer()
 	c.stopReceiving()
 	defer c.recv.mu.Unlock()
 
@@ -146,7 +148,7 @@ func (c *Conn) queueWords() {
 		return
 	}
 	m := &outgoing{}
-	if c.encode(m, []byte(*x.kicked.Load()), false) == nil {
+	if c.encode(m, []byte(*x.kicked.Load()), asMessage) == nil {
 		c.push(m)
 		c.startWriter()
 	}

@@ -87,6 +87,8 @@ var (
 	ErrClosed = net.ErrClosed
 	// ErrSlowPeer: the peer does not read; what waits for it has reached its bound.
 	ErrSlowPeer = errors.New("peer does not read")
+	// ErrQueueFull: too much waits for a transfer that goes before it.
+	ErrQueueFull = errors.New("too much waits behind a transfer")
 	// ErrIdle: nothing was received for the idle timeout.
 	ErrIdle = errors.New("nothing received for too long")
 	// ErrKicked: an operator ended the conversation.

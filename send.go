@@ -52,9 +52,21 @@ type outgoing struct {
 	body []byte
 	gap  time.Duration
 	fin  bool // half-close after it; wire may be empty
+	raw  bool // bytes and no message
 	ctx  context.Context
 	sent chan error // nil: nobody waits; otherwise capacity 1
+
+	transfer *Transfer // not nil: its place, with nothing else
 }
+
+// A form is how a body goes over the wire.
+type form uint8
+
+const (
+	asMessage form = iota
+	asFarewell
+	asBytes // nothing is added
+)
 
 // Send sends one message and returns when the system has taken all of it; that
 // does not mean that the peer has read it. Messages leave in the order of the calls.
@@ -64,17 +76,29 @@ type outgoing struct {
 // left, the message is not sent and Send returns ctx.Err(); when it ends later, the
 // conversation is over, because half a message has left. A peer that
 // takes nothing for the send timeout ends the conversation as slow-peer.
-func (c *Conn) Send(ctx context.Context, body []byte) error {
+func (c *Conn) Send(ctx context.Context, body []byte) error { return c.send(ctx, body, asMessage) }
+
+// SendRaw sends exactly the bytes of b, whatever the framing is: no delimiter, no length, nothing refused. It returns when the system
+// has taken all of them. They leave in order with messages, and are never taken for the farewell. Trace.Sent has
+// them; Stats counts them as bytes and not as a message.
+//
+// Calls of SendRaw and PostRaw leave without a pause between them. Where a pause is what keeps messages apart, one is
+// kept between a message and raw bytes, too.
+//
+// When ctx ends, what holds for Send holds here.
+func (c *Conn) SendRaw(ctx context.Context, b []byte) error { return c.send(ctx, b, asBytes) }
+
+func (c *Conn) send(ctx context.Context, body []byte, how form) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	o := &c.out
 	o.mu.Lock()
 	if o.writing {
-		return c.sendQueued(ctx, body)
+		return c.sendQueued(ctx, body, how)
 	}
 	m := direct.Get().(*outgoing)
-	err := c.encode(m, body, false)
+	err := c.encode(m, body, how)
 	o.writing = err == nil
 	o.mu.Unlock()
 	if err == nil {
@@ -95,9 +119,9 @@ func (c *Conn) Send(ctx context.Context, body []byte) error {
 var direct = sync.Pool{New: func() any { return new(outgoing) }}
 
 // sendQueued is Send while somebody writes. o.mu is held, and unlocked.
-func (c *Conn) sendQueued(ctx context.Context, body []byte) error {
+func (c *Conn) sendQueued(ctx context.Context, body []byte, how form) error {
 	m := &outgoing{ctx: ctx, sent: make(chan error, 1)}
-	err := c.encode(m, body, false)
+	err := c.encode(m, body, how)
 	if err == nil {
 		c.push(m)
 	}
@@ -131,16 +155,25 @@ func (c *Conn) awaitSent(ctx context.Context, m *outgoing) error {
 }
 
 // Post puts one message into the bounded queue and returns at once. Body is
-// copied. When the queue is full, the conversation ends as slow-peer and Post returns ErrSlowPeer.
-func (c *Conn) Post(body []byte) error {
+// copied. When the queue is full, the conversation ends as slow-peer and Post returns ErrSlowPeer. While a
+// [Transfer] has its turn, Post returns ErrQueueFull instead, and the conversation goes on.
+func (c *Conn) Post(body []byte) error { return c.post(body, asMessage) }
+
+// PostRaw is SendRaw through the queue, as Post is Send.
+func (c *Conn) PostRaw(b []byte) error { return c.post(b, asBytes) }
+
+func (c *Conn) post(body []byte, how form) error {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	m := &outgoing{wire: make([]byte, 0, len(body)+4)} // most framings add no more
-	if err := c.encode(m, body, false); err != nil {
+	if err := c.encode(m, body, how); err != nil {
 		return err
 	}
 	if len(o.queue) > 0 && o.bytes+len(m.wire) > c.set.queue {
+		if c.isTransferring() {
+			return c.error("send", ErrQueueFull)
+		}
 		c.failSending(ErrSlowPeer)
 		return c.error("send", ErrSlowPeer)
 	}
@@ -156,8 +189,8 @@ func (c *Conn) Queued() int {
 	return c.out.bytes
 }
 
-// encode makes m the message body, into what room its buffer has. o.mu is held.
-func (c *Conn) encode(m *outgoing, body []byte, farewell bool) error {
+// canSend is nil unless nothing can be sent any more. o.mu is held.
+func (c *Conn) canSend() error {
 	o := &c.out
 	switch {
 	case c.rawWanted.Load():
@@ -167,13 +200,25 @@ func (c *Conn) encode(m *outgoing, body []byte, farewell bool) error {
 	case o.shut:
 		return c.error("send", ErrClosed)
 	}
+	return nil
+}
+
+// encode makes m the message body, or its bytes, into what room its buffer has. o.mu is held.
+func (c *Conn) encode(m *outgoing, body []byte, how form) error {
+	if err := c.canSend(); err != nil {
+		return err
+	}
+	o := &c.out
 	// The gap is asked for before the codec counts this message.
 	gap := o.codec.Gap()
 	var wire []byte
 	var err error
-	if farewell {
+	switch how {
+	case asFarewell:
 		wire, err = o.codec.AppendFarewell(m.wire[:0], body)
-	} else {
+	case asBytes:
+		wire, gap, m.raw = append(m.wire[:0], body...), 0, true
+	default:
 		wire, err = o.codec.Append(m.wire[:0], body)
 	}
 	if err != nil {
@@ -202,9 +247,14 @@ func (c *Conn) startWriter() {
 
 // next hands the right to write on: to a writer, if something waits.
 func (c *Conn) next() {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	c.handOn()
+}
+
+// handOn is next with o.mu held.
+func (c *Conn) handOn() {
 	o := &c.out
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	if len(o.queue) > 0 || o.sourceIsNext() {
 		go c.writeQueue()
 		return
@@ -231,6 +281,14 @@ func (c *Conn) writeQueue() {
 			o.mu.Unlock()
 			return
 		}
+		if t := batch[0].transfer; t != nil {
+			begun := t.begin()
+			o.mu.Unlock()
+			if begun {
+				return // it has the right to write now
+			}
+			continue
+		}
 		o.mu.Unlock()
 		err := c.write(batch)
 		for _, m := range batch {
@@ -246,7 +304,7 @@ func (c *Conn) writeQueue() {
 func (o *sendState) takeBatch() []*outgoing {
 	n, size := 0, 0
 	for _, m := range o.queue {
-		alone := m.gap > 0 || m.sent != nil || m.fin
+		alone := m.gap > 0 || m.sent != nil || m.fin || m.transfer != nil
 		if n > 0 && (alone || size+len(m.wire) > chunk) {
 			break
 		}
@@ -338,7 +396,9 @@ func (c *Conn) wrote(ctx context.Context, n int, err error, after time.Duration)
 }
 
 func (c *Conn) noteSent(m *outgoing) {
-	c.msgsOut.Add(1)
+	if !m.raw {
+		c.msgsOut.Add(1)
+	}
 	if f := c.set.trace.Sent; f != nil {
 		f(c, m.body)
 	}

@@ -13,7 +13,8 @@ import (
 
 // A seldom is what few conversations need, so that the others do not pay for it.
 type seldom struct {
-	kicked atomic.Pointer[string] // KickWith's words
+	kicked   atomic.Pointer[string]   // KickWith's words
+	transfer atomic.Pointer[Transfer] // the one whose turn it is; nil: none. Written under sendState.mu
 
 	next    framing.Codec   // set by SetFraming and not yet in use, under recv.dl.mu
 	framing framing.Framing // SetFraming's, under recv.dl.mu

@@ -30,7 +30,7 @@ type Trace struct {
 	Closed func(c *Conn, unread bool, err error)
 	// Received: a message arrived (also a partial one).
 	Received func(c *Conn, m Message)
-	// Sent: the system has taken all of a message.
+	// Sent: the system has taken all of a message, or of what SendRaw or PostRaw was given. A Transfer is only in Wrote.
 	Sent func(c *Conn, body []byte)
 	// WrongProtocol: the first bytes look like another protocol: "TLS", "HTTP", "SSH".
 	WrongProtocol func(c *Conn, protocol string)
