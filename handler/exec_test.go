@@ -320,9 +320,7 @@ func TestExecEnds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			peer, nc := ends(t, "tcp")
-			s := serve(t, tt.exec, nc, "tcp")
-			group := hearPid(t, peer)
+			peer, s, group := serveChild(t, tt.exec)
 			began := time.Now()
 			if tt.act != nil {
 				tt.act(peer, s)

@@ -294,11 +294,6 @@ func TestForwardGone(t *testing.T) {
 // TestForwardDead: where the target cannot be reached, both sides get one clear line.
 func TestForwardDead(t *testing.T) {
 	t.Parallel()
-	dead := func(t *testing.T) transport.Address {
-		l := get(net.Listen("tcp", "127.0.0.1:0"))(t)
-		defer l.Close()
-		return addressOf(t, l.Addr())
-	}
 	for _, tt := range []struct{ name, busy, line string }{
 		{"default", "", handler.DefaultForwardBusy + "\n"},
 		{"own", "later", "later\n"},
@@ -307,7 +302,7 @@ func TestForwardDead(t *testing.T) {
 		for _, kind := range kinds {
 			t.Run(tt.name+" "+kind, func(t *testing.T) {
 				peer, nc := ends(t, kind)
-				h := &handler.Forward{Address: dead(t), Busy: tt.busy}
+				h := &handler.Forward{Address: deadAddress(t), Busy: tt.busy}
 				s := serve(t, h, nc, kind)
 				say(t, peer, "hello?")
 				hearAll(t, peer, tt.line)

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 // soon is how long what has to be prompt may take on a busy machine.
-const soon = 10 * time.Second
+const soon = 30 * time.Second
 
 // kinds are the connections that handlers are tested over; "traced" is TCP that somebody watches.
 var kinds = []string{"tcp", "unix", "memory", "traced"}

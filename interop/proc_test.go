@@ -255,6 +255,9 @@ var nextPort atomic.Int64
 func freePort(t *testing.T) string {
 	t.Helper()
 	const first, many = 20000, 10000
+	// A process that another test is just starting holds the listener until it runs its own program.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	for range many {
 		n := first + (int64(os.Getpid())*101+nextPort.Add(1))%many
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", n))
