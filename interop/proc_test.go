@@ -21,7 +21,7 @@ import (
 
 // patience is how long anything that has to happen may take: long, because all
 // tests share two processors; whoever waits for it fails after that.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A program is a process that a test talks with. It is killed when the test ends.
 type program struct {

@@ -14,7 +14,7 @@ import (
 )
 
 // Patience is how long WaitFor and its kin wait before they give up.
-var Patience = 15 * time.Second
+var Patience = 30 * time.Second
 
 // A Terminal is a tmux server of its own with one pane. It ends with its test.
 type Terminal struct {

@@ -1,4 +1,5 @@
-# A device that asks for a name and does not end the line. What it reads from its input it says as it is.
+# A device that asks for a name and does not end the line. What it reads from its input it sends as it is, $ as a line
+# end, and then says that it has.
 import socket
 import sys
 import threading
@@ -8,12 +9,12 @@ server.bind(('127.0.0.1', 0))
 server.listen(1)
 print('port', server.getsockname()[1])
 conn, addr = server.accept()
-conn.sendall(b'Welcome\r\nlogin: ')
 
 
 def more():
     for line in sys.stdin:
         conn.sendall(line[:-1].replace('$', '\r\n').encode())
+        print('sent', repr(line[:-1]))
 
 
 threading.Thread(target=more, daemon=True).start()
