@@ -45,7 +45,7 @@ type Framing interface {
 // directions share it, because Auto sends what it has learned from receiving.
 //
 // Two goroutines may use a Codec at the same time: one calls Feed, Patience,
-// Pause, End and Rest; the other Append, AppendFarewell and Gap.
+// Pause, End, Rest, Held and Shrink; the other Append, AppendFarewell and Gap.
 type Codec interface {
 	// Feed takes bytes that have arrived and appends the messages they
 	// complete to dst. It does not keep b. With an error (ErrTooLong) the messages before
@@ -64,6 +64,11 @@ type Codec interface {
 	End(dst []Message) ([]Message, error)
 	// Rest takes out the bytes that were fed and belong to no message yet.
 	Rest() []byte
+	// Held is how many bytes of memory the unfinished message takes: the
+	// room of its buffer, not only the part that is filled. It is cheap.
+	Held() int
+	// Shrink gives up the spare room of that buffer.
+	Shrink()
 
 	// Append appends body to dst as it goes over the wire. ErrDelimiter
 	// where the body would arrive as several messages.

@@ -3,6 +3,7 @@ package framing_test
 import (
 	"bytes"
 	"runtime"
+	"slices"
 	"testing"
 
 	"duet.example/duet/framing"
@@ -44,6 +45,35 @@ func TestCodec_F3_Memory(t *testing.T) {
 		}
 		if body := msgs[0].Body; cap(body) != len(body) {
 			t.Errorf("%v: message of %d bytes has room for %d", f, len(body), cap(body))
+		}
+	}
+}
+
+// Held says how much the unfinished message takes, also behind WithEOL. Shrink leaves its bytes, and no room beside them.
+func TestCodec_F3_Held(t *testing.T) {
+	for _, f := range append(slices.Clone(all), framing.WithEOL(framing.LF, []byte("\r"))) {
+		c := f.New(1 << 20)
+		if n := c.Held(); n != 0 {
+			t.Errorf("%v: nothing takes %d bytes", f, n)
+		}
+		if f == framing.Length {
+			_, _ = c.Feed(nil, []byte{0, 1, 0, 0})
+		}
+		for range 70 { // the buffer has doubled to 256, and is not full
+			if _, err := c.Feed(nil, []byte("xyz")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := c.Held()
+		c.Shrink()
+		if after := c.Held(); before != 256 || after != 210 {
+			t.Errorf("%v: 210 bytes take %d, after Shrink %d", f, before, after)
+		}
+		if rest := c.Rest(); !bytes.HasSuffix(rest, bytes.Repeat([]byte("xyz"), 70)) {
+			t.Errorf("%v: %q is left", f, rest)
+		}
+		if n := c.Held(); n != 0 {
+			t.Errorf("%v: nothing is left, and takes %d bytes", f, n)
 		}
 	}
 }

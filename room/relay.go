@@ -39,6 +39,10 @@ func (chunkCodec) End(dst []framing.Message) ([]framing.Message, error) { return
 
 func (chunkCodec) Rest() []byte { return nil }
 
+func (chunkCodec) Held() int { return 0 }
+
+func (chunkCodec) Shrink() {}
+
 func (chunkCodec) Append(dst, body []byte) ([]byte, error) { return append(dst, body...), nil }
 
 func (chunkCodec) AppendFarewell(dst, body []byte) ([]byte, error) { return append(dst, body...), nil }
