@@ -46,7 +46,7 @@ func TestSayingFourASecond(t *testing.T) {
 		nc, _ := beginner(t, d)
 		next(t, w, desk.Arrived)
 		next(t, w, desk.Said)
-		text := strings.Repeat("0123456789", 10)
+		text := strings.Repeat("0123456789", 10) + "abcd" // the last does not come just after a pause
 		began := time.Now()
 		done := make(chan time.Time)
 		go func() {
