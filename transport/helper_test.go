@@ -114,6 +114,16 @@ func helper(what, address string) error {
 	case "connect6":
 		d.Family = transport.IPv6
 		return end(d.Dial(ctx, a))
+	case "enter": // tells whether it is let in
+		c, err := d.Dial(ctx, a)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if n, _ := c.Read(make([]byte, 1)); n == 0 {
+			fmt.Println("closed")
+		}
+		return nil
 	case "connectslow":
 		d.Timeout = 100 * time.Millisecond
 		return end(d.Dial(ctx, a))

@@ -30,10 +30,16 @@ type ListenConfig struct {
 	// system gives the conversation up (TCP_USER_TIMEOUT, tcp(7); Linux only). 0 means 30 s, negative
 	// leaves it to the system.
 	UserTimeout time.Duration
+	// OwnerOnly has a unix socket accept only processes of this process's own user and of root. Others are closed at once.
+	// The mode of a file keeps them out too, but an abstract name (@name) has none. Listen fails with ErrPeerUser for
+	// such a name if the system does not tell which user connects.
+	OwnerOnly bool
 	// Step, if set, is told of each system call made for the listener and the sockets it accepts.
 	Step StepFunc
 	// Notice, if set, is told in words what the system could not do.
 	Notice func(string)
+
+	peerUser func(net.Conn) (uid int, err error) // nil: PeerUser; tests set it
 }
 
 // Listen makes a listening socket at a. An address that was in use a moment ago can be used again at once; one
@@ -156,7 +162,8 @@ type listener struct {
 	rawListener
 	narrator *narrator
 	family   Family
-	adopted  *socketOptions // set where package net made no socket of it, and sets its own defaults on what it accepts
+	owner    func(net.Conn) (uid int, err error) // tells whose a peer is; nil: everybody is accepted
+	adopted  *socketOptions                      // set where package net made no socket of it, and sets its own defaults on what it accepts
 
 	file  os.FileInfo // the unix socket's file, to remove no other one; nil: none of ours
 	path  string
@@ -164,6 +171,16 @@ type listener struct {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.accept()
+		if err != nil || l.owner == nil || isOwner(c, l.owner) {
+			return c, err
+		}
+		c.Close()
+	}
+}
+
+func (l *listener) accept() (net.Conn, error) {
 	c, err := l.rawListener.Accept()
 	if l.narrator != nil {
 		l.narrator.tell(acceptedSteps(l.rawListener, c, err, l.adopted != nil)...)

@@ -10,6 +10,9 @@ import (
 )
 
 func (lc *ListenConfig) listenUnix(ctx context.Context, n *narrator, path string) (net.Listener, error) {
+	if err := lc.checkOwnerOnly(path); err != nil {
+		return nil, err
+	}
 	l, err := lc.bindUnix(ctx, n, path)
 	if errors.Is(err, syscall.EADDRINUSE) && path[0] != '@' && lc.removeStale(ctx, n, path) {
 		l, err = lc.bindUnix(ctx, n, path)
@@ -26,6 +29,9 @@ func (lc *ListenConfig) listenUnix(ctx context.Context, n *narrator, path string
 			os.Remove(path)
 		}
 		return nil, err
+	}
+	if lc.OwnerOnly {
+		ln.owner = lc.user()
 	}
 	if path[0] != '@' {
 		if ln.file, err = os.Lstat(path); err != nil {

@@ -24,13 +24,13 @@ func controlAddress(path string) (transport.Address, error) {
 	return transport.ParseAddress(transport.Address{}, "unix:"+path)
 }
 
-// openControl makes the control socket, for its owner only. What it returns closes it and removes it.
+// openControl makes the control socket, for its owner and root only. What it returns closes it and removes it.
 func openControl(ctx context.Context, path string, k *desk.Control) (closeIt func(), err error) {
 	addr, err := controlAddress(path)
 	if err != nil {
 		return nil, err
 	}
-	var lc transport.ListenConfig
+	lc := transport.ListenConfig{OwnerOnly: true}
 	ln, err := lc.Listen(ctx, addr)
 	if err != nil {
 		return nil, &duet.Error{Op: "listen", Addr: addr.String(), Err: err}

@@ -28,6 +28,8 @@ func (e *noDeskError) Unwrap() error { return e.err }
 func (e *noDeskError) Error() string {
 	why := cause(e.err)
 	switch {
+	case errors.Is(e.err, errAnotherUser):
+		why = "it belongs to another user"
 	case errors.Is(e.err, desk.ErrNotADesk):
 		why = "something else listens there"
 	case errors.Is(e.err, syscall.ECONNREFUSED):
@@ -40,6 +42,17 @@ func (e *noDeskError) Error() string {
 	return "cannot attach to " + e.path + ": " + why
 }
 
+// errAnotherUser: what listens at a control socket is not this user's, nor root's.
+var errAnotherUser = errors.New("another user's")
+
+// isForeign reports whether c leads to another user's process, which would learn what the operator says. Root may go
+// everywhere.
+func isForeign(c net.Conn) bool {
+	uid, err := transport.PeerUser(c)
+	own := os.Geteuid()
+	return err == nil && own != 0 && uid != 0 && uid != own
+}
+
 // attach sits down at the desk whose control socket is at path.
 func attach(ctx context.Context, path, operator string) (*desk.Remote, error) {
 	addr, err := controlAddress(path)
@@ -47,7 +60,14 @@ func attach(ctx context.Context, path, operator string) (*desk.Remote, error) {
 		return nil, err
 	}
 	var d transport.Dialer
-	dial := func(ctx context.Context) (net.Conn, error) { return d.Dial(ctx, addr) }
+	dial := func(ctx context.Context) (net.Conn, error) {
+		c, err := d.Dial(ctx, addr)
+		if err == nil && isForeign(c) {
+			_ = c.Close()
+			return nil, errAnotherUser
+		}
+		return c, err
+	}
 	r, err := desk.Attach(ctx, dial, operator)
 	if err != nil {
 		return nil, &noDeskError{path: path, err: err}

@@ -81,6 +81,8 @@ func listenError(e *duet.Error) (text, hint string, code int) {
 
 func unixListenError(at string, e *duet.Error) (text, hint string, code int) {
 	switch {
+	case errors.Is(e, transport.ErrPeerUser):
+		return at + "every user of this machine could connect, and the system does not tell which one does", "give a path: its file is for you alone", exitConnect
 	case errors.Is(e, syscall.EADDRINUSE):
 		return at + "something is there already", "another server listens there, or it is no socket, which duet leaves alone; choose another path", exitConnect
 	case errors.Is(e, fs.ErrPermission):

@@ -1,0 +1,16 @@
+//go:build darwin || freebsd
+
+package transport
+
+import "golang.org/x/sys/unix"
+
+// errNoPeerUser: this system tells.
+var errNoPeerUser error
+
+func peerUser(fd int) (uid int, err error) {
+	cred, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
+	if err != nil {
+		return -1, err
+	}
+	return int(cred.Uid), nil
+}
