@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"unicode/utf8"
 
 	"duet.example/duet/framing"
 )
@@ -112,6 +113,9 @@ func FuzzRoundTrip(f *testing.F) {
 			}
 			if fr == framing.Raw {
 				list = append(list, short())
+				if endsInCharacter(body) {
+					list = append(list, long()) // "A pause inside a character does not count" [F-6]
+				}
 			}
 		}
 		got, err := play(t, receiver, append(list, end()))
@@ -119,6 +123,16 @@ func FuzzRoundTrip(f *testing.F) {
 			t.Fatalf("%v: got %q, %v; want %q", fr, got, err, want)
 		}
 	})
+}
+
+// endsInCharacter reports whether b ends with the beginning of a character of UTF-8.
+func endsInCharacter(b []byte) bool {
+	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
+		if !utf8.FullRune(b[len(b)-n:]) {
+			return true
+		}
+	}
+	return false
 }
 
 // Without its seeds a fuzz target tests nothing when it is not fuzzing.
