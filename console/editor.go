@@ -7,6 +7,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"duet.example/duet/internal/screen"
 )
 
 const (
@@ -153,7 +155,7 @@ func (e *editor) change(c change) tea.Cmd {
 
 // plain leaves text without styles, on one line.
 func plain(s string) string {
-	return strings.Join(wrapLine(strings.ReplaceAll(s, "\n", " "), 1<<20, false), "")
+	return strings.Join(screen.Wrap(strings.ReplaceAll(s, "\n", " "), 1<<20, false), "")
 }
 
 // cleanPaste makes a message of what a terminal pastes: a line ends with \n, and nothing controls the terminal.
@@ -183,7 +185,7 @@ func (e *editor) prompts() (first, other string) {
 	if e.search != nil {
 		first = plain(e.search.prompt())
 	}
-	first = e.shorten(unjoined(first, e.method), max(e.width/2, 1))
+	first = e.shorten(drawable(first, e.method), max(e.width/2, 1))
 	w := e.method.StringWidth(first)
 	const dots = "... "
 	if w < len(dots) {
@@ -254,7 +256,7 @@ func (e *editor) draw() (f frame) {
 	room -= len(line.rows)
 
 	if e.partial != "" && room > 0 {
-		rows := wrapLine(unjoined(e.partial, e.method), e.width-1, e.t.opts.Color)
+		rows := screen.Wrap(drawable(e.partial, e.method), e.width-1, e.t.opts.Color)
 		rows = rows[max(0, len(rows)-min(maxPartial, room)):]
 		room -= len(rows)
 		f.rows = append(f.rows, rows...)
@@ -290,7 +292,7 @@ func (e *editor) hintRows() []string {
 	if hint == "" {
 		return nil
 	}
-	hint = e.method.Truncate(unjoined(hint, e.method), e.width-1, "…")
+	hint = e.method.Truncate(drawable(hint, e.method), e.width-1, "…")
 	if e.t.opts.Color {
 		hint = "\x1b[2m" + hint + "\x1b[m"
 	}

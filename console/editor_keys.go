@@ -5,6 +5,8 @@ import (
 	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
+
+	"duet.example/duet/internal/screen"
 )
 
 // key does what a key asks for.
@@ -210,14 +212,14 @@ func columns(all []string, width int) []string {
 	const most = 100
 	cell := 0
 	for _, s := range all {
-		cell = max(cell, widest(s)+2)
+		cell = max(cell, screen.MaxWidth(s)+2)
 	}
 	per := max(1, width/max(cell, 1))
 	var lines []string
 	for i := 0; i < min(len(all), most); i += per {
 		var b strings.Builder
 		for _, s := range all[i:min(i+per, len(all), most)] {
-			b.WriteString(s + strings.Repeat(" ", cell-widest(s)))
+			b.WriteString(s + strings.Repeat(" ", cell-screen.MaxWidth(s)))
 		}
 		lines = append(lines, strings.TrimRight(b.String(), " "))
 	}

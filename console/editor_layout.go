@@ -7,6 +7,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
+	"github.com/clipperhouse/displaywidth"
+
+	"duet.example/duet/internal/screen"
 )
 
 // A row is one row of the screen of what is being typed.
@@ -28,13 +31,30 @@ const tabShown = "    "
 // among themselves; about that of its parts they agree.
 const joiner = "\u200d"
 
-// unjoined leaves out what the renderer, measuring by method, could take for another width than the terminal.
-func unjoined(s string, method ansi.Method) string {
-	if method == ansi.GraphemeWidth {
+// drawable leaves out, or spells out, what the renderer, measuring by method, could take for another width than the
+// terminal: what follows on the row would stand somewhere else, and the end of the row on the next one.
+func drawable(s string, method ansi.Method) string {
+	if method != ansi.GraphemeWidth {
+		s = strings.ReplaceAll(s, joiner, "")
+	}
+	if strings.IndexFunc(s, wider) < 0 {
 		return s
 	}
-	return strings.ReplaceAll(s, joiner, "")
+	var b strings.Builder
+	for _, r := range s {
+		if wider(r) {
+			b.WriteString(spelled(r))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
+
+// wider reports whether a terminal may draw r on two columns where the renderer, by whichever method, counts one.
+func wider(r rune) bool { return displaywidth.Rune(r) == 1 && screen.RuneWidth(r) == 2 }
+
+func spelled(r rune) string { return fmt.Sprintf(`\u%04x`, r) }
 
 // shown is how a cluster is drawn: characters that would be invisible, or move others about, are spelled out.
 func shown(cluster string, method ansi.Method) string {
@@ -51,9 +71,9 @@ func shown(cluster string, method ansi.Method) string {
 	case unicode.IsMark(r):
 		return "\u25CC" + cluster // a mark with nothing to stand on gets the dotted circle
 	case !unicode.IsGraphic(r):
-		return fmt.Sprintf(`\u%04x`, r)
+		return spelled(r)
 	}
-	return unjoined(cluster, method)
+	return drawable(cluster, method)
 }
 
 // fitted is shown, with its width, for rows of width columns.

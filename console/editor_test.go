@@ -7,9 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"duet.example/duet/internal/screen"
 )
 
 func TestLay(t *testing.T) {
@@ -189,69 +192,31 @@ func TestColumns(t *testing.T) {
 	}
 }
 
+// What the renderer measures is spelled out wherever a terminal may draw it wider, in what is typed and in what a peer says.
+func TestDrawable(t *testing.T) {
+	for _, method := range []ansi.Method{ansi.WcWidth, ansi.GraphemeWidth} {
+		if got, want := drawable("a\u3248中\x1b[1m\u324f", method), `a\u3248中`+"\x1b[1m"+`\u324f`; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		if l := lay("\u3248", 3, 10, method); l.rows[0].shown != `\u3248` || l.x != 6 {
+			t.Errorf("typed: %q, cursor at %d", l.rows[0].shown, l.x)
+		}
+		for r := rune(0xa0); r <= unicode.MaxRune; r++ {
+			// Regional indicators are drawn in pairs, on as many columns as both.
+			if !unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) || unicode.Is(unicode.Regional_Indicator, r) {
+				continue
+			}
+			if s := drawable(string(r), method); method.StringWidth(s) < screen.Width(s) {
+				t.Fatalf("%U is drawn as %q: the renderer counts %d columns, a terminal may take %d", r, s, method.StringWidth(s), screen.Width(s))
+			}
+		}
+	}
+}
+
 func TestCleanPaste(t *testing.T) {
 	if got, want := cleanPaste("a\rb\r\nc\n\td\x1b[31m\x9b\xff\u0085"), "a\nb\nc\n\td[31m\uFFFD\uFFFD"; got != want && got != "a\nb\nc\n\td[31m\uFFFD" {
 		t.Errorf("%q, want %q", got, want)
 	}
-}
-
-func TestWrapLine(t *testing.T) {
-	tests := []struct {
-		name, line string
-		width      int
-		color      bool
-		want       []string
-	}{
-		{"empty", "", 10, true, []string{""}},
-		{"short", "abc", 10, true, []string{"abc"}},
-		{"exact", "abcd", 4, true, []string{"abcd"}},
-		{"long", "abcdefgh", 3, true, []string{"abc", "def", "gh"}},
-		{"wide", "中文字", 5, true, []string{"中文", "字"}},
-		{"lines", "a\nb", 5, true, []string{"a", "b"}},
-		{"style over a break", "\x1b[31mabcd\x1b[m", 2, true, []string{"\x1b[31mab\x1b[m", "\x1b[31mcd\x1b[m\x1b[m"}},
-		{"no color", "\x1b[31mab\x1b[m", 5, false, []string{"ab"}},
-		{"other sequences", "\x1b[2Ja\x1b]0;t\x07b\x1b[>4;2mc\x1b", 9, true, []string{"abc"}},
-		{"control characters", "a\rb\x00\x7f\u009bc\td", 20, true, []string{"abc    d"}},
-		{"family, as the widest draws it", "\U0001F468\u200D\U0001F469\u200D\U0001F467ab", 6, true, []string{"\U0001F468\u200D\U0001F469\u200D\U0001F467", "ab"}},
-		{"words", "one two three four five", 16, true, []string{"one two three ", "  four five"}},
-		{"a word that is long", "one two threefourfive", 16, true, []string{"one two threefou", "  rfive"}},
-		{"style in a word that goes on", "\x1b[31mone two thr\x1b[32mee four\x1b[m", 16, true, []string{"\x1b[31mone two thr\x1b[32mee \x1b[m", "  \x1b[31m\x1b[32mfour\x1b[m\x1b[m"}},
-		{"said by a peer", "12:00 【Client】 " + strings.Repeat("x", 20) + "【Server】 no", 38, true, []string{"12:00 【Client】 " + strings.Repeat("x", 20), strings.Repeat(" ", 17) + "【Server】 no"}},
-		{"sent", "2 >>> 你好，世界你好", 17, true, []string{"2 >>> 你好，世界", "      你好"}},
-		{"a table", "  /hex    show bytes or send them", 22, true, []string{"  /hex    show bytes ", "          or send them"}},
-		{"the column is far", "  it has ended  now and here", 18, true, []string{"  it has ended  ", "    now and here"}},
-	}
-	for _, tt := range tests {
-		if got := wrapLine(tt.line, tt.width, tt.color); !slices.Equal(got, tt.want) {
-			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
-		}
-	}
-}
-
-// FuzzWrapLine holds that no row is too wide and that nothing but styles is left of what controls a terminal.
-func FuzzWrapLine(f *testing.F) {
-	f.Add("\x1b[31mabc中\x1b]0;x\x07", 7, true)
-	f.Fuzz(func(t *testing.T, line string, width int, color bool) {
-		width = 2 + max(width, -width)%200
-		if width < 2 {
-			return
-		}
-		for _, r := range wrapLine(line, width, color) {
-			if w := ansi.StringWidth(r); w > width {
-				t.Errorf("%q is %d columns wide, more than %d", r, w, width)
-			}
-			for i := range len(r) {
-				if r[i] == '\x1b' {
-					end := strings.IndexByte(r[i:], 'm')
-					if !color || end < 0 || !isStyle(r[i:i+end+1]) {
-						t.Errorf("%q holds a sequence that is no style", r)
-					}
-				} else if r[i] < ' ' || r[i] == 0x7f {
-					t.Errorf("%q holds a control character", r)
-				}
-			}
-		}
-	})
 }
 
 // FuzzText holds that whatever is typed, the cursor stands between whole characters and what is deleted is gone.
@@ -294,7 +259,7 @@ func FuzzText(f *testing.F) {
 }
 
 func TestCorpus(t *testing.T) {
-	for _, name := range []string{"FuzzWrapLine", "FuzzText"} {
+	for _, name := range []string{"FuzzText"} {
 		if found, err := filepath.Glob(filepath.Join("testdata", "fuzz", name, "*")); err != nil || len(found) == 0 {
 			t.Errorf("%s has no corpus (%v)", name, err)
 		}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"duet.example/duet/desk"
 	"duet.example/duet/internal/screen"
 )
@@ -153,7 +151,7 @@ func (s *Session) dumpLines(b []byte, before ...string) []string {
 	if f, ok := s.face.(interface{ Columns() int }); ok {
 		room = f.Columns() - 1 - len(before)
 		for _, part := range before {
-			room -= ansi.StringWidth(part)
+			room -= screen.Width(part)
 		}
 	}
 	if room >= wholeDump {

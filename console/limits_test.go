@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/charmbracelet/x/ansi"
+	"duet.example/duet/internal/screen"
 )
 
 func TestQueueBytes(t *testing.T) {
@@ -23,7 +23,7 @@ func TestQueueBytes(t *testing.T) {
 }
 
 func TestOperatorNameIsShort(t *testing.T) {
-	if name := operatorName(strings.Repeat("x】", 1000)); ansi.StringWidth(name) > nameWidth || !strings.HasPrefix(name, "x?x?") {
+	if name := operatorName(strings.Repeat("x】", 1000)); screen.Width(name) > nameWidth || !strings.HasPrefix(name, "x?x?") {
 		t.Errorf("the name is shown as %q", name)
 	}
 }

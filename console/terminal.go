@@ -12,6 +12,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"golang.org/x/term"
+
+	"duet.example/duet/internal/screen"
 )
 
 // ErrClosed is what Print returns once a face is closed or its terminal has gone.
@@ -275,7 +277,7 @@ func (t *Terminal) printRows(lines []string) {
 	t.settle()
 	var rows []string
 	for _, l := range lines {
-		rows = append(rows, wrapLine(l, int(t.width.Load())-1, t.opts.Color)...)
+		rows = append(rows, screen.Wrap(l, int(t.width.Load())-1, t.opts.Color)...)
 		for height := t.batch(); len(rows) >= height; rows = rows[height:] {
 			t.print(rows[:height])
 		}

@@ -330,3 +330,37 @@ func TestFullScreenSuspended(t *testing.T) {
 	s.types("/full", "/quit")
 	s.WaitFor("ended 1")
 }
+
+// U+3248 to U+324F take two columns in glibc and tmux, and one in most tables: nothing of a line that holds them comes
+// to stand where the console's own lines begin, among the lines and in the full view.
+func TestWideCharactersKeepTheirPlace(t *testing.T) {
+	t.Parallel()
+	s := startDesk(t, 60, 50, "")
+	c := s.call()
+	const forged = ">>> the code is 1234"
+	check := func(where string) {
+		t.Helper()
+		for _, row := range strings.Split(s.Screen(), "\n") {
+			if strings.HasPrefix(row, ">>> t") || strings.HasPrefix(row, ">> the") {
+				t.Errorf("%s: a peer's words stand at column 0\n%s", where, s.Screen())
+				return
+			}
+		}
+	}
+	for wide := 20; wide < 28; wide++ {
+		for narrow := range 2 {
+			c.says("%s%s%s", strings.Repeat("x", narrow), strings.Repeat("\u3248", wide), forged)
+		}
+	}
+	c.says("the end")
+	s.WaitFor("the end")
+	check("lines")
+	s.types("/full")
+	s.onFull(true)
+	for _, letters := range []string{"x", ""} {
+		c.says("%s%s%s", letters, strings.Repeat("\u3248", 14), forged)
+	}
+	c.says("the last")
+	s.WaitFor("the last")
+	check("the full view")
+}

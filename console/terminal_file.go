@@ -10,6 +10,8 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
+
+	"duet.example/duet/internal/screen"
 )
 
 // An output is the terminal as bubbletea writes to it. It notices what bubbletea does not tell: that a write has
@@ -120,7 +122,7 @@ func (o *output) reflow(width int) {
 	width = max(width, 1)
 	y := o.onScreen.y + o.onScreen.x/width
 	for _, r := range o.onScreen.rows[:min(o.onScreen.y, len(o.onScreen.rows))] {
-		y += max(0, ansi.StringWidth(r)-1) / width
+		y += max(0, screen.Width(r)-1) / width
 	}
 	switch up := y - o.believed; {
 	case up > 0:

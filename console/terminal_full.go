@@ -105,16 +105,16 @@ func (e *editor) drawFull() frame {
 	return frame{rows: rows, x: f.x, y: max(0, len(rows)-len(input)) + f.y, full: true}
 }
 
-// view is the view as this terminal measures it.
+// view is the view as this terminal draws it.
 func (e *editor) view() View {
 	v := e.full()
-	if e.method != 0 {
-		return v
-	}
+	v.Title, v.Partial = drawable(v.Title, e.method), drawable(v.Partial, e.method)
 	for i := range v.Lines {
-		v.Lines[i].Text = strings.ReplaceAll(v.Lines[i].Text, joiner, "")
+		v.Lines[i].Text = drawable(v.Lines[i].Text, e.method)
 	}
-	v.Partial = strings.ReplaceAll(v.Partial, joiner, "")
+	for i := range v.Peers {
+		v.Peers[i].Name = drawable(v.Peers[i].Name, e.method)
+	}
 	return v
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -440,5 +441,24 @@ func TestResizeWrapped(t *testing.T) {
 	s.onePrompt(0)
 	if h := s.History(); strings.Contains(h, "...") {
 		t.Errorf("a row is left behind\n%s", h)
+	}
+}
+
+// What a peer has not finished is spelled out where the renderer and the terminal disagree about its width, and the cursor
+// stays where the line is typed.
+func TestWideCharactersUnfinished(t *testing.T) {
+	t.Parallel()
+	s := start(t, 60, 24, "")
+	s.SendLiteral("half a \u324f")
+	s.line(`half a \u324f`, 17)
+	for wide := 20; wide < 28; wide++ {
+		s.order("partial 【Client】 %s>>> the code is %d", strings.Repeat("\u3248", wide), wide)
+		s.WaitFor(strconv.Itoa(wide) + "\n>>> half")
+		s.line(`half a \u324f`, 17)
+		for _, row := range strings.Split(s.Screen(), "\n") {
+			if strings.HasPrefix(row, ">>") && !strings.HasPrefix(row, ">>> half") {
+				t.Fatalf("a peer's words stand at column 0\n%s", s.Screen())
+			}
+		}
 	}
 }

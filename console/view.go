@@ -94,14 +94,14 @@ func (v View) words(width, height int, to mark, color bool) []string {
 		}
 	}
 	if to == (mark{}) && v.Partial != "" {
-		add(wrapLine(v.Partial, width, color))
+		add(screen.Wrap(v.Partial, width, color))
 	}
 	for i := len(v.Lines) - 1; i >= 0 && len(rows) < height; i-- {
 		l := v.Lines[i]
 		if to != (mark{}) && l.Seq > to.seq {
 			continue
 		}
-		wrapped := wrapLine(l.Text, width, color)
+		wrapped := screen.Wrap(l.Text, width, color)
 		if l.Seq == to.seq {
 			wrapped = wrapped[:min(to.row+1, len(wrapped))]
 		}
@@ -119,7 +119,7 @@ func (v View) scroll(to mark, by int, p plan, color bool) mark {
 	var marks []mark
 	at := -1
 	for _, l := range v.Lines {
-		for row := range wrapLine(l.Text, p.width, color) {
+		for row := range screen.Wrap(l.Text, p.width, color) {
 			marks = append(marks, mark{l.Seq, row})
 			if l.Seq < to.seq || l.Seq == to.seq && row <= to.row {
 				at = len(marks) - 1

@@ -40,7 +40,7 @@ func FuzzWriter(f *testing.F) {
 }
 
 func TestCorpusIsThere(t *testing.T) {
-	for _, target := range []string{"FuzzLine", "FuzzWriter"} {
+	for _, target := range []string{"FuzzLine", "FuzzWriter", "FuzzWrap"} {
 		files, err := filepath.Glob(filepath.Join("testdata", "fuzz", target, "*"))
 		if err != nil || len(files) == 0 {
 			t.Errorf("%s has no corpus", target)

@@ -3,12 +3,13 @@ package screen
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/clipperhouse/displaywidth"
 )
 
-// view measures safe text: the sequences of a Style take no column. Characters of ambiguous width
-// (UAX #11) take one.
+// view finds the clusters of safe text, and what terminals make of a whole cluster; RuneWidth says what its parts take.
+// The sequences of a Style take no column.
 var view = displaywidth.Options{ControlSequences: true}
 
 // maxCluster is the number of code points that a terminal is trusted to draw in the place of one; the
@@ -73,16 +74,72 @@ func sequences(s string) string {
 	}
 }
 
-// clusterWidth corrects the width of a cluster where terminals agree on a larger one: half width voicing
-// marks and two vowels of Thai and Lao have a column of their own, and a cluster nobody can draw as one is drawn as its parts.
+// MaxWidth is the number of columns of a safe string on the terminal that draws it widest: it may draw the parts of a
+// cluster side by side. Rows that are made by MaxWidth are never wrapped by a terminal. The sequences of a [Style] count 0.
+func MaxWidth(s string) int {
+	n := 0
+	for g := view.StringGraphemes(s); g.Next(); {
+		n += maxClusterWidth(g.Value(), g.Width())
+	}
+	return n
+}
+
+func maxClusterWidth(cluster string, width int) int {
+	if cluster[0] < utf8.RuneSelf && len(cluster) == 1 {
+		return width
+	}
+	if cluster[0] == esc {
+		return 0
+	}
+	sum := 0
+	for _, r := range cluster {
+		sum += RuneWidth(r)
+	}
+	return max(sum, clusterWidth(cluster, width))
+}
+
+//go:generate go run width_gen.go
+
+// A columnRange is code points from lo to hi that take so many columns.
+type columnRange struct {
+	lo, hi rune
+	n      uint8
+}
+
+// RuneWidth is the number of columns that a code point takes by itself: 0, 1 or 2. Where the tables of Unicode and of
+// glibc disagree, it is the larger. Characters of ambiguous width take as many as in glibc's locale C.UTF-8.
+func RuneWidth(r rune) int {
+	if r >= ' ' && r < 0x7f {
+		return 1
+	}
+	at, found := slices.BinarySearchFunc(columns, r, func(c columnRange, r rune) int {
+		switch {
+		case c.hi < r:
+			return -1
+		case c.lo > r:
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		return 1
+	}
+	return int(columns[at].n)
+}
+
+// clusterWidth corrects the width of a cluster where terminals agree on a larger one: half width voicing marks and two
+// vowels of Thai and Lao have a column of their own, a cluster takes no less than each of its parts, and a cluster
+// nobody can draw as one is drawn as its parts.
 func clusterWidth(cluster string, width int) int {
-	if len(cluster) < 4 || cluster[0] == esc {
+	if cluster[0] < utf8.RuneSelf && len(cluster) < 4 || cluster[0] == esc {
 		return width
 	}
 	own, runes, sum := 0, 0, 0
 	for i, r := range cluster {
 		runes++
-		sum += displaywidth.Rune(r)
+		w := RuneWidth(r)
+		sum += w
+		width = max(width, w)
 		if i == 0 {
 			continue
 		}

@@ -1,28 +1,14 @@
-package console
+package screen
 
 import (
 	"regexp"
 	"strings"
 	"sync"
 	"unicode/utf8"
-
-	"github.com/charmbracelet/x/ansi"
-	"github.com/clipperhouse/displaywidth"
 )
 
-// widest is the width of a cluster on the terminal that draws it widest. Terminals disagree about emoji made of several
-// code points: one that draws their parts side by side must not run over the end of a row either.
-func widest(cluster string) int {
-	w := max(ansi.GraphemeWidth.StringWidth(cluster), ansi.WcWidth.StringWidth(cluster))
-	if len(cluster) > utf8.UTFMax || utf8.RuneCountInString(cluster) > 1 {
-		sum := 0
-		for _, r := range cluster {
-			sum += ansi.WcWidth.StringWidth(string(r))
-		}
-		w = max(w, sum)
-	}
-	return w
-}
+// wrapTab is what a tab becomes that has not become blanks already.
+const wrapTab = "    "
 
 // isStyle reports whether seq, a whole escape sequence, is a style (SGR) and nothing else.
 func isStyle(seq string) bool {
@@ -33,11 +19,12 @@ func isStyle(seq string) bool {
 	return strings.Trim(body[:len(body)-1], "0123456789;:") == ""
 }
 
-// wrapLine cuts a line for the scrollback into rows of at most width columns, each with the styles that apply to it
-// and a reset at its end. Rows break between words where they can, and all but the first are set in: no part of what a
-// peer said stands where the console's own lines begin. Styles are dropped unless color is set; every other control sequence or character is dropped
-// always: what comes here should be safe, and the editor's line must survive if it is not.
-func wrapLine(line string, width int, color bool) []string {
+// Wrap cuts a line for a terminal into rows of at most width columns, as the terminal that draws it widest counts them.
+// Each row has the styles that apply to it, and a reset at its end. Rows break between words where they can. All but the
+// first are set in: no part of what a peer said stands where duet's own lines begin. Styles are dropped unless color is
+// set. Every other control sequence or character is dropped always: what comes here should be safe, and what the
+// terminal shows must survive if it is not.
+func Wrap(line string, width int, color bool) []string {
 	width = max(width, 2)
 	line = strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' && r != '\x1b' && r != '\a' || r >= 0x7f && r < 0xa0 {
@@ -49,7 +36,7 @@ func wrapLine(line string, width int, color bool) []string {
 	var rows []string
 	var b, open strings.Builder
 	x, styled := 0, false
-	in, blank := -1, place{}
+	in, blank := -1, spot{}
 	end := func() {
 		if styled {
 			b.WriteString("\x1b[m")
@@ -57,7 +44,7 @@ func wrapLine(line string, width int, color bool) []string {
 		rows = append(rows, b.String())
 		b.Reset()
 		b.WriteString(open.String())
-		x, styled, blank = 0, open.Len() > 0, place{}
+		x, styled, blank = 0, open.Len() > 0, spot{}
 	}
 	// wrap ends a row in the middle of a line, behind its last blank if that is not far.
 	wrap := func() {
@@ -80,8 +67,10 @@ func wrapLine(line string, width int, color bool) []string {
 	}
 	for line != "" {
 		if line[0] == '\x1b' {
-			seq, _, n, _ := ansi.GraphemeWidth.DecodeSequenceInString(line, 0, nil)
-			line = line[max(n, 1):]
+			g := view.StringGraphemes(line)
+			g.Next()
+			seq := g.Value()
+			line = line[len(seq):]
 			if color && isStyle(seq) {
 				if seq == "\x1b[m" || seq == "\x1b[0m" {
 					open.Reset()
@@ -98,18 +87,18 @@ func wrapLine(line string, width int, color bool) []string {
 			run = line[:esc]
 		}
 		line = line[len(run):]
-		for g := displaywidth.StringGraphemes(run); g.Next(); {
-			c := g.Value()
+		for run != "" {
+			c, w := firstCluster(run)
+			run = run[len(c):]
 			switch c {
 			case "\n":
 				end()
 				continue
 			case "\t":
-				c = tabShown
+				c, w = wrapTab, len(wrapTab)
 			case "\a": // only ends a sequence
 				continue
 			}
-			w := widest(c)
 			if w > width {
 				c, w = "\uFFFD", 1
 			}
@@ -122,7 +111,7 @@ func wrapLine(line string, width int, color bool) []string {
 			b.WriteString(c)
 			x += w
 			if c == " " && x > max(in, 0)+1 {
-				blank = place{len: b.Len(), x: x, open: open.String()}
+				blank = spot{len: b.Len(), x: x, open: open.String()}
 			}
 		}
 	}
@@ -130,8 +119,18 @@ func wrapLine(line string, width int, color bool) []string {
 	return rows
 }
 
-// A place is one in a row that is being made: behind so many bytes and columns, where the style is open.
-type place struct {
+// firstCluster returns the first cluster of a text without sequences, and the columns it takes at most.
+func firstCluster(s string) (cluster string, width int) {
+	if s[0] < utf8.RuneSelf && (len(s) == 1 || s[1] < utf8.RuneSelf) {
+		return s[:1], 1
+	}
+	g := view.StringGraphemes(s)
+	g.Next()
+	return g.Value(), maxClusterWidth(g.Value(), g.Width())
+}
+
+// A spot is one in a row that is being made: behind so many bytes and columns, where the style is open.
+type spot struct {
 	len, x int
 	open   string
 }
@@ -152,13 +151,24 @@ func hang(line string, width int) int {
 		return 0
 	}
 	line, _, _ = strings.Cut(line, "\n")
-	line = ansi.Strip(ansi.Truncate(line, beginning, ""))
+	line = unstyled(line, beginning)
 	begins := beginnings()
-	if label := ansi.StringWidth(begins.said.FindString(line)); label > 0 {
+	if label := Width(begins.said.FindString(line)); label > 0 {
 		return min(label, width/2)
 	}
-	if column := ansi.StringWidth(begins.listed.FindString(line)); column > 0 && column <= width/2 {
+	if column := Width(begins.listed.FindString(line)); column > 0 && column <= width/2 {
 		return column
 	}
 	return min(2+len(line)-len(strings.TrimLeft(line, " ")), width/2)
+}
+
+// unstyled is the beginning of a line, at least so many bytes of it if there are as many, without its sequences.
+func unstyled(line string, bytes int) string {
+	var b strings.Builder
+	for g := view.StringGraphemes(line); b.Len() < bytes && g.Next(); {
+		if c := g.Value(); c[0] != esc {
+			b.WriteString(c)
+		}
+	}
+	return b.String()
 }
