@@ -58,6 +58,9 @@ func (c *Conn) finish(r EndReason, cause error) error {
 	c.stopReceiving()
 	defer c.recv.mu.Unlock()
 
+	if c.wire.isLost() {
+		return c.closeLost()
+	}
 	if !mayLinger(reason) {
 		c.resetOnClose()
 		c.closeNow(true)
@@ -197,7 +200,7 @@ func (c *Conn) drain(began moment) (unread bool) {
 			continue
 		}
 		c.wire.read()
-		b, err := c.wire.got()
+		b, err := c.got()
 		n := len(b)
 		c.wire.done()
 		if fin != 0 {
@@ -228,7 +231,7 @@ func (c *Conn) wantsAbort() bool { return c.srv != nil && c.srv.cut.Load() }
 // resetOnClose makes the close a reset: what is queued in the system for a peer that does not read is given up at once.
 func (c *Conn) resetOnClose() {
 	l, ok := c.wire.nc.(interface{ SetLinger(sec int) error })
-	if !ok {
+	if !ok || c.wire.isLost() {
 		return
 	}
 	err := l.SetLinger(0)
@@ -238,7 +241,7 @@ func (c *Conn) resetOnClose() {
 }
 
 func (c *Conn) closeNow(unread bool) {
-	err := c.wire.nc.Close()
+	err := c.closeWire()
 	if f := c.set.trace.Closed; f != nil {
 		f(c, unread, err)
 	}

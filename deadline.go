@@ -139,14 +139,15 @@ const graceRead = time.Millisecond
 // try gives what has arrived, without waiting for more.
 func (c *Conn) try() ([]byte, error) {
 	if c.wire.rc != nil {
-		return c.wire.try()
+		_, _ = c.wire.try()
+		return c.got()
 	}
 	c.recv.lazy = false
 	if !c.arm(c.now().after(graceRead)) {
 		return nil, nil
 	}
 	c.wire.read()
-	b, err := c.wire.got()
+	b, err := c.got()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.wire.done()
 		return nil, nil

@@ -25,10 +25,17 @@ func (c *Conn) Raw() (net.Conn, error) {
 	if c.closing.Load() {
 		return nil, c.error("raw", ErrClosed)
 	}
-	if err := c.awaitWriter(); err != nil {
+	if err := c.awaitWriter(); err != nil && !c.wire.isLost() {
 		return nil, err
 	}
 	rest := c.readAhead()
+	lost := !c.wire.detach()
+	for lost {
+		b, err := c.remaining(nil, nil)
+		if rest = append(rest, b...); err != nil {
+			break
+		}
+	}
 	d := &c.recv.dl
 	d.mu.Lock()
 	if d.set != 0 {
@@ -45,7 +52,7 @@ func (c *Conn) Raw() (net.Conn, error) {
 	if c.set.throttle != nil {
 		return &heldConn{rawConn: rawConn{Conn: c.wire.nc, c: c, ahead: rest}}, nil
 	}
-	if len(rest) == 0 && t.Read == nil && t.Wrote == nil && t.HalfClosed == nil {
+	if len(rest) == 0 && !lost && t.Read == nil && t.Wrote == nil && t.HalfClosed == nil {
 		return c.wire.nc, nil // the system can copy it by itself
 	}
 	return &rawConn{Conn: c.wire.nc, c: c, ahead: rest}, nil
@@ -91,7 +98,7 @@ func (r *rawConn) Read(p []byte) (int, error) {
 		r.ahead = r.ahead[n:]
 		return n, nil
 	}
-	n, err := r.Conn.Read(p)
+	n, err := r.read(p)
 	again := errors.Is(err, io.EOF) && r.c.rawEOF.Swap(true)
 	if !again && !errors.Is(err, os.ErrDeadlineExceeded) {
 		r.c.traceRead(n, err)
@@ -99,16 +106,27 @@ func (r *rawConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// read reads from the connection, unless that was lost before Raw took it over.
+func (r *rawConn) read(p []byte) (int, error) {
+	if r.c.wire.isLost() {
+		return 0, r.c.rarely().remains.err
+	}
+	return r.Conn.Read(p)
+}
+
 // AwaitRead waits until a Read would not wait, or the deadline for reading has passed: whoever copies from here needs no buffer
 // while the peer is silent. Where that cannot be known it returns at once. The error is one that Read would have as well.
 func (r *rawConn) AwaitRead() error {
-	if len(r.ahead) > 0 {
+	if len(r.ahead) > 0 || r.c.wire.isLost() {
 		return nil
 	}
 	return r.c.wire.awaitRead()
 }
 
 func (r *rawConn) Write(p []byte) (int, error) {
+	if r.c.wire.isLost() {
+		return 0, r.c.rarely().remains.send
+	}
 	n, err := r.Conn.Write(p)
 	r.c.traceWrote(n, err)
 	return n, err

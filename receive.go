@@ -98,7 +98,7 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 		default:
 			c.readWatching(ctx)
 		}
-		if err = c.arrived(c.wire.got()); err != nil {
+		if err = c.arrived(c.got()); err != nil {
 			return Message{}, err
 		}
 	}
@@ -242,6 +242,9 @@ func (c *Conn) arrived(b []byte, err error) error {
 		c.traceRead(0, io.EOF)
 		c.peerFinished()
 		return nil
+	}
+	if isDead(err) {
+		c.loseRead(err)
 	}
 	c.traceRead(0, err)
 	r.fin = true

@@ -42,7 +42,7 @@ func (s *Server) reserve() error {
 	switch {
 	case s.closed:
 		return ErrServerClosed
-	case s.limit > 0 && len(s.conns)+s.coming >= s.limit:
+	case s.limit > 0 && len(s.conns)-s.ghosts+s.coming >= s.limit:
 		return fmt.Errorf("%w: already %d conversations", ErrFull, s.limit)
 	}
 	s.coming++
@@ -59,6 +59,7 @@ func (s *Server) enroll(nc net.Conn) *Conn {
 	c.id = s.lastID
 	s.conns[c.id] = c
 	closed := s.closed
+	s.watchFailures(c)
 	s.mu.Unlock()
 	switch {
 	case s.cut.Load():

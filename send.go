@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"duet.example/duet/framing"
@@ -196,6 +197,9 @@ func (c *Conn) canSend() error {
 	case c.rawWanted.Load():
 		return c.error("send", ErrRaw)
 	case o.err != nil:
+		if c.wire.isLost() {
+			c.setEnd(ReasonOf(o.err), o.err)
+		}
 		return c.error("send", o.err)
 	case o.shut:
 		return c.error("send", ErrClosed)
@@ -424,6 +428,12 @@ func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
 
 // sendFailed ends the conversation because a write failed.
 func (c *Conn) sendFailed(err error) error {
+	if c.wire.rc != nil && isDead(err) {
+		c.lose(err)
+	}
+	if c.wire.isLost() && errors.Is(err, ErrClosed) {
+		err = syscall.ECONNRESET // that is why it was closed
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = ErrSlowPeer
 		if c.Stopped() == EndClosed {

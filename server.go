@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"duet.example/duet/framing"
@@ -52,6 +53,7 @@ type Server struct {
 	Farewell string
 	// MaxConns is how many conversations there may be; one more is refused with ErrFull. Zero: as many as four fifths of
 	// the descriptors that the process may have open (RLIMIT_NOFILE when it begins to serve; no limit where the system has none). Below zero: no limit.
+	// A conversation whose connection was reset does not count, even if its handler still runs; see Conn.Lost. There may be as many of those beside the others.
 	MaxConns int
 	// Busy is said to a peer that is not let in (MaxConns, Admit, no descriptors), before its connection
 	// is closed in good order, within a second. When many come at once, some are just closed. Empty: nothing is
@@ -90,6 +92,7 @@ type Server struct {
 	conns     map[uint64]*Conn
 	lastID    uint64
 	coming    int    // places taken for conversations that have not begun
+	ghosts    int    // conversations of conns whose peers have vanished
 	limit     int    // of conversations; 0: none
 	busy      []byte // Busy for the wire
 	telling   int    // peers that are told Busy
@@ -100,6 +103,9 @@ type Server struct {
 	idle      chan struct{} // closed when serving is zero again; made by Shutdown
 	closed    bool
 	cut       atomic.Bool
+	rest      atomic.Int64 // bytes that are kept of vanished peers
+	hangups   *hangups     // nil where nothing is accepted, or the system has none
+	accepting int          // calls that accept, or serve what was accepted elsewhere
 }
 
 // ListenAndServe listens at address (host:port, :port, port, unix:PATH) and serves until ctx
@@ -138,6 +144,8 @@ func (s *Server) Serve(l net.Listener) error {
 		return ErrServerClosed
 	}
 	defer s.leave(l)
+	_, descriptors := l.(syscall.Conn)
+	defer s.watchHangups(descriptors)()
 	defer s.awaitSomebody()()
 	return s.accept(l)
 }
@@ -203,6 +211,7 @@ func (s *Server) init() {
 // ServeNetConn serves one connection that was accepted elsewhere, and returns when its conversation
 // has ended: how it ended is in [Conn.End], which the trace tells. ErrServerClosed after Shutdown.
 func (s *Server) ServeNetConn(nc net.Conn) error {
+	defer s.watchHangups(false)()
 	c, err := s.admit(nc)
 	if err != nil {
 		if tell := s.refuse(nc, err); tell != nil {
@@ -298,6 +307,7 @@ func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c.id)
+	s.forgetGhost(c)
 	s.left()
 }
 

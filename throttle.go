@@ -24,6 +24,8 @@ type seldom struct {
 
 	until moment        // nothing is read before; its owner is who reads
 	woken chan struct{} // under recv.dl.mu: somebody waits for until
+
+	remains remains // once the connection is lost
 }
 
 // rarely gives the conversation's seldom, and makes it if need be.
@@ -60,7 +62,7 @@ func (c *Conn) hold(ctx context.Context) bool {
 		return false
 	}
 	until, now := x.until, c.now()
-	if now >= until {
+	if now >= until || c.wire.isLost() {
 		x.until = 0
 		c.recv.idle = now
 		return false

@@ -32,12 +32,20 @@ type wire struct {
 	nc net.Conn        // knows its addresses also after the end
 	rc syscall.RawConn // nil: no descriptor, or none that can be read this way
 
-	readFn   func(fd uintptr) bool
-	buf      *[chunk]byte // set by readFn, only between a read and done
-	rn       int32
-	hopeless atomic.Bool // giveUp was called
-	rerr     error
+	readFn func(fd uintptr) bool
+	buf    *[chunk]byte // set by readFn, only between a read and done
+	rn     int32
+	state  atomic.Uint32 // of the bits below
+	rerr   error
 }
+
+// The bits of a wire's state.
+const (
+	wireReads    = 1 << iota // the reader is at the connection
+	wireLost                 // the connection has failed: Conn.remains has what it left
+	wireDetached             // that it fails is not looked for any more
+	wireHopeless             // giveUp was called
+)
 
 // A writing is one write. It is not part of the wire, because an idle conversation writes nothing.
 type writing struct {
@@ -71,6 +79,9 @@ func (w *wire) init(nc net.Conn) {
 // stack across the wait is paid for by every idle conversation.
 func (w *wire) read() {
 	w.rn, w.rerr = 0, nil
+	if !w.claim() {
+		return
+	}
 	if w.rc == nil {
 		w.buf = chunks.Get().(*[chunk]byte)
 		var n int
@@ -79,7 +90,53 @@ func (w *wire) read() {
 	} else if err := w.rc.Read(w.readFn); err != nil {
 		w.rerr = err
 	}
+	w.release()
 }
+
+// claim begins to read; false where the connection is lost.
+func (w *wire) claim() bool {
+	for {
+		s := w.state.Load()
+		if s&wireLost != 0 {
+			return false
+		}
+		if w.state.CompareAndSwap(s, s|wireReads) {
+			return true
+		}
+	}
+}
+
+// release ends to read.
+func (w *wire) release() { w.state.And(^uint32(wireReads)) }
+
+// detach leaves the connection to Raw or to its close: if it fails from now on, it is not lost. False if it is lost.
+func (w *wire) detach() bool {
+	for {
+		s := w.state.Load()
+		if s&wireLost != 0 {
+			return false
+		}
+		if w.state.CompareAndSwap(s, s|wireDetached) {
+			return true
+		}
+	}
+}
+
+// loseIt notes that the connection has failed. first is false if that was known, or the wire is detached. reads
+// says that the reader is at the connection, and will see it.
+func (w *wire) loseIt() (first, reads bool) {
+	for {
+		s := w.state.Load()
+		if s&(wireLost|wireDetached) != 0 {
+			return false, false
+		}
+		if w.state.CompareAndSwap(s, s|wireLost) {
+			return true, s&wireReads != 0
+		}
+	}
+}
+
+func (w *wire) isLost() bool { return w.state.Load()&wireLost != 0 }
 
 // got returns what the last read or try has found. The bytes are valid until done.
 func (w *wire) got() ([]byte, error) {
@@ -96,9 +153,13 @@ func (w *wire) try() ([]byte, error) {
 		return nil, nil
 	}
 	w.rn, w.rerr = 0, nil
+	if !w.claim() {
+		return nil, nil
+	}
 	if err := w.rc.Control(func(fd uintptr) { w.readFn(fd) }); err != nil {
 		w.rerr = err
 	}
+	w.release()
 	return w.got()
 }
 
@@ -161,7 +222,7 @@ func (w *writing) plain() error {
 
 // giveUp ends a write that waits, and all that follow. Any goroutine may call it.
 func (w *wire) giveUp() {
-	w.hopeless.Store(true)
+	w.state.Or(wireHopeless)
 	_ = w.nc.SetWriteDeadline(longAgo)
 }
 
@@ -181,7 +242,7 @@ func (w *writing) await() error {
 	}
 	w.waited = true
 	// After the deadline was set: what comes later sets it to the past again.
-	if w.hopeless.Load() {
+	if w.state.Load()&wireHopeless != 0 {
 		return os.ErrDeadlineExceeded
 	}
 	return w.ctx.Err()

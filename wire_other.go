@@ -11,6 +11,9 @@ func (w *wire) awaitRead() error { return nil }
 // unread cannot be known here.
 func (w *wire) unread() bool { return false }
 
+// takeRest cannot read without waiting here.
+func (w *wire) takeRest(int) (rest []byte, unread bool, err error) { return nil, false, nil }
+
 // writeReady is never called: there is no descriptor.
 func (w *writing) writeReady(uintptr) bool { return true }
 

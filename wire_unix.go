@@ -4,6 +4,7 @@ package duet
 
 import (
 	"io"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -75,6 +76,47 @@ func (w *wire) unread() bool {
 		})
 	}
 	return waiting
+}
+
+// takeRest takes what can still be read of a connection that has failed, at most so many bytes; unread says whether
+// there was more. The error is what follows, nil where that is not known.
+func (w *wire) takeRest(most int) (rest []byte, unread bool, err error) {
+	if w.rc == nil {
+		return nil, false, nil
+	}
+	buf := chunks.Get().(*[chunk]byte)
+	defer chunks.Put(buf)
+	_ = w.rc.Control(func(fd uintptr) {
+		for err == nil {
+			var n int
+			n, err = syscall.Read(int(fd), buf[:min(chunk, most-len(rest))])
+			switch {
+			case err == syscall.EINTR:
+				err = nil
+			case n > 0:
+				rest = append(rest, buf[:n]...)
+			case err == nil && len(rest) < most:
+				err = io.EOF
+			case err == nil:
+				unread = true
+				err = socketError(fd)
+				return
+			}
+		}
+	})
+	if err == syscall.EAGAIN {
+		err = nil
+	}
+	return rest, unread, err
+}
+
+// socketError is the error that the system keeps for a socket, and takes it.
+func socketError(fd uintptr) error {
+	n, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil || n == 0 {
+		return err
+	}
+	return os.NewSyscallError("read", syscall.Errno(n))
 }
 
 // writeReady writes what the socket takes; false means wait for room.

@@ -1,0 +1,280 @@
+package duet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"syscall"
+)
+
+// Bounds of the bytes that stay when a peer vanishes while it is not read, until its handler receives them.
+const (
+	restMost = chunk   // of one conversation
+	restAll  = 4 << 20 // of all conversations of a server
+)
+
+// errUnread goes with the error of a connection that had more to be read than is kept.
+var errUnread = errors.New("some of what the peer had said is lost")
+
+// remains is what stays of a connection that has failed. Its descriptor is closed, while the handler still runs.
+type remains struct {
+	once   sync.Once
+	rest   []byte // what the peer had sent and nobody had read; its owner is who reads
+	err    error  // what reading gives after rest
+	send   error  // what sending gives
+	unsent bool   // something was on its way to the peer
+	unread bool   // bytes of the peer are lost
+	closed error  // the outcome of the close
+	freed  bool   // its place is free; under Server.mu
+
+	lost bool          // under Conn.endMu
+	told chan struct{} // closed when lost; made by the first Lost, under Conn.endMu
+}
+
+// Lost is closed when the connection has failed: the peer has reset it, or the network answers no more. On Linux that
+// is noticed while nobody receives or sends, too; elsewhere, and after Raw, by the next read or write. From then on
+// Receive gives the messages that have come before, up to 64 KiB of what was not read yet, and then the error; Send
+// and Post fail. The descriptor is closed, and the conversation takes no place of the server's MaxConns any more,
+// while its handler goes on. Done is closed when that has returned.
+//
+// A peer that finishes in good order is not lost.
+func (c *Conn) Lost() <-chan struct{} {
+	x := &c.rarely().remains
+	c.endMu.Lock()
+	defer c.endMu.Unlock()
+	if x.told == nil {
+		x.told = make(chan struct{})
+		if x.lost {
+			close(x.told)
+		}
+	}
+	return x.told
+}
+
+// isDead reports whether an error of a connection says that it is of no use any more, in both directions.
+func isDead(err error) bool {
+	for _, e := range []error{
+		syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.ECONNABORTED, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// lose takes note that the connection has failed, with cause if that is known. Whoever reads at this moment does the
+// rest, because bytes must stay in order; otherwise it is done here. Any goroutine may call it.
+func (c *Conn) lose(cause error) {
+	x := &c.rarely().remains
+	if first, reads := c.wire.loseIt(); first && !reads {
+		x.once.Do(func() { c.leaveRemains(cause) })
+	}
+}
+
+// loseRead is lose for the reader, to whom the connection has given the error err.
+func (c *Conn) loseRead(err error) {
+	if first, _ := c.wire.loseIt(); first {
+		x := &c.rarely().remains
+		x.once.Do(func() { c.closeRemains(nil, false, err) })
+	}
+}
+
+// leaveRemains keeps what can still be received, closes the connection, and frees its place. Nobody reads.
+func (c *Conn) leaveRemains(cause error) {
+	rest, unread, err := c.wire.takeRest(restMost)
+	if s := c.srv; s != nil && !s.keepRest(len(rest)) {
+		rest, unread = nil, true
+	}
+	switch {
+	case err == nil, errors.Is(err, io.EOF) && (unread || isDead(cause) && !errors.Is(cause, syscall.EPIPE)):
+		// Who has asked was told of the error once; reading gives an end instead.
+		err = cause
+	}
+	if err == nil {
+		err = syscall.ECONNRESET
+	}
+	if unread {
+		err = fmt.Errorf("%w; %w", err, errUnread)
+	}
+	c.closeRemains(rest, unread, err)
+}
+
+// closeRemains is leaveRemains once the rest is known, and the error that follows.
+func (c *Conn) closeRemains(rest []byte, unread bool, err error) {
+	x := &c.rarely().remains
+	x.rest, x.unread, x.err, x.send = rest, unread, err, err
+	if errors.Is(err, io.EOF) {
+		x.send = syscall.EPIPE // the peer had finished before
+	}
+	c.loseQueue(x)
+	x.closed = c.wire.nc.Close()
+	if c.srv != nil {
+		c.srv.vanished(c)
+	}
+	c.endMu.Lock()
+	x.lost = true
+	if x.told != nil {
+		close(x.told)
+	}
+	c.endMu.Unlock()
+	c.interrupt() // it may be held by a Throttle
+}
+
+// loseQueue has sending fail. Only what was on its way makes that the conversation's end: a peer that had said its
+// farewell, or had finished, may want no answer.
+func (c *Conn) loseQueue(x *remains) {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.err != nil, o.finAt != 0: // there is nothing more to be sent
+	case o.writing || len(o.queue) > 0:
+		x.unsent = true
+		c.failSending(x.send)
+	default:
+		o.err = x.send
+	}
+}
+
+// remaining is what a lost connection gives next, if the last read has found nothing itself.
+//
+//go:noinline
+func (c *Conn) remaining(b []byte, err error) ([]byte, error) {
+	x := &c.rarely().remains
+	found := err != nil && (isDead(err) || errors.Is(err, io.EOF))
+	x.once.Do(func() {
+		if found {
+			c.closeRemains(nil, false, err)
+		} else {
+			c.leaveRemains(nil)
+		}
+	})
+	switch {
+	case len(b) > 0, found:
+		return b, err
+	case len(x.rest) > 0:
+		b, x.rest = x.rest, nil
+		if c.srv != nil {
+			c.srv.keepRest(-len(b))
+		}
+		return b, nil
+	}
+	return nil, x.err
+}
+
+// got is the outcome of the last read or try; see wire.got.
+func (c *Conn) got() ([]byte, error) {
+	b, err := c.wire.got()
+	if c.wire.isLost() {
+		return c.remaining(b, err)
+	}
+	return b, err
+}
+
+// closeLost is how a conversation ends whose connection is closed already.
+func (c *Conn) closeLost() error {
+	x := &c.rarely().remains
+	x.once.Do(func() { c.leaveRemains(nil) })
+	if !c.recv.fin {
+		c.traceRead(0, x.err)
+	}
+	c.closeNow(x.unread || len(x.rest) > 0)
+	if x.unsent {
+		return c.error("send", x.send)
+	}
+	return nil
+}
+
+// closeWire closes the connection, unless it was lost before.
+func (c *Conn) closeWire() error {
+	if c.wire.detach() {
+		return c.wire.nc.Close()
+	}
+	x := &c.rarely().remains
+	x.once.Do(func() { c.leaveRemains(nil) })
+	return x.closed
+}
+
+// keepRest counts n bytes more that are kept of vanished peers; false if there is no room for them.
+func (s *Server) keepRest(n int) bool {
+	if s.rest.Add(int64(n)) <= restAll || n <= 0 {
+		return true
+	}
+	s.rest.Add(int64(-n))
+	return false
+}
+
+// vanished frees the place of a conversation whose handler still runs. There are at most as many of these as
+// conversations: handlers that do not return must not be without number.
+func (s *Server) vanished(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns[c.id] == c && (s.limit <= 0 || s.ghosts < s.limit) {
+		c.rarely().remains.freed = true
+		s.ghosts++
+	}
+}
+
+// forgetGhost undoes vanished, and keepRest. s.mu is held.
+func (s *Server) forgetGhost(c *Conn) {
+	if x := c.seldom.Load(); x != nil {
+		s.keepRest(-len(x.remains.rest))
+		x.remains.rest = nil
+		if x.remains.freed {
+			s.ghosts--
+		}
+	}
+}
+
+// watchHangups has connections watched that fail while nobody reads them, for as long as somebody accepts. What it
+// returns ends that. It begins with the first conversation that has a descriptor, or at once.
+func (s *Server) watchHangups(descriptors bool) (stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accepting++
+	if descriptors {
+		s.startHangups()
+	}
+	return func() {
+		s.mu.Lock()
+		s.accepting--
+		var h *hangups
+		if s.accepting == 0 {
+			h, s.hangups = s.hangups, nil
+		}
+		s.mu.Unlock()
+		if h != nil {
+			h.close()
+		}
+	}
+}
+
+// watchFailures has a connection watched that fails while nobody reads it. s.mu is held.
+func (s *Server) watchFailures(c *Conn) {
+	if c.wire.rc == nil || s.accepting == 0 {
+		return
+	}
+	s.startHangups()
+	if s.hangups != nil {
+		s.hangups.add(c.wire.rc, c.id)
+	}
+}
+
+// startHangups makes hangups, unless there are no descriptors now, or the system has no such thing. s.mu is held.
+func (s *Server) startHangups() {
+	if s.hangups == nil {
+		s.hangups, _ = newHangups(s.lost)
+	}
+}
+
+// lost is told that the connection of a conversation has failed.
+func (s *Server) lost(id uint64) {
+	s.mu.Lock()
+	c := s.conns[id]
+	s.mu.Unlock()
+	if c != nil {
+		c.lose(nil)
+	}
+}
