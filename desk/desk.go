@@ -87,7 +87,7 @@ func (d *Desk) arrive(ctx context.Context, c *duet.Conn) (s *seat) {
 	aside.Do(func() {
 		var watchers []*Watch
 		s, watchers = d.seat(ctx, c)
-		d.tell(ctx, watchers, d.event(s, Arrived))
+		d.tell(ctx, s, watchers, d.event(s, Arrived))
 	})
 	return s
 }
@@ -115,7 +115,7 @@ func (d *Desk) leave(ctx context.Context, s *seat, err error) error {
 		d.mu.Unlock()
 	}
 	left.Ended, left.Reason, left.Err = e.Time, reason, cause
-	d.tell(ctx, d.unseat(s, left), e)
+	d.tell(ctx, s, d.unseat(s, left), e)
 	return err
 }
 
@@ -158,7 +158,7 @@ func (d *Desk) tellSaid(ctx context.Context, s *seat, m duet.Message) {
 	e.Text = s.encoding.Decode(m.Body)
 	s.heard(e.Text)
 	d.mu.Unlock()
-	d.tell(ctx, d.watching(), e)
+	d.tell(ctx, s, d.watching(), e)
 }
 
 // Trace must be the server's, or part of it (duet.JoinTraces), where Next answers: the desk hears through it

@@ -99,7 +99,7 @@ func (o *Operator) Name(ctx context.Context, n uint64, name string) error {
 	e := s.event(Named)
 	d.mu.Unlock()
 	e.Operator = o.name
-	d.tell(ctx, d.watching(), e)
+	d.tell(ctx, nil, d.watching(), e)
 	return nil
 }
 
@@ -115,7 +115,7 @@ func (o *Operator) Note(ctx context.Context, n uint64, note string) error {
 	e := s.event(Noted)
 	d.mu.Unlock()
 	e.Operator, e.Note = o.name, note
-	d.tell(ctx, d.watching(), e)
+	d.tell(ctx, nil, d.watching(), e)
 	return nil
 }
 

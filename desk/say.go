@@ -177,7 +177,7 @@ func (o *Operator) tell(ctx context.Context, s *seat, body, text []byte, farewel
 		return // Trace does
 	}
 	e.Body, e.Text, e.Farewell, e.Operator = body, text, farewell, o.name
-	o.desk.tell(ctx, o.desk.watching(), e)
+	o.desk.tell(ctx, nil, o.desk.watching(), e)
 }
 
 // begin waits for the turn to speak. A ctx that has ended does not stop one who need not wait.

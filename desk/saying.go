@@ -56,7 +56,7 @@ func (d *Desk) tellSaying(s *seat, u *unfinished) {
 	e.Body, e.Text = u.body, s.encoding.Decode(u.body)
 	d.mu.Unlock()
 	u.body, u.told = nil, e.Time
-	d.tell(s.ctx, d.watching(), e)
+	d.tell(s.ctx, s, d.watching(), e)
 }
 
 // finished forgets what the peer has begun to say: the whole message follows, or nothing more. In that case, last, it is

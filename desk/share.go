@@ -81,6 +81,7 @@ func (w *Watch) admitWaiting() {
 		w.waiting = slices.Delete(w.waiting, i, i+1)
 		w.append(x.e)
 		close(x.queued)
+		w.queuedBehind(x)
 	}
 }
 

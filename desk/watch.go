@@ -41,6 +41,7 @@ type Watch struct {
 	told    uint64
 	slow    bool      // ended because its queue was full
 	missed  int       // events left out since the last that was queued
+	behind  backlogs  // of peers that have vanished
 	waiting []*waiter // in the order in which they came, so that one who says much does not keep others out
 }
 
@@ -48,6 +49,7 @@ type Watch struct {
 type waiter struct {
 	e      *Event
 	queued chan struct{} // closed when it has got it
+	behind *backlog      // of its conversation, if nobody waits for it any more
 }
 
 // watchFar is Watch for one at the other end of a socket: when it does not take the
@@ -143,11 +145,13 @@ func (w *Watch) take() (Event, bool) {
 	return *e, true
 }
 
-// await waits until x is queued, the watch stops, or ctx ends.
-func (w *Watch) await(ctx context.Context, x *waiter) {
+// await waits until x is queued, the watch stops, or ctx ends. Once the peer is lost the watch keeps x.
+func (w *Watch) await(ctx context.Context, lost <-chan struct{}, x *waiter) {
 	select {
 	case <-x.queued:
 	case <-w.gone:
+	case <-lost:
+		w.leaveBehind(x)
 	case <-ctx.Done():
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -164,6 +168,9 @@ func (w *Watch) offer(e *Event) *waiter {
 	case <-w.gone:
 		return nil
 	default:
+	}
+	if !w.far && w.keepBehind(e) {
+		return nil
 	}
 	if x := w.supersede(e); x != nil {
 		return x
@@ -218,9 +225,9 @@ func (d *Desk) watching() []*Watch {
 }
 
 // tell gives e to all of watchers, and waits where a queue is full: until there is
-// room, the watch stops, or ctx ends. Those that have room do not wait for the others. At a Hall it waits for nobody, and a Saying
-// never waits.
-func (d *Desk) tell(ctx context.Context, watchers []*Watch, e *Event) {
+// room, the watch stops, or ctx ends. Those that have room do not wait for the others. At a Hall it waits for nobody, and
+// a Saying never waits. s is the conversation that waits, for as long as its peer is there; nil: an operator waits.
+func (d *Desk) tell(ctx context.Context, s *seat, watchers []*Watch, e *Event) {
 	if d.hall() != nil {
 		offerNow(watchers, e)
 		return
@@ -232,8 +239,12 @@ func (d *Desk) tell(ctx context.Context, watchers []*Watch, e *Event) {
 			full, waits = append(full, w), append(waits, x)
 		}
 	}
+	var lost <-chan struct{}
+	if s != nil && len(full) > 0 {
+		lost = s.conn.Lost()
+	}
 	for i, w := range full {
-		w.await(ctx, waits[i])
+		w.await(ctx, lost, waits[i])
 	}
 }
 
