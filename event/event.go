@@ -35,6 +35,9 @@ const (
 	Saying Type = "saying"
 	// Answered: something was said to the peer, by Operator or, if that is empty, by the handler.
 	Answered Type = "answered"
+	// Transferred: Operator has sent BytesOut bytes to the peer, exactly as they were and in one piece: a file, mostly. With Error it
+	// was broken off after them.
+	Transferred Type = "transferred"
 	// Spoke: Operator said something to Room, and so to all who are in it.
 	Spoke Type = "spoke"
 	// Named: an operator gave the conversation a name, or, if that is empty, took it away.
@@ -66,6 +69,8 @@ type Event struct {
 	Body, Text []byte
 	// Farewell: what was said is the farewell.
 	Farewell bool
+	// Raw: Body went as it is, without what ends a message.
+	Raw bool
 	// Operator is who said or did it.
 	Operator string
 	// Reason is how a conversation ended, by name (duet.EndReason); Error what went wrong, in words.
@@ -74,7 +79,7 @@ type Event struct {
 	Address string
 	// Note is an operator's note, or a notice's words.
 	Note string
-	// BytesIn, BytesOut, MessagesIn and MessagesOut are the conversation's counts, when it has left.
+	// BytesIn, BytesOut, MessagesIn and MessagesOut are the conversation's counts, when it has left. BytesOut is also the size of a transfer.
 	BytesIn, BytesOut, MessagesIn, MessagesOut int64
 }
 
@@ -90,6 +95,7 @@ type wireEvent struct {
 	Text     *string   `json:"text,omitempty"`
 	Bytes    *string   `json:"bytes,omitempty"`
 	Farewell bool      `json:"farewell,omitempty"`
+	Raw      bool      `json:"raw,omitempty"`
 	Operator string    `json:"operator,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 	Error    string    `json:"error,omitempty"`
@@ -118,7 +124,7 @@ func (e Event) Words() []byte {
 func (e Event) MarshalJSON() ([]byte, error) {
 	w := wireEvent{
 		Version: Version, Type: e.Type, Time: timestamp(e.Time),
-		Conn: e.Conn, Peer: e.Peer, Name: e.Name, Room: e.Room, Farewell: e.Farewell, Operator: e.Operator,
+		Conn: e.Conn, Peer: e.Peer, Name: e.Name, Room: e.Room, Farewell: e.Farewell, Raw: e.Raw, Operator: e.Operator,
 		Reason: e.Reason, Error: e.Error, Address: e.Address, Note: e.Note,
 		BytesIn: e.BytesIn, BytesOut: e.BytesOut, MessagesIn: e.MessagesIn, MessagesOut: e.MessagesOut,
 	}
@@ -144,7 +150,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	}
 	*e = Event{
 		Type: w.Type, Time: time.Time(w.Time),
-		Conn: w.Conn, Peer: w.Peer, Name: w.Name, Room: w.Room, Farewell: w.Farewell, Operator: w.Operator,
+		Conn: w.Conn, Peer: w.Peer, Name: w.Name, Room: w.Room, Farewell: w.Farewell, Raw: w.Raw, Operator: w.Operator,
 		Reason: w.Reason, Error: w.Error, Address: w.Address, Note: w.Note,
 		BytesIn: w.BytesIn, BytesOut: w.BytesOut, MessagesIn: w.MessagesIn, MessagesOut: w.MessagesOut,
 	}

@@ -124,6 +124,12 @@ func (r *Reader) Request() (Request, error) {
 	return req, nil
 }
 
+// Await waits until there is something to read, and reads nothing. The error is the reader's, such as io.EOF.
+func (r *Reader) Await() error {
+	_, err := r.from.Peek(1)
+	return err
+}
+
 // text is the next line that is not empty, checked to be text.
 func (r *Reader) text() ([]byte, error) {
 	for {

@@ -86,6 +86,7 @@ func TestEventsRoundTrip(t *testing.T) {
 func TestRosterRoundTrips(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := event.Reply{ID: text().Draw(t, "id"), OK: rapid.Bool().Draw(t, "ok"), Error: text().Draw(t, "error"), Roster: []event.Entry{}}
+		r.BytesOut = rapid.Int64().Draw(t, "bytes_out")
 		for range rapid.IntRange(0, 3).Draw(t, "n") {
 			var e event.Entry
 			fill(t, reflect.ValueOf(&e).Elem())
@@ -127,6 +128,9 @@ func TestRequestsRoundTrip(t *testing.T) {
 			if !some("field") {
 				*f = text().Draw(t, "value")
 			}
+		}
+		for _, f := range []*bool{&r.Raw, &r.Wait, &r.More} {
+			*f = !some("flag")
 		}
 		b, err := r.MarshalJSON()
 		if err != nil {

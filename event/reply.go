@@ -68,6 +68,8 @@ type Reply struct {
 	Answer []string
 	// Room is where the operator who asks speaks now, after a speak or a list in a hall.
 	Room string
+	// BytesOut is how many bytes of a transfer have left so far.
+	BytesOut int64
 }
 
 type wireReply struct {
@@ -82,11 +84,13 @@ type wireReply struct {
 
 	Answer []string `json:"answer,omitzero"`
 	Room   string   `json:"room,omitempty"`
+
+	BytesOut int64 `json:"bytes_out,omitempty"`
 }
 
 // MarshalJSON gives it as one object that is safe to print.
 func (r Reply) MarshalJSON() ([]byte, error) {
-	return encode(wireReply{Version, typeReply, r.ID, r.OK, r.Error, r.Count, r.Roster, r.More, r.Answer, r.Room})
+	return encode(wireReply{Version, typeReply, r.ID, r.OK, r.Error, r.Count, r.Roster, r.More, r.Answer, r.Room, r.BytesOut})
 }
 
 // UnmarshalJSON takes what MarshalJSON gave.
@@ -95,7 +99,7 @@ func (r *Reply) UnmarshalJSON(b []byte) error {
 	if err := decodeVersioned(b, &w, &w.Version); err != nil {
 		return err
 	}
-	*r = Reply{w.ID, w.OK, w.Error, w.Count, w.Roster, w.More, w.Answer, w.Room}
+	*r = Reply{w.ID, w.OK, w.Error, w.Count, w.Roster, w.More, w.Answer, w.Room, w.BytesOut}
 	return nil
 }
 

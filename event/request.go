@@ -23,6 +23,8 @@ const (
 	DoSend Command = "send"
 	// DoAll says it to all.
 	DoAll Command = "all"
+	// DoTransfer sends Bytes to Conn, exactly as they are, as part of one transfer; with More, the next one goes on with it.
+	DoTransfer Command = "transfer"
 	// DoSpeak says Text to the room in which Operator speaks, or does what it asks where it is a command of the hall.
 	DoSpeak Command = "speak"
 	// DoBye says the farewell to Conn.
@@ -60,6 +62,12 @@ type Request struct {
 	// Text or Bytes is what is to be said: Bytes where they are not nil.
 	Text  string
 	Bytes []byte
+	// Raw: Bytes are sent exactly as they are, without what ends a message.
+	Raw bool
+	// Wait: the reply comes when the system has taken the message, not when it is queued.
+	Wait bool
+	// More: the transfer goes on in the next DoTransfer.
+	More bool
 
 	Name, Note, Reason, Address, Framing, Encoding string
 	// Operator is who asks, for others to see; it may be empty.
@@ -73,6 +81,9 @@ type wireRequest struct {
 	Conn     uint64  `json:"conn,omitempty"`
 	Text     *string `json:"text,omitempty"`
 	Bytes    *[]byte `json:"bytes,omitempty"`
+	Raw      bool    `json:"raw,omitempty"`
+	Wait     bool    `json:"wait,omitempty"`
+	More     bool    `json:"more,omitempty"`
 	Name     string  `json:"name,omitempty"`
 	Note     string  `json:"note,omitempty"`
 	Reason   string  `json:"reason,omitempty"`
@@ -89,8 +100,9 @@ const words = "words"
 var uses = map[Command]struct{ needs, may []string }{
 	DoList:     {may: []string{"conn"}},
 	DoWatch:    {},
-	DoSend:     {needs: []string{"conn", words}},
-	DoAll:      {needs: []string{words}},
+	DoSend:     {needs: []string{"conn", words}, may: []string{"raw", "wait"}},
+	DoAll:      {needs: []string{words}, may: []string{"raw"}},
+	DoTransfer: {needs: []string{"conn", words}, may: []string{"more"}},
 	DoSpeak:    {needs: []string{words}},
 	DoBye:      {needs: []string{"conn"}},
 	DoKick:     {needs: []string{"conn"}, may: []string{"reason"}},
@@ -108,8 +120,8 @@ func (c Command) says() bool { return slices.Contains(uses[c].needs, words) }
 // MarshalJSON gives it as one object that is safe to print. It does not check it.
 func (r Request) MarshalJSON() ([]byte, error) {
 	w := wireRequest{
-		Version: Version, ID: r.ID, Do: r.Do, Conn: r.Conn, Name: r.Name, Note: r.Note, Reason: r.Reason,
-		Address: r.Address, Framing: r.Framing, Encoding: r.Encoding, Operator: r.Operator,
+		Version: Version, ID: r.ID, Do: r.Do, Conn: r.Conn, Raw: r.Raw, Wait: r.Wait, More: r.More,
+		Name: r.Name, Note: r.Note, Reason: r.Reason, Address: r.Address, Framing: r.Framing, Encoding: r.Encoding, Operator: r.Operator,
 	}
 	if r.Bytes != nil {
 		w.Bytes = &r.Bytes
@@ -131,8 +143,8 @@ func (r *Request) UnmarshalJSON(b []byte) error {
 		err = fmt.Errorf("no field is called %s", what)
 	}
 	*r = Request{
-		ID: w.ID, Do: w.Do, Conn: w.Conn, Name: w.Name, Note: w.Note, Reason: w.Reason,
-		Address: w.Address, Framing: w.Framing, Encoding: w.Encoding, Operator: w.Operator,
+		ID: w.ID, Do: w.Do, Conn: w.Conn, Raw: w.Raw, Wait: w.Wait, More: w.More,
+		Name: w.Name, Note: w.Note, Reason: w.Reason, Address: w.Address, Framing: w.Framing, Encoding: w.Encoding, Operator: w.Operator,
 	}
 	if len(r.ID) > MaxName {
 		r.ID = "" // it is not repeated; Check would see it too, but an earlier error may come first
@@ -170,6 +182,12 @@ func (r Request) Check() error {
 		return errors.New(`both "text" and "bytes"`)
 	case r.Do == DoSpeak && r.Bytes != nil:
 		return errors.New(`speak has no "bytes"`)
+	case r.Do == DoTransfer && r.Bytes == nil:
+		return errors.New(`transfer needs "bytes"`)
+	case r.Raw && r.Bytes == nil:
+		return errors.New(`"raw" needs "bytes"`)
+	case r.Raw && r.Wait:
+		return errors.New(`both "raw" and "wait"`)
 	}
 	for _, f := range r.fields() {
 		needed := slices.Contains(use.needs, f.name)
@@ -214,6 +232,9 @@ func (r Request) fields() []field {
 	return []field{
 		{name: "conn", set: r.Conn != 0},
 		{name: words, set: r.Text != "" || r.Bytes != nil || r.Do.says()}, // an empty message is one
+		{name: "raw", set: r.Raw},
+		{name: "wait", set: r.Wait},
+		{name: "more", set: r.More},
 		text("name", r.Name, MaxName),
 		text("note", r.Note, MaxNote),
 		text("reason", r.Reason, MaxNote),
