@@ -271,27 +271,38 @@ func TestVanish_DescriptorsAreFree(t *testing.T) {
 	p.Close()
 }
 
-// Handlers that do not return hold no more places than twice the limit.
+// Handlers that do not return hold no more places than twice the limit, and give back what they hold.
 func TestVanish_HandlersAreBounded(t *testing.T) {
 	const places = 2
+	var now atomic.Pointer[stuck]
+	st := start(t, tcp, &duet.Server{MaxConns: places, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+		return now.Load().ServeConn(ctx, c)
+	})})
+	for range 2 {
+		s := newStuck(duet.HandlerFunc(func(context.Context, *duet.Conn) error { return nil }))
+		now.Store(s)
+		defer s.free()
+		for range 2 * places {
+			p := st.peer(t)
+			c := s.next(t)
+			p.reset()
+			wantLost(t, c)
+		}
+		st.peer(t).wantEOF()
+		s.free()
+		for range 2 * places {
+			<-st.ends
+		}
+		waitFor(t, func() bool { return len(slices.Collect(st.Conns())) == 0 })
+	}
 	s := newStuck(duet.HandlerFunc(func(context.Context, *duet.Conn) error { return nil }))
-	st := start(t, tcp, &duet.Server{MaxConns: places, Handler: s})
+	now.Store(s)
 	defer s.free()
-	for range 2 * places {
-		p := st.peer(t)
-		c := s.next(t)
-		p.reset()
-		wantLost(t, c)
+	for range places {
+		st.peer(t)
+		s.next(t)
 	}
 	st.peer(t).wantEOF()
-	s.free()
-	for range 2 * places {
-		<-st.ends
-	}
-	waitFor(t, func() bool { return len(slices.Collect(st.Conns())) == 0 })
-	p := st.peer(t)
-	s.next(t)
-	p.wantEOF()
 }
 
 // A peer that is slowed down is noticed, too.

@@ -183,11 +183,12 @@ func TestVanished_Bounds(t *testing.T) {
 	)
 	for name, tt := range map[string]struct {
 		words              string
+		lines              int
 		peers, said, bytes int
 	}{
-		"many lines": {numbered(1000), 1, perPeer, bytesOfAll},
-		"many bytes": {strings.Repeat("x", 49<<10) + "\n", 60, inAll, bytesOfAll},
-		"many peers": {numbered(200), 30, inAll, bytesOfAll},
+		"many lines": {numbered(1000), 1000, 1, perPeer, bytesOfAll},
+		"many bytes": {strings.Repeat("x", 49<<10) + "\n", 1, 60, inAll, bytesOfAll},
+		"many peers": {numbered(200), 200, 30, inAll, bytesOfAll},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &desk.Desk{}
@@ -224,8 +225,8 @@ func TestVanished_Bounds(t *testing.T) {
 			if most := tt.said + besides*tt.peers; shown > most || bytes > tt.bytes {
 				t.Errorf("%d events with %d bytes were kept, want at most %d and %d", shown, bytes, most, tt.bytes)
 			}
-			if missed == 0 {
-				t.Error("nothing was left out: the test says too little")
+			if all := tt.peers * (tt.lines + 2); missed == 0 || shown+missed != all {
+				t.Errorf("%d events were shown and %d left out, want %d in all, and not all of them shown", shown, missed, all)
 			}
 			t.Logf("%d events with %d bytes shown, %d left out", shown, bytes, missed)
 			h.leave(t, w, stuck)
