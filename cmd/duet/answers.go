@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	shellquote "github.com/kballard/go-shellquote"
@@ -114,6 +118,9 @@ func (l *listen) resolveAnswers(where bool) error {
 		if err != nil || len(args) == 0 || args[0] == "" {
 			return usagef("--%s %q: a quote is not closed, or there is no program", way.flag, way.line)
 		}
+		if err := findProgram(way.flag, args[0]); err != nil {
+			return err
+		}
 		l.args = args
 	}
 	if l.forward != "" {
@@ -123,6 +130,50 @@ func (l *listen) resolveAnswers(where bool) error {
 		}
 	}
 	return l.resolveRoom()
+}
+
+// A programError is a program that cannot be run, named by a flag. It is a usage error with a hint of its own.
+type programError struct {
+	flag, name string
+	err        error
+}
+
+func (e *programError) Unwrap() error { return e.err }
+
+func (e *programError) Error() string {
+	why := cause(e.err)
+	switch {
+	case errors.Is(e.err, exec.ErrNotFound):
+		why = "there is no such program in PATH"
+	case errors.Is(e.err, fs.ErrNotExist), errors.Is(e.err, syscall.ENOTDIR):
+		why = "there is no such file"
+	case errors.Is(e.err, syscall.EISDIR):
+		why = "it is a folder"
+	case errors.Is(e.err, fs.ErrPermission):
+		why = "it may not be executed"
+	case errors.Is(e.err, exec.ErrDot):
+		why = "it is in this folder, which is not searched"
+	}
+	return "--" + e.flag + " " + e.name + ": " + why
+}
+
+// hint says what to do about it.
+func (e *programError) hint() string {
+	switch {
+	case errors.Is(e.err, exec.ErrNotFound), errors.Is(e.err, exec.ErrDot):
+		return "a name without a slash is looked for in PATH; write ./" + e.name + " for one in this folder, or an absolute path"
+	case errors.Is(e.err, fs.ErrPermission):
+		return "chmod +x makes a file a program"
+	}
+	return "check the path; a relative one begins at the folder in which duet was started"
+}
+
+// findProgram looks for a program, by its path or in PATH, so that a mistake is known before anybody connects.
+func findProgram(flag, name string) error {
+	if _, err := exec.LookPath(name); err != nil {
+		return &programError{flag, name, err}
+	}
+	return nil
 }
 
 // openTee makes the file of --tee, for its owner alone.

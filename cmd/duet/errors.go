@@ -25,11 +25,14 @@ func explainError(err error) (text, hint string, code int) {
 	var fe *transport.DescriptorError
 	var sd *transport.ActivationError
 	var away *noDeskError
+	var pe *programError
 	switch {
 	case errors.Is(err, console.ErrTerminalLost): // as SIGHUP, which may come later or not at all
 		return console.ErrTerminalLost.Error(), "", exitSignal + 1
 	case errors.As(err, &ue):
 		return ue.Error(), "duet --help, and --help after a command, show what there is", exitUsage
+	case errors.As(err, &pe):
+		return pe.Error(), pe.hint(), exitUsage
 	case errors.As(err, &se):
 		return se.Error(), "an address is host:port, :port, port, [::1]:port, unix:PATH or tcp://host:port", exitUsage
 	case errors.As(err, &ae):
