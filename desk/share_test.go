@@ -160,6 +160,7 @@ func TestShareIsGivenBack(t *testing.T) {
 		for range 5 {
 			send(t, first, "hi")
 		}
+		synctest.Wait()
 		flood(t, join(), 1000, 10)
 		for range 10 {
 			c := join()
