@@ -338,6 +338,11 @@ func (w *remoteWatch) Next(ctx context.Context) (Event, error) {
 	case <-w.gone:
 		return Event{}, ErrStopped
 	case <-ctx.Done():
+	}
+	select {
+	case e, ok := <-w.events: // queued before, while this began to wait
+		return w.result(e, ok)
+	default:
 		return Event{}, ctx.Err()
 	}
 }

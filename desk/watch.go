@@ -99,6 +99,9 @@ func (w *Watch) Next(ctx context.Context) (Event, error) {
 			}
 			return Event{}, ErrStopped
 		case <-ctx.Done():
+			if e, ok := w.take(); ok { // queued before, while this began to wait
+				return e, nil
+			}
 			return Event{}, ctx.Err()
 		}
 	}

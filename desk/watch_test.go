@@ -202,3 +202,19 @@ func TestOperatorsAreToldInOrder(t *testing.T) {
 		}
 	}
 }
+
+// What was queued before the context ended comes before its error, also when both happen while Next begins to wait.
+func TestNextGivesWhatIsQueuedFirst(t *testing.T) {
+	d := &desk.Desk{}
+	w := watch(t, d)
+	for range 20_000 {
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			d.Notice("the last word")
+			cancel()
+		}()
+		if e, err := w.Next(ctx); err != nil || e.Kind != desk.Notice {
+			t.Fatalf("%+v, %v", e, err)
+		}
+	}
+}
