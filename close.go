@@ -254,7 +254,11 @@ func (c *Conn) closeNow(unread bool) {
 	for o.writing {
 		o.wait()
 	}
+	source := o.source
 	o.mu.Unlock()
+	if source != nil {
+		source.end()
+	}
 
 	c.endMu.Lock()
 	c.ended = true

@@ -11,6 +11,20 @@ type Source interface {
 	Next() (wire []byte, messages int, err error)
 }
 
+// A SourceEnder is a [Source] that holds something until its conversation has ended.
+type SourceEnder interface {
+	Source
+	// EndSource is called once, when Next is not called any more.
+	EndSource()
+}
+
+// end tells the source that nothing more is taken from it.
+func (s *sourced) end() {
+	if e, ok := s.from.(SourceEnder); ok {
+		e.EndSource()
+	}
+}
+
 // sourced is what a conversation with a Source holds. It is under sendState.mu.
 type sourced struct {
 	from  Source

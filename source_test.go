@@ -287,3 +287,38 @@ func TestAppendWire(t *testing.T) {
 		t.Errorf("a delimiter inside: %v", err)
 	}
 }
+
+// An ender is a well that hears of its end.
+type ender struct {
+	*well
+	ended atomic.Int32
+}
+
+func (e *ender) EndSource() { e.ended.Add(1) }
+
+// The source is told once when nothing more is taken from it.
+func TestSourceHearsOfItsEnd(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		e := &ender{well: &well{}}
+		here := make(chan *duet.Conn, 1)
+		s := &duet.Server{Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+			c.SetSource(e)
+			here <- c
+			_, err := c.Receive(ctx)
+			return err
+		})}
+		p := start(t, n, s).peer(t)
+		c := <-here
+		e.fill("one\n")
+		if e.ended.Load() != 0 {
+			t.Error("has ended while the conversation goes on")
+		}
+		p.say("x\n")
+		p.want("one\n") // what it has is sent first
+		p.fin()
+		<-c.Done()
+		if n := e.ended.Load(); n != 1 {
+			t.Errorf("has heard of its end %d times", n)
+		}
+	})
+}
