@@ -11,6 +11,7 @@ import (
 	"duet.example/duet"
 	"duet.example/duet/internal/charset"
 	"duet.example/duet/internal/nickname"
+	"duet.example/duet/internal/ring"
 )
 
 // What holds where a field of a [Hall] is zero.
@@ -19,6 +20,8 @@ const (
 	DefaultName = "lobby"
 	// DefaultMaxRooms is how many rooms there may be at the same time.
 	DefaultMaxRooms = 1000
+	// DefaultTotalLimit is how many bytes all rooms hold together.
+	DefaultTotalLimit = 256 << 20
 )
 
 // Errors of what operators do.
@@ -84,8 +87,15 @@ type Hall struct {
 	Slow Policy
 	// Encoding is what members' text is in, on the wire; the same for all. What it does not have is spelled out. nil is UTF-8.
 	Encoding *charset.Encoding
-	// Limit is how many bytes a member may be behind. Zero is 16 MiB.
+	// Limit is how many bytes a member may be behind, in all rooms together that it has not read to the end. If it has left some of them
+	// and there is more, it misses what the oldest still have for it. Zero is 16 MiB.
 	Limit int
+	// TotalLimit is how many bytes all rooms hold together for members that have not read them yet. If there is more, the room that holds most
+	// drops what is oldest, and members that have not read it are behind by too much. Zero is DefaultTotalLimit.
+	TotalLimit int64
+	// Held is told how many bytes the rooms hold: each change of their total, in steps of 64 KiB or more, and the rest when it is zero. It is called
+	// by several goroutines at the same time, and must neither wait nor call the Hall. Nil: nobody is told.
+	Held func(difference int64)
 	// MaxRooms is how many rooms there may be. Zero is DefaultMaxRooms.
 	MaxRooms int
 	// Watch is told what happens.
@@ -98,6 +108,7 @@ type Hall struct {
 	members   map[string]*member // by the skeletons of their names
 	byConn    map[*duet.Conn]*member
 	operators map[string]*operator
+	quota     *ring.Quota
 	last      uint64        // number of a member given last
 	door      chan struct{} // holds as many as are entering
 }
@@ -117,6 +128,11 @@ func (h *Hall) open() {
 		name = DefaultName
 	}
 	h.door = make(chan struct{}, entering)
+	total := h.TotalLimit
+	if total <= 0 {
+		total = DefaultTotalLimit
+	}
+	h.quota = ring.NewQuota(total, h.Held)
 	h.names = nickname.NewSet(reserved...)
 	h.members = make(map[string]*member)
 	h.byConn = make(map[*duet.Conn]*member)

@@ -24,7 +24,8 @@ type past struct {
 // A history is the last lines said in a room. It hears them as a row of the room's ring, so that they stand in it in
 // the order in which all get them, and each has its number there.
 type history struct {
-	limit int // lines
+	limit  int // lines
+	reader *ring.Reader
 
 	mu    sync.Mutex
 	next  uint64 // number of the next entry
@@ -34,14 +35,19 @@ type history struct {
 
 // listen makes the history of r, before anything is said there.
 func (h *history) listen(r *ring.Ring) {
-	var rd *ring.Reader
-	rd = r.Join(0, ring.Encoding{Key: "history", Append: h.note}, func() bool {
+	h.reader = r.Join(0, ring.Encoding{Key: "history", Append: h.note}, func() bool {
 		for {
-			if _, n, err := rd.Next(); n == 0 || err != nil {
+			if _, n, err := h.reader.Next(); n == 0 || err != nil {
 				return false
 			}
 		}
 	})
+}
+
+// end remembers nothing any more.
+func (h *history) end() {
+	h.reader.Leave()
+	h.reader.Drop()
 }
 
 // note remembers an entry, unless the hall says it. It adds nothing to its row.

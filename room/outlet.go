@@ -9,13 +9,14 @@ import (
 	"duet.example/duet/internal/ring"
 )
 
-var _ duet.Source = (*outlet)(nil)
+var _ duet.SourceEnder = (*outlet)(nil)
 
 // An outlet is where a member's conversation takes its bytes from: its place in the ring of the room it is in and, before that, what
 // the rooms that it was in still have for it.
 type outlet struct {
 	mu      sync.Mutex
 	readers []*ring.Reader // the last is of the room it is in
+	backlog *backlog       // nil if that is the only one
 	probed  string         // how the conversation sends an x
 	joining bool           // it is about to have another reader, of which Next knows nothing yet
 }
@@ -26,11 +27,13 @@ func (o *outlet) Next() (wire []byte, messages int, err error) {
 	defer o.mu.Unlock()
 	for len(o.readers) > 0 {
 		wire, messages, err = o.readers[0].Next()
+		if o.backlog != nil {
+			o.backlog.count(o.readers[0])
+		}
 		if len(wire) > 0 || err != nil || len(o.readers) == 1 {
 			break
 		}
-		o.readers[0] = nil
-		o.readers = o.readers[1:]
+		o.forgetFirst()
 	}
 	if errors.Is(err, ring.ErrLapped) {
 		err = fmt.Errorf("%w: more waits for it than may: %w", duet.ErrSlowPeer, err)
@@ -42,8 +45,30 @@ func (o *outlet) Next() (wire []byte, messages int, err error) {
 func (o *outlet) add(rd *ring.Reader) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if n := len(o.readers); n > 0 {
+		if o.backlog == nil {
+			o.backlog = &backlog{}
+		}
+		last := o.readers[n-1]
+		last.Owe(nil, nil)
+		o.backlog.add(last)
+		o.backlog.count(o.readers[0])
+		rd.Owe(&o.backlog.owed, o.shorten)
+	}
 	o.readers = append(o.readers, rd)
 	o.joining = false
+	o.dropOldest()
+}
+
+// EndSource lets go of all that is not sent any more.
+func (o *outlet) EndSource() {
+	o.leave()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, rd := range o.readers {
+		rd.Drop()
+	}
+	o.readers, o.backlog = nil, nil
 }
 
 // last is the reader of the room that it is in; nil where it is about to join its first.

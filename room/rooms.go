@@ -27,7 +27,7 @@ type room struct {
 // newRoom makes a room. h.mu is held.
 func (h *Hall) newRoom(name string) *room {
 	r := &room{name: name, key: nickname.Skeleton(name)}
-	o := ring.Options{Limit: h.Limit}
+	o := ring.Options{Limit: h.Limit, Quota: h.quota}
 	if h.Slow == Skip && !h.Relay {
 		o.Gap = h.gap
 	}
@@ -90,6 +90,9 @@ func (r *room) leave(h *Hall, m *member) {
 func (h *Hall) tidy(r *room) {
 	if r != h.first && len(r.members) == 0 && len(r.operators) == 0 {
 		delete(h.rooms, r.key)
+		if r.past != nil {
+			r.past.end() // members that have not read to the end keep the ring
+		}
 	}
 }
 

@@ -1,5 +1,7 @@
 package ring
 
+import "sync/atomic"
+
 // SetEncoding changes how the reader wants the bytes on its wire, from the next
 // entry on that is appended. What it has not taken of those before comes as it
 // was.
@@ -50,13 +52,15 @@ func (rd *Reader) turn() bool {
 	s := rd.shard
 	left := rd.left
 	old := rd.step()
-	if !left { // Leave lets go of all of them
-		s.mu.Unlock()
-		s.ring.mu.Lock()
+	s.mu.Unlock()
+	s.ring.mu.Lock()
+	if left {
+		s.ring.letGo(old)
+	} else {
 		s.ring.release(old)
-		s.ring.mu.Unlock()
-		s.mu.Lock()
 	}
+	s.ring.mu.Unlock()
+	s.mu.Lock()
 	return true
 }
 
@@ -133,7 +137,8 @@ func (rd *Reader) Behind() uint64 {
 
 // Leave ends the reading: Next gives what was appended until now and what the
 // reader was told, and then nothing. When Leave returns, no pump of the reader
-// runs, and none will. It must not be called by a pump.
+// runs, and none will. It must not be called by a pump. The ring keeps what such
+// a reader has not taken within its limit, until Next gives nothing or Drop.
 func (rd *Reader) Leave() {
 	s := rd.shard
 	r := s.ring
@@ -163,13 +168,128 @@ func (rd *Reader) leave() {
 		}
 		rd.who = a.until()
 	}
-	r.release(rd.row)
-	rd.row = rd.row.still()
-	for i := range rd.extra.legs {
-		l := &rd.extra.legs[i]
-		r.release(l.row)
-		l.row = l.row.still()
+	r.retire(rd.row)
+	for _, l := range rd.extra.legs {
+		r.retire(l.row)
 	}
+	rd.shard.addLeaver(rd)
+	if x := rd.extra; rd.pos == x.until.seq && len(x.told) == 0 && x.missed == 0 || x.err != nil {
+		rd.finish()
+	}
+}
+
+// finish lets go of everything that a reader has not taken that has left. Ring.mu and shard.mu are held.
+func (rd *Reader) finish() {
+	x, s := rd.extra, rd.shard
+	if x.finished {
+		return
+	}
+	x.finished = true
+	enc := rd.lastRow().enc
+	s.ring.letGo(rd.row)
+	for _, l := range x.legs {
+		s.ring.letGo(l.row)
+	}
+	x.legs, x.told, x.bytes = nil, nil, 0
+	s.removeLeaver(rd)
+	rd.pos, rd.off = x.until.seq, 0
+	rd.row, x.until.off = newRow(enc, rd.pos), 0
+	if s.ring.behind.Load() > 0 {
+		s.walkAgain() // which drops what this one was the last to take
+	}
+}
+
+// Drop has a reader that has left take no more, and gives how many entries and
+// bodies it has not taken. It must not be called while Next runs. Before Leave
+// it does nothing.
+func (rd *Reader) Drop() (missed uint64) {
+	s := rd.shard
+	r := s.ring
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !rd.left {
+		return 0
+	}
+	x := rd.extra
+	missed = x.until.seq - rd.pos + uint64(len(x.told)) + x.missed
+	if rd.who != nil {
+		missed -= rd.who.total - rd.own
+		rd.own = rd.who.total
+	}
+	x.missed = 0
+	rd.finish()
+	return missed
+}
+
+// Miss has the reader told, before what it takes next, that it has missed so
+// many entries elsewhere.
+func (rd *Reader) Miss(n uint64) {
+	if n == 0 {
+		return
+	}
+	s := rd.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rd.more().missed += n
+	rd.again = true
+}
+
+// Unread is how many bytes the reader has not taken, its own among them.
+func (rd *Reader) Unread() int64 {
+	s := rd.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return rd.unread()
+}
+
+// unread is Unread. shard.mu is held.
+func (rd *Reader) unread() (n int64) {
+	x := rd.extra
+	if x == nil {
+		return int64(rd.row.view.Load().head().off - rd.off)
+	}
+	from, last := rd.off, rd.row
+	for _, l := range x.legs {
+		n += int64(l.end.off - from)
+		from, last = l.start, l.row
+	}
+	end := x.until
+	if !rd.left {
+		end = last.view.Load().head()
+	}
+	return n + int64(end.off-from) + int64(x.bytes)
+}
+
+// Owe tells how many bytes wait for the reader elsewhere. Over is called when
+// these and its own are more than the limit, by goroutines that hold no lock; it
+// must not wait. A nil owed ends that.
+func (rd *Reader) Owe(owed *atomic.Int64, over func()) {
+	s := rd.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if owed == nil && rd.extra == nil {
+		return
+	}
+	x := rd.more()
+	x.owed, x.over = owed, over
+	rd.spare()
+}
+
+// Over reports whether the reader has not taken more than its ring's limit,
+// with what waits for it elsewhere.
+func (rd *Reader) Over() bool {
+	s := rd.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return rd.isOver()
+}
+
+// isOver is Over. shard.mu is held.
+func (rd *Reader) isOver() bool {
+	x := rd.extra
+	return x != nil && x.owed != nil && rd.unread()+x.owed.Load() > int64(rd.shard.ring.limit)
 }
 
 // until is the author as it is now, for one who reads no further.

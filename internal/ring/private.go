@@ -84,7 +84,7 @@ func (rd *Reader) hear() (bodies [][]byte) {
 
 // spare lets go of extra, if there is nothing in it: most readers were told something once, when they joined. shard.mu is held.
 func (rd *Reader) spare() {
-	if x := rd.extra; x != nil && len(x.told) == 0 && len(x.legs) == 0 && x.err == nil && !rd.left {
+	if x := rd.extra; x != nil && len(x.told) == 0 && len(x.legs) == 0 && x.err == nil && x.missed == 0 && x.over == nil && !rd.left {
 		rd.extra = nil
 	}
 }

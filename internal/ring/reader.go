@@ -1,5 +1,7 @@
 package ring
 
+import "sync/atomic"
+
 const (
 	// enough is how many bytes before an own entry are given as they are;
 	// fewer are put together with what stands behind it.
@@ -52,6 +54,12 @@ type extra struct {
 	legs  []leg
 	until place // where it has left
 	err   error
+	// missed is how many entries it has missed elsewhere, and was not told of.
+	missed   uint64
+	finished bool // it has left, and holds nothing any more
+
+	owed *atomic.Int64 // bytes that wait for it elsewhere; nil: none do
+	over func()        // called when these and its own are too many
 }
 
 // A leg is the way through one row that ends where another begins.
@@ -64,7 +72,7 @@ type leg struct {
 
 // waiting reports whether Next would give something. shard.mu is held.
 func (rd *Reader) waiting() bool {
-	return rd.pos < rd.shard.ring.head.Load() || rd.extra != nil && len(rd.extra.told) > 0
+	return rd.pos < rd.shard.ring.head.Load() || rd.extra != nil && (len(rd.extra.told) > 0 || rd.extra.missed > 0)
 }
 
 // due reports whether it is to be pumped. shard.mu is held.
@@ -90,6 +98,8 @@ func (rd *Reader) Next() (wire []byte, entries int, err error) {
 			if rd.turn() {
 				continue
 			}
+			missed += rd.extra.missed
+			rd.extra.missed = 0
 			if missed == 0 {
 				if bodies := rd.hear(); len(bodies) > 0 {
 					enc := rd.row.enc
@@ -129,7 +139,11 @@ func (rd *Reader) Next() (wire []byte, entries int, err error) {
 		}
 		if rd.pos >= stop.seq {
 			rd.rest()
+			left := rd.left
 			s.mu.Unlock()
+			if left {
+				_ = rd.Drop() // lets go of the bytes
+			}
 			return nil, 0, nil
 		}
 		wire, entries = rd.take(v, stop)
@@ -164,11 +178,9 @@ func (rd *Reader) rest() {
 		})
 	}
 	rd.drained = true
-	if rd.left {
-		rd.row = newRow(rd.row.enc, rd.pos) // lets go of the bytes
-		return
+	if !rd.left {
+		rd.spare()
 	}
-	rd.spare()
 }
 
 // fail ends it. shard.mu is held.
@@ -209,9 +221,13 @@ func (rd *Reader) take(v *view, stop place) (wire []byte, entries int) {
 		wire = b.data[rd.off-b.off : end.off-b.off : end.off-b.off]
 		entries = int(end.seq - rd.pos)
 		rd.pos, rd.off = end.seq, end.off
-		return wire, entries
+	} else {
+		wire, entries = rd.pick(b, end)
 	}
-	return rd.pick(b, end)
+	if rd.left && rd.pos == b.end {
+		rd.shard.walkAgain() // nobody may speak any more, and the block need not be kept
+	}
+	return wire, entries
 }
 
 // slowly reports whether it should get less than all up to end.

@@ -254,6 +254,7 @@ func TestMemory(t *testing.T) {
 	}
 	leaveAll(all)
 	stopped.Leave()
+	stopped.Drop()
 	if grown := heap() - before; grown > big/2 {
 		t.Errorf("nobody is there, and %d KiB are held", grown>>10)
 	}

@@ -26,7 +26,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,6 +60,8 @@ type Options struct {
 	// behind and still takes something, at most a minute; a tenth of the time
 	// that passes comes back. Zero: Append waits only for a majority.
 	Patience time.Duration
+	// Quota is a limit for what this ring and others hold. Nil: none.
+	Quota *Quota
 }
 
 // An Encoding is how readers want the bytes on their wire.
@@ -84,9 +85,12 @@ type Ring struct {
 	looked atomic.Int64  // when somebody looked for stalled readers
 	behind atomic.Int64  // full blocks that rows hold
 	pace   pace
+	quota  *Quota
+	bytes  atomic.Int64 // that the quota knows of; changed under mu
 
 	mu      sync.Mutex
-	rows    []*row
+	rows    []*row // those that are appended to
+	held    []*row // these, and those in which only readers are that have left
 	authors map[uint64]*author
 }
 
@@ -106,6 +110,7 @@ func New(o Options) *Ring {
 	r := &Ring{
 		limit:   o.Limit,
 		gap:     o.Gap,
+		quota:   o.Quota,
 		start:   time.Now(),
 		shards:  make([]shard, max(1, runtime.GOMAXPROCS(0)/2)),
 		authors: map[uint64]*author{},
@@ -151,6 +156,7 @@ func (r *Ring) append(ctx context.Context, author uint64, bodies [][]byte, behin
 			if r.wake() {
 				r.trim()
 			}
+			r.quota.shed()
 			return nil
 		}
 		if err := r.wait(ctx, w); err != nil {
@@ -177,13 +183,11 @@ func (r *Ring) tryAppend(number uint64, bodies [][]byte, behind func()) (added b
 		a.total += uint64(len(bodies))
 		a.last.Store(head)
 	}
-	full := 0
 	for i, row := range r.rows {
-		row.view.Store(views[i])
-		full += len(views[i].old)
+		r.publish(row, views[i])
 		r.pace.advance(row, views[i].head().off)
 	}
-	r.behind.Store(int64(full))
+	r.countFull()
 	r.head.Store(head)
 	behind()
 	return true, nil
@@ -196,22 +200,17 @@ func (r *Ring) trim() {
 	}
 	least := r.head.Load()
 	for i := range r.shards {
-		if s := &r.shards[i]; s.size() > 0 {
-			least = min(least, s.least.Load())
-		}
+		least = r.shards[i].holds(least)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	full := 0
-	for _, row := range r.rows {
+	for _, row := range r.held {
 		v := row.view.Load()
 		if len(v.old) > 0 && v.old[0].end <= least {
-			v = v.without(least)
-			row.view.Store(v)
+			r.publish(row, v.without(least))
 		}
-		full += len(v.old)
 	}
-	r.behind.Store(int64(full))
+	r.countFull()
 }
 
 // Join adds a reader, from what is appended next. Entries of its own author
@@ -263,25 +262,4 @@ func (r *Ring) author(number uint64) *author {
 		r.authors[number] = a
 	}
 	return a
-}
-
-// row gives the row of an encoding, which is made if it is the first of its
-// kind, and counts one who uses it. mu is held.
-func (r *Ring) row(e Encoding) *row {
-	i := slices.IndexFunc(r.rows, func(x *row) bool { return x.enc.Key == e.Key })
-	if i < 0 {
-		i = len(r.rows)
-		r.rows = append(r.rows, newRow(e, r.head.Load()))
-	}
-	r.rows[i].users++
-	return r.rows[i]
-}
-
-// release drops a row with its last user. mu is held.
-func (r *Ring) release(x *row) {
-	x.users--
-	if x.users == 0 {
-		i := slices.Index(r.rows, x)
-		r.rows = slices.Delete(r.rows, i, i+1)
-	}
 }

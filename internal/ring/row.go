@@ -15,9 +15,11 @@ const (
 
 // A row is all entries in one encoding.
 type row struct {
-	enc   Encoding
-	users int // readers in it, or on their way through it; under Ring.mu
-	view  atomic.Pointer[view]
+	enc     Encoding
+	users   int   // readers in it, or on their way through it; under Ring.mu
+	leavers int   // the same of those that have left
+	full    int64 // bytes of the full blocks
+	view    atomic.Pointer[view]
 
 	edge uint64 // under pace.mu, as is near
 	near [nearBuckets]tally
@@ -62,13 +64,6 @@ func newRow(e Encoding, head uint64) *row {
 	x := &row{enc: e}
 	x.view.Store(&view{tail: block{seq: head, end: head}})
 	return x
-}
-
-// still is the row as it is now, for one who reads no further.
-func (x *row) still() *row {
-	same := &row{enc: x.enc}
-	same.view.Store(x.view.Load())
-	return same
 }
 
 func (v *view) first() uint64 {

@@ -21,6 +21,7 @@ type shard struct {
 
 	mu       sync.Mutex
 	readers  []*Reader
+	leavers  []*Reader // have left, and not taken all
 	walking  bool
 	more     bool          // walk again
 	mixed    bool          // the walk may not have seen all
@@ -50,6 +51,16 @@ func (s *shard) size() int {
 	return len(s.readers)
 }
 
+// holds gives the first entry that a reader of the shard may still take.
+func (s *shard) holds(head uint64) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.readers)+len(s.leavers) == 0 {
+		return head
+	}
+	return min(head, s.least.Load())
+}
+
 // add places a reader. mu is held.
 func (s *shard) add(rd *Reader) {
 	rd.index = int32(len(s.readers))
@@ -66,6 +77,22 @@ func (s *shard) remove(rd *Reader) {
 	s.readers = s.readers[:last]
 	// A walk may have passed the place to which that one has moved.
 	s.more, s.mixed = true, true
+}
+
+// addLeaver places a reader that has left. mu is held.
+func (s *shard) addLeaver(rd *Reader) {
+	rd.index = int32(len(s.leavers))
+	s.leavers = append(s.leavers, rd)
+}
+
+// removeLeaver takes such a reader out. mu is held.
+func (s *shard) removeLeaver(rd *Reader) {
+	last := len(s.leavers) - 1
+	moved := s.leavers[last]
+	s.leavers[rd.index] = moved
+	moved.index = rd.index
+	s.leavers[last] = nil
+	s.leavers = s.leavers[:last]
 }
 
 // wake has all readers pumped that are behind; here, and before it returns, if
@@ -134,11 +161,29 @@ func (s *shard) walk() {
 			s.mu.Unlock()
 			s.mu.Lock()
 		}
+		s.ifOver(rd)
 		s.ifStalled(rd, now)
+		least = min(least, rd.pos)
+	}
+	for _, rd := range s.leavers {
 		least = min(least, rd.pos)
 	}
 	if !s.mixed {
 		s.least.Store(least)
+	}
+}
+
+// ifOver has something done about a reader for which too much waits. mu is held, but not then.
+func (s *shard) ifOver(rd *Reader) {
+	if rd.left || !rd.isOver() {
+		return
+	}
+	over := rd.extra.over
+	s.mu.Unlock()
+	over()
+	s.mu.Lock()
+	if rd.due() {
+		s.more = true
 	}
 }
 
