@@ -60,6 +60,10 @@ long: deps ## the long forms of the tests (DUET_LONG=1), up to an hour
 hostile: ## N=10000 hostile sessions (1000000: a quarter of an hour) while a canary talks; prints figures
 	DUET_HOSTILE_N=$(or $(N),10000) go test -count=1 -v -timeout 24h ./hostile/
 
+.PHONY: stress
+stress: deps ## the gate's tests three times beside a load on every processor; PKG='./room/ ./desk/' for some
+	@scripts/stress $(PKG)
+
 .PHONY: mutants
 mutants: ## take each guard out in a copy and see a test turn red; NAME=regexp for some
 	DUET_MUTANTS='$(or $(NAME),.)' go test -count=1 -v -timeout 2h -run '^TestMutants$$' ./internal/mutants/
