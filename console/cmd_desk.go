@@ -64,7 +64,7 @@ func (s *Session) cmdBan(ctx context.Context, rest string) (bool, Outcome) {
 			return false, Stopped
 		}
 	}
-	if err := s.desk.Ban(ctx, rule); err != nil {
+	if err := s.desk.Ban(ctx, rule, ""); err != nil {
 		s.noticef("not banned: %s", tableProblem(err))
 	}
 	return false, Stopped

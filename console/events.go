@@ -35,7 +35,7 @@ func (s *Session) show(e desk.Event) {
 	case desk.Refused:
 		s.peerRefused(e)
 	case desk.Banned:
-		s.Notice(safe(e.Note) + " is kept out from now on" + s.by(e))
+		s.banned(e)
 	case desk.Notice:
 		s.Notice(safe(e.Note))
 	case desk.Missed:
@@ -43,6 +43,15 @@ func (s *Session) show(e desk.Event) {
 	case desk.Left:
 		s.left(e)
 	}
+}
+
+// banned tells what is kept out, by whom and why.
+func (s *Session) banned(e desk.Event) {
+	text := safe(e.Address) + " is kept out from now on" + s.by(e)
+	if e.Note != "" {
+		text += ": " + safe(e.Note)
+	}
+	s.Notice(text)
 }
 
 func (s *Session) hasEnough() bool {

@@ -250,7 +250,7 @@ func (c *controlled) do(ctx context.Context, r event.Request) []event.Reply {
 	case event.DoKick:
 		err = o.Kick(ctx, r.Conn, r.Reason)
 	case event.DoBan:
-		err = o.Ban(ctx, r.Address)
+		err = o.Ban(ctx, r.Address, r.Reason)
 	case event.DoName:
 		err = o.Name(ctx, r.Conn, r.Name)
 	case event.DoNote:

@@ -161,13 +161,25 @@ func TestRemoteDoes(t *testing.T) {
 	if err := r.Say(ctx, 1, "a\r\nb"); !errors.Is(err, duet.ErrDelimiter) {
 		t.Errorf("a body with its delimiter: %v", err)
 	}
-	for _, bad := range []string{"12", "a b", "\u202ex", strings.Repeat("x", 33)} {
+	for _, bad := range []string{"12", "a b", "\u202ex", strings.Repeat("x", 65)} {
 		if err := r.Name(ctx, 1, bad); err == nil {
 			t.Errorf("%q is a name", bad)
 		}
 	}
-	if err := r.Ban(ctx, "127.0.0.1"); err != nil {
+	if err := r.Ban(ctx, "127.0.0.1", "floods"); err != nil {
 		t.Error(err)
+	}
+	for {
+		e, err := w.Next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind == desk.Banned {
+			if e.Address != "127.0.0.1" || e.Note != "floods" || e.Operator != "far" {
+				t.Errorf("banned %+v", e)
+			}
+			break
+		}
 	}
 	if e := untilLeft(t, w); e.Reason != duet.EndKicked {
 		t.Errorf("left as %v", e.Reason)
@@ -333,5 +345,52 @@ func TestNext(t *testing.T) {
 	}
 	if e := untilLeft(t, w); e.Reason != duet.EndKicked {
 		t.Errorf("left as %v", e.Reason)
+	}
+}
+
+// A line may be as long as docs/events.md says: 9 MiB if no other limit of a message is given.
+func TestControlLineLength(t *testing.T) {
+	d := &desk.Desk{}
+	s := duettest.NewServer(t, d)
+	c := s.Dial(t)
+	dial, _ := control(t, d)
+	nc, err := dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	in := bufio.NewReader(nc)
+	reply := func() string {
+		t.Helper()
+		line, err := in.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		return line
+	}
+	reply() // hello
+	const size = 1 << 20
+	got := make(chan int, 1)
+	go func() {
+		m, _ := c.Receive(context.Background())
+		got <- len(m.Body)
+	}()
+	if _, err := io.WriteString(nc, `{"do":"send","conn":1,"text":"`+strings.Repeat(`\u0061`, size)+"\"}\n"); err != nil {
+		t.Fatal(err)
+	}
+	if l := reply(); !strings.Contains(l, `"ok":true`) {
+		t.Errorf("the longest message: %s", l)
+	}
+	if n := <-got; n != size {
+		t.Errorf("the peer got %d bytes", n)
+	}
+	list := `{"do":"list","conn":1}`
+	for more, want := range map[int]string{0: `"ok":true`, 1: "line too long: more than 9437184 bytes"} {
+		if _, err := io.WriteString(nc, list+strings.Repeat(" ", 9<<20-len(list)+more)+"\n"); err != nil {
+			t.Fatal(err)
+		}
+		if l := reply(); !strings.Contains(l, want) {
+			t.Errorf("%d bytes more than the limit: %s", more, l)
+		}
 	}
 }

@@ -27,7 +27,7 @@ const (
 	Noted
 	// Refused: a peer was not let in; there is no conversation.
 	Refused
-	// Banned: an operator keeps Note out from now on, an address or a network.
+	// Banned: an operator keeps Address out from now on, an address or a network; Note says why.
 	Banned
 	// Notice: Note is something that operators should know.
 	Notice
@@ -50,7 +50,9 @@ type Event struct {
 	Room string
 	// Operator is who said or did it; empty where it was the handler.
 	Operator string
-	// Note is what was Noted or Banned, or a Notice.
+	// Address is what was Banned.
+	Address string
+	// Note is what was Noted, why something was Banned, or a Notice.
 	Note string
 	// Body is what was said, as it came or went; Text the same in UTF-8, where what could not be decoded stays as it came. Both are the
 	// peer's (Said, Saying): untrusted, and not to be changed.

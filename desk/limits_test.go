@@ -245,7 +245,9 @@ func TestNames(t *testing.T) {
 		{2, " Änne ", nil},
 		{2, "anne@home", desk.ErrBadName},
 		{2, strings.Repeat("中", 32), nil},
-		{2, strings.Repeat("x", 33), desk.ErrBadName},
+		{2, strings.Repeat("x", 64), nil},
+		{2, strings.Repeat("x", 65), desk.ErrBadName},
+		{2, strings.Repeat("中", 33), desk.ErrBadName},
 		{2, "12", desk.ErrBadName},
 		{2, "a b", desk.ErrBadName},
 		{2, "a\x1b[2J", desk.ErrBadName},
@@ -265,7 +267,7 @@ func TestNames(t *testing.T) {
 func TestNoGate(t *testing.T) {
 	o := new(desk.Desk).Operator("")
 	for what, err := range map[string]error{
-		"ban": o.Ban(t.Context(), "192.0.2.1"), "reload": o.Reload(t.Context()),
+		"ban": o.Ban(t.Context(), "192.0.2.1", ""), "reload": o.Reload(t.Context()),
 	} {
 		if !errors.Is(err, desk.ErrNoGate) {
 			t.Error(fmt.Errorf("%s: %w", what, err))

@@ -71,7 +71,7 @@ func (o *Operator) SetEncoding(_ context.Context, n uint64, name string) error {
 }
 
 // Name gives conversation n a name: letters and digits of one script, the marks on them, and "-", "_" and "." inside;
-// at most 32 characters, at least one letter, and such that nobody takes it for another's. Blanks around it do not
+// at most 32 characters or 64 bytes, at least one letter, and such that nobody takes it for another's. Blanks around it do not
 // count. Empty takes it away. At a Hall it is the hall that names its members.
 func (o *Operator) Name(ctx context.Context, n uint64, name string) error {
 	s, err := o.desk.find(n)
@@ -129,8 +129,9 @@ func (o *Operator) Kick(_ context.Context, n uint64, reason string) error {
 	return nil
 }
 
-// Ban keeps rule out, an address or a network, and kicks the conversations from there.
-func (o *Operator) Ban(_ context.Context, rule string) error {
+// Ban keeps rule out, an address or a network, and kicks the conversations from there. The other operators are told reason,
+// which may be empty.
+func (o *Operator) Ban(_ context.Context, rule, reason string) error {
 	d := o.desk
 	if d.Gate == nil {
 		return ErrNoGate
@@ -142,7 +143,7 @@ func (o *Operator) Ban(_ context.Context, rule string) error {
 	if err != nil {
 		return err
 	}
-	d.tellNow(&Event{Kind: Banned, Time: time.Now(), Operator: o.name, Note: rule})
+	d.tellNow(&Event{Kind: Banned, Time: time.Now(), Operator: o.name, Address: rule, Note: reason})
 	d.mu.Lock()
 	var in []*seat
 	for _, s := range d.seats {

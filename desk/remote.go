@@ -256,8 +256,8 @@ func (r *Remote) Kick(ctx context.Context, n uint64, reason string) error {
 }
 
 // Ban keeps an address or a network out.
-func (r *Remote) Ban(ctx context.Context, rule string) error {
-	return r.do(ctx, event.Request{Do: event.DoBan, Address: rule})
+func (r *Remote) Ban(ctx context.Context, rule, reason string) error {
+	return r.do(ctx, event.Request{Do: event.DoBan, Address: rule, Reason: reason})
 }
 
 // Reload reads the lists of addresses again.

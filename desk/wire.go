@@ -14,17 +14,14 @@ var eventTypes = map[Kind]event.Type{
 func (e Event) Wire() event.Event {
 	w := event.Event{
 		Type: eventTypes[e.Kind], Time: e.Time, Conn: e.Number, Peer: e.Peer, Name: e.Name, Room: e.Room,
-		Body: e.Body, Text: e.Text, Farewell: e.Farewell, Operator: e.Operator, Note: e.Note,
+		Body: e.Body, Text: e.Text, Farewell: e.Farewell, Operator: e.Operator, Address: e.Address, Note: e.Note,
 		BytesIn: e.Stats.BytesIn, BytesOut: e.Stats.BytesOut, MessagesIn: e.Stats.MessagesIn, MessagesOut: e.Stats.MessagesOut,
 	}
 	if e.Kind == Left {
 		w.Reason = e.Reason.String()
 	}
-	switch e.Kind {
-	case Missed:
+	if e.Kind == Missed {
 		w.Type, w.Note = event.Notice, e.Note+" events were left out"
-	case Banned:
-		w.Address, w.Note = e.Note, ""
 	}
 	if e.Err != nil {
 		w.Error = e.Err.Error()
@@ -36,16 +33,13 @@ func (e Event) Wire() event.Event {
 func fromWire(w event.Event) (Event, bool) {
 	e := Event{
 		Time: w.Time, Number: w.Conn, Peer: w.Peer, Name: w.Name, Room: w.Room,
-		Body: w.Body, Text: w.Words(), Farewell: w.Farewell, Operator: w.Operator, Note: w.Note,
+		Body: w.Body, Text: w.Words(), Farewell: w.Farewell, Operator: w.Operator, Address: w.Address, Note: w.Note,
 	}
 	e.Stats.BytesIn, e.Stats.BytesOut, e.Stats.MessagesIn, e.Stats.MessagesOut = w.BytesIn, w.BytesOut, w.MessagesIn, w.MessagesOut
 	for k, t := range eventTypes {
 		if t == w.Type {
 			e.Kind = k
 		}
-	}
-	if e.Kind == Banned {
-		e.Note = w.Address
 	}
 	if w.Reason != "" {
 		_ = e.Reason.UnmarshalText([]byte(w.Reason)) // one of a later version stays unnamed

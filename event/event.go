@@ -44,7 +44,7 @@ const (
 	Named Type = "named"
 	// Noted: an operator noted something about it.
 	Noted Type = "noted"
-	// Banned: an operator keeps Address out from now on.
+	// Banned: an operator keeps Address out from now on; Note says why.
 	Banned Type = "banned"
 	// Left: the conversation ended; Reason says how, Operator who ended it, if one did.
 	Left Type = "left"
@@ -77,7 +77,7 @@ type Event struct {
 	Reason, Error string
 	// Address is where the server listens, or what is banned.
 	Address string
-	// Note is an operator's note, or a notice's words.
+	// Note is an operator's note, why something is banned, or a notice's words.
 	Note string
 	// BytesIn, BytesOut, MessagesIn and MessagesOut are the conversation's counts, when it has left. BytesOut is also the size of a transfer.
 	BytesIn, BytesOut, MessagesIn, MessagesOut int64

@@ -75,6 +75,22 @@ func TestLaterFieldsAndTypes(t *testing.T) {
 	}
 }
 
+// A name is a field's only as it is written in the schema.
+func TestOtherLetterCase(t *testing.T) {
+	l, err := event.Decode([]byte(`{"v":1,"type":"said","Conn":7,"TEXT":"x","conn":1,"text":"a"}`))
+	if e, ok := l.(event.Event); err != nil || !ok || e.Conn != 1 || string(e.Body) != "a" {
+		t.Errorf("%+v, %v", l, err)
+	}
+	l, err = event.Decode([]byte(`{"v":1,"type":"reply","ok":true,"roster":[{"conn":1,"NAME":"x"}]}`))
+	if r, ok := l.(event.Reply); err != nil || !ok || len(r.Roster) != 1 || r.Roster[0].Conn != 1 || r.Roster[0].Name != "" {
+		t.Errorf("%+v, %v", l, err)
+	}
+	l, err = event.Decode([]byte(`{"v":1,"type":"hello","hall":"lobby","commands":[{"usage":"/x","Usage":"/y"}]}`))
+	if h, ok := l.(event.Hello); err != nil || !ok || len(h.Commands) != 1 || h.Commands[0].Usage != "/x" {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
 func TestBadEvents(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
 		{``, "no JSON object"},
@@ -88,6 +104,10 @@ func TestBadEvents(t *testing.T) {
 		{`{"v":2,"type":"hello"}`, "not version 1 of the schema: 2"},
 		{`{"v":1}`, `no "type"`},
 		{`{"v":1,"type":7}`, `"type" cannot be number`},
+		{`{"v":1,"Type":"said"}`, `no "type"`}, // a field that is not known is skipped
+		{`{"v":1,"type":"said","type":"left"}`, `"type" stands twice`},
+		{`{"v":1,"type":"left","reason":"idle","reason":"cut"}`, `"reason" stands twice`},
+		{`{"v":1,"type":"reply","ok":true,"roster":[{"conn":1,"conn":2}]}`, `"conn" stands twice`},
 		{`{"v":1,"type":"said","conn":-1}`, `"conn" cannot be number -1`},
 		{`{"v":1,"type":"said","text":"a","bytes":"?"}`, "base64"},
 	} {

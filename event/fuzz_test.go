@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"testing"
 	"testing/iotest"
 
@@ -49,6 +50,7 @@ func FuzzRequest(f *testing.F) {
 		if err := r.Check(); err != nil {
 			t.Fatalf("%+v was taken: %v", r, err)
 		}
+		strictly(t, line)
 		b, err := r.MarshalJSON()
 		if err != nil {
 			t.Fatal(err)
@@ -59,6 +61,26 @@ func FuzzRequest(f *testing.F) {
 			t.Fatalf("%+v came back as %+v, %v", r, back, err)
 		}
 	})
+}
+
+// strictly wants the names of an object each once, and as docs/events.md has them.
+func strictly(t *testing.T, line []byte) {
+	t.Helper()
+	known := []string{"v", "id", "do", "conn", "text", "bytes", "raw", "wait", "more", "name", "note", "reason", "address", "framing", "encoding", "operator"}
+	dec := json.NewDecoder(bytes.NewReader(line))
+	_, _ = dec.Token()
+	var found []string
+	for dec.More() {
+		name, _ := dec.Token()
+		value, err := dec.Token()
+		if err != nil || value == nil {
+			t.Fatalf("%q was taken, with %v for %v: %v", line, value, name, err)
+		}
+		if !slices.Contains(known, name.(string)) || slices.Contains(found, name.(string)) {
+			t.Fatalf("%q was taken, with %q", line, name)
+		}
+		found = append(found, name.(string))
+	}
 }
 
 // FuzzReader: whatever arrives, in whatever pieces, a reader says the same, never more often than there are lines,

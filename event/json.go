@@ -88,7 +88,7 @@ func unseen(r rune) bool { return r == 0x7f || r >= 0x80 && !unicode.IsGraphic(r
 
 // decodeVersioned decodes a line of a server. Fields that are not known are skipped.
 func decodeVersioned(b []byte, wire any, version *int) error {
-	if err := unmarshal(b, wire); err != nil {
+	if _, err := decodeObject(b, wire, false); err != nil {
 		return err
 	}
 	if *version != Version {

@@ -28,7 +28,7 @@ func Decode(line []byte) (Line, error) {
 	var kind struct {
 		Type string `json:"type"`
 	}
-	if err := unmarshal(line, &kind); err != nil {
+	if _, err := decodeObject(line, &kind, false); err != nil {
 		return nil, err
 	}
 	switch kind.Type {
@@ -46,11 +46,16 @@ func Decode(line []byte) (Line, error) {
 	return e, err
 }
 
-// MaxLine is how long a line may be, in bytes, where messages are up to maxMessage: the words, of which each byte may
-// become six, the bytes in base64, and room for all else.
-func MaxLine(maxMessage int) int { return 8*maxMessage + 1<<20 }
+// MaxLine is how long a line may be, in bytes, if messages are up to maxMessage: the words, of which each byte may
+// become six, the bytes in base64, and room for all else. Zero or less is the default limit of a message, 1 MiB.
+func MaxLine(maxMessage int) int {
+	if maxMessage <= 0 {
+		return DefaultMaxLine
+	}
+	return 8*maxMessage + 1<<20
+}
 
-// DefaultMaxLine is MaxLine of 1 MiB, the longest message where no other limit is given.
+// DefaultMaxLine is MaxLine of 1 MiB, the longest message if no other limit is given.
 const DefaultMaxLine = 9 << 20
 
 // keepLine is how much of a buffer that grew for a long line is kept for the next.
@@ -118,7 +123,7 @@ func (r *Reader) Request() (Request, error) {
 		return Request{}, err
 	}
 	var req Request
-	if err := unmarshal(b, &req); err != nil {
+	if err := req.UnmarshalJSON(b); err != nil {
 		return Request{}, &LineError{Number: r.number, ID: req.ID, Err: err}
 	}
 	return req, nil

@@ -113,8 +113,10 @@ func TestReaderLimit(t *testing.T) {
 	}
 	pr.Close()
 
-	if event.MaxLine(1<<20) != event.DefaultMaxLine {
-		t.Errorf("DefaultMaxLine is %d, not %d", event.DefaultMaxLine, event.MaxLine(1<<20))
+	for _, message := range []int{1 << 20, 0, -1} { // 1 MiB is the default
+		if got := event.MaxLine(message); got != 9<<20 || event.DefaultMaxLine != 9<<20 {
+			t.Errorf("the limit for messages of %d bytes is %d, and DefaultMaxLine %d", message, got, event.DefaultMaxLine)
+		}
 	}
 }
 
@@ -128,7 +130,7 @@ func TestLongestMessage(t *testing.T) {
 		if err := event.NewWriter(&b).WriteLine(e); err != nil {
 			t.Fatal(err)
 		}
-		if room := event.MaxLine(size) - event.MaxLine(0); b.Len() > room {
+		if room := event.MaxLine(size) - 1<<20; b.Len() > room {
 			t.Errorf("%q…: a line of %d bytes, where %d are thought to be enough", body[:1], b.Len(), room)
 		}
 		l, err := event.NewReader(&b, 0).Next()

@@ -26,6 +26,12 @@ type HallCommand struct {
 	Help  string `json:"help"`
 }
 
+// UnmarshalJSON takes it as it is written in a Hello.
+func (c *HallCommand) UnmarshalJSON(b []byte) error {
+	_, err := decodeObject(b, c, false)
+	return err
+}
+
 type wireHello struct {
 	Version int       `json:"v"`
 	Type    string    `json:"type"`
@@ -179,7 +185,7 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON takes what MarshalJSON gave. What was not UTF-8 in Last is U+FFFD.
 func (e *Entry) UnmarshalJSON(b []byte) error {
 	var w wireEntry
-	if err := unmarshal(b, &w); err != nil {
+	if _, err := decodeObject(b, &w, false); err != nil {
 		return err
 	}
 	*e = Entry{

@@ -1,13 +1,12 @@
 package event
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
+
+	"duet.example/duet/internal/nickname"
 )
 
 // A Command is what a Request wants to be done.
@@ -46,7 +45,7 @@ const (
 
 // How long the texts of a request may be, in bytes; what is said has the limit of a message.
 const (
-	MaxName    = 64 // ID, Name, Operator, Framing, Encoding too
+	MaxName    = 64 // ID, Framing, Encoding; Name and Operator may be longer, see nickname.Fits
 	MaxNote    = 1024
 	MaxAddress = 256
 )
@@ -75,7 +74,7 @@ type Request struct {
 }
 
 type wireRequest struct {
-	Version  int     `json:"v,omitempty"`
+	Version  *int    `json:"v,omitempty"`
 	ID       string  `json:"id,omitempty"`
 	Do       Command `json:"do"`
 	Conn     uint64  `json:"conn,omitempty"`
@@ -119,8 +118,9 @@ func (c Command) says() bool { return slices.Contains(uses[c].needs, words) }
 
 // MarshalJSON gives it as one object that is safe to print. It does not check it.
 func (r Request) MarshalJSON() ([]byte, error) {
+	version := Version
 	w := wireRequest{
-		Version: Version, ID: r.ID, Do: r.Do, Conn: r.Conn, Raw: r.Raw, Wait: r.Wait, More: r.More,
+		Version: &version, ID: r.ID, Do: r.Do, Conn: r.Conn, Raw: r.Raw, Wait: r.Wait, More: r.More,
 		Name: r.Name, Note: r.Note, Reason: r.Reason, Address: r.Address, Framing: r.Framing, Encoding: r.Encoding, Operator: r.Operator,
 	}
 	if r.Bytes != nil {
@@ -133,15 +133,10 @@ func (r Request) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON takes a request and checks it. Other than in what a server writes, a field that is not known is an
-// error: what was asked for would not be what is done. After an error the ID is there, if it could be read.
+// error, and so are one that the command does not use, one that stands twice, and null: what was asked for would not be what is done. After an error the ID is there, if it could be read.
 func (r *Request) UnmarshalJSON(b []byte) error {
 	var w wireRequest
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	err := plain(dec.Decode(&w))
-	if what, ok := strings.CutPrefix(fmt.Sprint(err), "json: unknown field "); ok {
-		err = fmt.Errorf("no field is called %s", what)
-	}
+	found, err := decodeObject(b, &w, true)
 	*r = Request{
 		ID: w.ID, Do: w.Do, Conn: w.Conn, Raw: w.Raw, Wait: w.Wait, More: w.More,
 		Name: w.Name, Note: w.Note, Reason: w.Reason, Address: w.Address, Framing: w.Framing, Encoding: w.Encoding, Operator: w.Operator,
@@ -153,8 +148,8 @@ func (r *Request) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return err
 	}
-	if w.Version != 0 && w.Version != Version {
-		return fmt.Errorf("%w: %d", ErrVersion, w.Version)
+	if w.Version != nil && *w.Version != Version {
+		return fmt.Errorf("%w: %d", ErrVersion, *w.Version)
 	}
 	if w.Text != nil {
 		r.Text = *w.Text
@@ -167,8 +162,30 @@ func (r *Request) UnmarshalJSON(b []byte) error {
 	if r.Do.says() && w.Text == nil && w.Bytes == nil {
 		return fmt.Errorf("%s needs %s", r.Do, field{name: words})
 	}
-	return r.Check()
+	if w.Text != nil && w.Bytes != nil {
+		return errBoth
+	}
+	if err := r.Check(); err != nil {
+		return err
+	}
+	return r.checkFound(found)
 }
+
+// checkFound finds what Check cannot see: a field that the command does not use and whose value is zero or empty.
+func (r Request) checkFound(found map[string]bool) error {
+	use := uses[r.Do]
+	for _, f := range r.fields() {
+		if slices.Contains(use.needs, f.name) || slices.Contains(use.may, f.name) {
+			continue
+		}
+		if found[f.name] || f.name == words && (found["text"] || found["bytes"]) {
+			return fmt.Errorf("%s has no %s", r.Do, f)
+		}
+	}
+	return nil
+}
+
+var errBoth = errors.New(`both "text" and "bytes"`)
 
 // Check says what is wrong with a request: no such command, a field that is missing, too many or too long.
 func (r Request) Check() error {
@@ -179,7 +196,7 @@ func (r Request) Check() error {
 	case !known:
 		return fmt.Errorf("no command %.64q", string(r.Do))
 	case r.Text != "" && r.Bytes != nil:
-		return errors.New(`both "text" and "bytes"`)
+		return errBoth
 	case r.Do == DoSpeak && r.Bytes != nil:
 		return errors.New(`speak has no "bytes"`)
 	case r.Do == DoTransfer && r.Bytes == nil:
@@ -196,21 +213,27 @@ func (r Request) Check() error {
 			return fmt.Errorf("%s needs %s", r.Do, f)
 		case f.set && !needed && !slices.Contains(use.may, f.name):
 			return fmt.Errorf("%s has no %s", r.Do, f)
-		case f.len > f.max:
+		case f.name == "name" && !nickname.Fits(r.Name):
+			return nameTooLong("name")
+		case f.name != "name" && f.len > f.max:
 			return tooLong(f.name, f.max)
 		}
 	}
 	switch {
 	case len(r.ID) > MaxName:
 		return tooLong("id", MaxName)
-	case len(r.Operator) > MaxName:
-		return tooLong("operator", MaxName)
+	case !nickname.Fits(r.Operator):
+		return nameTooLong("operator")
 	}
 	return nil
 }
 
 func tooLong(field string, limit int) error {
 	return fmt.Errorf("%q is longer than %d bytes", field, limit)
+}
+
+func nameTooLong(field string) error {
+	return fmt.Errorf("%q is longer than %d characters and %d bytes", field, nickname.MaxLength, nickname.MaxBytes)
 }
 
 type field struct {

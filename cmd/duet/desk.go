@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/user"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"duet.example/duet/console"
 	"duet.example/duet/desk"
+	"duet.example/duet/internal/nickname"
 	"duet.example/duet/transport"
 )
 
@@ -78,8 +80,8 @@ func attach(ctx context.Context, path, operator string) (*desk.Remote, error) {
 // operatorName is what others see of who attaches: the given name, or that of the user, with the number of the process,
 // since the same user may sit there more than once.
 func operatorName(given string) (string, error) {
-	if len(given) > maxOperator {
-		return "", usagef("--name is %d bytes at the most", maxOperator)
+	if !nickname.Fits(given) {
+		return "", usagef("--name has at most %d characters or %d bytes", nickname.MaxLength, nickname.MaxBytes)
 	}
 	if given != "" {
 		return given, nil
@@ -90,11 +92,13 @@ func operatorName(given string) (string, error) {
 			name = u.Username
 		}
 	}
-	return fmt.Sprintf("%.40s-%d", name, os.Getpid()), nil
+	pid := fmt.Sprint("-", os.Getpid())
+	for !nickname.Fits(name + pid) {
+		_, n := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-n]
+	}
+	return name + pid, nil
 }
-
-// maxOperator is how long an operator's name may be, in bytes (docs/events.md).
-const maxOperator = 64
 
 // A sitting is one `duet desk`.
 type sitting struct {

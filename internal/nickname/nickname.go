@@ -3,7 +3,7 @@
 //
 // A name is made of letters and digits of one script that is in use today (or of Latin together with those that
 // Chinese, Japanese or Korean is written in), the marks that stand on them, and "-", "_" and "." inside it. It begins
-// with a letter or a digit, holds a letter, and is at most [MaxLength] code points long, marks counted. Whatever
+// with a letter or a digit, holds a letter, and is as short as [Fits] says. Whatever
 // passes [Check] passes a terminal's filter (internal/screen) as it is.
 //
 // The rule about scripts is "highly restrictive" of Unicode Technical Standard 39, section 5.2; the scripts are those
@@ -23,8 +23,10 @@ import (
 )
 
 const (
-	// MaxLength is how long a name may be, in characters: code points, marks included.
+	// MaxLength and MaxBytes are how long a name may be, whichever allows more: in characters, which are code points, marks
+	// included, or in bytes of UTF-8.
 	MaxLength = 32
+	MaxBytes  = 64
 	// maxMarks is how many marks may stand on one letter; internal/screen spells a fifth out.
 	maxMarks = 4
 	// inner may stand inside a name.
@@ -35,13 +37,19 @@ const (
 // says.
 func Clean(name string) string { return norm.NFC.String(strings.TrimSpace(name)) }
 
+// Fits reports whether a name is short enough: at most MaxLength characters, or at most MaxBytes bytes. It is the one
+// rule for the length of a name, of an operator's too.
+func Fits(name string) bool {
+	return len(name) <= MaxBytes || utf8.RuneCountInString(name) <= MaxLength
+}
+
 // Check says why a name, as Clean gives it, cannot be one. The errors are for people: they name the character and why.
 func Check(name string) error {
 	switch {
 	case name == "":
 		return errors.New("a name has at least one character")
-	case utf8.RuneCountInString(name) > MaxLength:
-		return fmt.Errorf("a name has at most %d characters, and this has %d", MaxLength, utf8.RuneCountInString(name))
+	case !Fits(name):
+		return fmt.Errorf("a name has at most %d characters or %d bytes, and this has %d and %d", MaxLength, MaxBytes, utf8.RuneCountInString(name), len(name))
 	case !utf8.ValidString(name):
 		return errors.New("a name is UTF-8, and this is not")
 	}

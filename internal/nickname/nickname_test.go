@@ -20,7 +20,7 @@ var good = []string{
 	"אנה", "שָׁלוֹם", "محمد", "مُحَمَّد", "علی", "محمد٢", "ދިވެހި",
 	"नेहा", "শ্রেয়া", "ਸਿਮਰਨ", "ગીતા", "ଗୀତା", "கண்ணன்", "సీత", "ಗೀತಾ", "ഗീത", "සුනිල්", "สมชาย", "กำธร", "ນ້ອຍ",
 	"မောင်", "សុខា", "བསོད", "አበበ", "नेहा२",
-	strings.Repeat("x", nickname.MaxLength), strings.Repeat("中", nickname.MaxLength),
+	strings.Repeat("x", nickname.MaxBytes), strings.Repeat("中", nickname.MaxLength),
 }
 
 func TestGood(t *testing.T) {
@@ -50,7 +50,7 @@ func TestClean(t *testing.T) {
 func TestBad(t *testing.T) {
 	for _, tt := range []struct{ name, why string }{
 		{"", "at least one character"},
-		{strings.Repeat("x", nickname.MaxLength+1), "at most 32 characters"},
+		{strings.Repeat("x", nickname.MaxBytes+1), "at most 32 characters or 64 bytes"},
 		{strings.Repeat("e\u0327\u0301", 16), "at most 32 characters"},
 		{"a\xff", "UTF-8"},
 		{"\xc0\xafx", "UTF-8"},
