@@ -23,10 +23,10 @@ import (
 )
 
 const (
-	// MaxLength and MaxBytes are how long a name may be, whichever allows more: in characters, which are code points, marks
-	// included, or in bytes of UTF-8.
+	// MaxLength is how long a name may be, in characters: code points, marks included.
 	MaxLength = 32
-	MaxBytes  = 64
+	// MaxBytes is how long a name may be instead, in bytes of UTF-8. Whichever allows more counts.
+	MaxBytes = 64
 	// maxMarks is how many marks may stand on one letter; internal/screen spells a fifth out.
 	maxMarks = 4
 	// inner may stand inside a name.
