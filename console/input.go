@@ -108,7 +108,10 @@ func (s *Session) input(ctx context.Context, in Input) (bool, Outcome) {
 	case EndOfInput:
 		return s.endOfInput(ctx)
 	case Submit:
-		return s.submit(ctx, in.Text)
+		before := s.unsent()
+		done, out := s.submit(ctx, in.Text)
+		s.hasSaid = s.hasSaid || s.unsent() == before && says(in.Text)
+		return done, out
 	case Choose:
 		s.chooseBy(in.Text)
 	}
@@ -116,10 +119,11 @@ func (s *Session) input(ctx context.Context, in Input) (bool, Outcome) {
 }
 
 // endOfInput: Ctrl-D at the prompt is /bye in a client and /quit in a server, asked
-// once while conversations go on; at a desk elsewhere it only leaves. Where input is a script, its end ends nothing.
+// once while conversations go on; at a desk elsewhere it only leaves. Where input is a script, its end ends nothing, unless
+// answers are waited for and none of its lines could be sent.
 func (s *Session) endOfInput(ctx context.Context) (bool, Outcome) {
 	if s.o.HoldInput {
-		return false, Stopped
+		return s.o.Once > 0 && !s.hasSaid && s.unsent() > 0, Unsent
 	}
 	if s.o.Away {
 		return true, Quit
@@ -144,6 +148,30 @@ func (s *Session) endOfInput(ctx context.Context) (bool, Outcome) {
 	}
 	s.noticef("%s going on; Ctrl-D again ends %s", count(n, "conversation is", "conversations are"), them)
 	return false, Stopped
+}
+
+// unsent is how many inputs were not sent.
+func (s *Session) unsent() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusals
+}
+
+// says reports whether what was typed may say something to a peer: a command that only changes or shows something does not.
+func says(typed string) bool {
+	rest, ok := strings.CutPrefix(typed, "/")
+	if !ok {
+		return true
+	}
+	name, rest, _ := strings.Cut(rest, " ")
+	switch name {
+	case "help", "who", "use", "room", "next", "name", "note", "ban", "reload", "quiet", "full", "framing", "encoding", "explain", "save":
+		return false
+	case "hex":
+		_, shows := onOff(strings.TrimSpace(rest), false)
+		return !shows
+	}
+	return true
 }
 
 // submit takes what was typed: a command, the farewell, or a message.
@@ -319,6 +347,9 @@ func (s *Session) bye(ctx context.Context, n uint64, typed string) {
 
 // refuse says why something was not sent, and puts what was typed back on the line.
 func (s *Session) refuse(typed, why string) {
+	s.mu.Lock()
+	s.refusals++
+	s.mu.Unlock()
 	s.Notice("not sent: " + why)
 	if typed != "" {
 		s.face.SetInput(typed)

@@ -64,6 +64,8 @@ const (
 	FaceLost
 	// DeskLost: the desk tells nothing any more, as Err tells: it was at the other end of a socket.
 	DeskLost
+	// Unsent: a script has ended of which nothing could be sent, and the messages that Once asks for may never come.
+	Unsent
 )
 
 // A Session is an operator at a desk, at a face. One goroutine prints
@@ -111,6 +113,8 @@ type Session struct {
 	myTurn   map[uint64]bool
 	hex      bool
 	heard    int
+	refusals int                      // how much was typed and not sent
+	hasSaid  bool                     // something typed was sent, or may have been; its owner is Run
 	asked    bool                     // Ctrl-D asked whether to quit
 	changed  chan struct{}            // replaced, and the old one closed, when live, target, myTurn or events change
 	events   uint64                   // that were printed

@@ -213,6 +213,8 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		return codeError(exitSignal + 2)
 	case out == console.Quit, out == console.Enough:
 		return nil
+	case out == console.Unsent:
+		return errUnsent
 	case out == console.FaceLost && cerr != nil:
 		return cerr
 	case link.err != nil && b.editor:

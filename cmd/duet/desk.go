@@ -173,8 +173,11 @@ func (d *sitting) run(ctx context.Context, path string) error {
 	if err := b.close(); err != nil {
 		return err
 	}
-	if out == console.Interrupted {
+	switch out {
+	case console.Interrupted:
 		return codeError(exitSignal + 2)
+	case console.Unsent:
+		return errUnsent
 	}
 	return nil
 }

@@ -55,6 +55,9 @@ func explainError(err error) (text, hint string, code int) {
 	return err.Error(), "", exitFailed
 }
 
+// errUnsent: with --once, a script's input has ended, and all of it was refused.
+var errUnsent = errors.New("nothing of the input could be sent, so that no answer is waited for")
+
 func listenError(e *duet.Error) (text, hint string, code int) {
 	at := "cannot listen at " + e.Addr + ": "
 	var dns *net.DNSError

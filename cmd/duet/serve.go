@@ -215,8 +215,13 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 	if cerr := b.close(); err == nil {
 		err = cerr
 	}
-	if err == nil && out == console.Interrupted {
-		err = codeError(exitSignal + 2)
+	switch {
+	case err != nil:
+		return err
+	case out == console.Interrupted:
+		return codeError(exitSignal + 2)
+	case out == console.Unsent:
+		return errUnsent
 	}
-	return err
+	return nil
 }
