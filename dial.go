@@ -41,8 +41,8 @@ func Dial(ctx context.Context, address string) (*Conn, error) {
 }
 
 // Dial connects to address: host:port, :port, port, unix:PATH, or a URL. An error is an [*Error], whose Reason is
-// EndTimeout where connecting took too long and EndNone otherwise; where address is none, it is
-// transport's own ([transport.AddressError], [transport.SchemeError]).
+// EndTimeout where connecting took too long, EndReset where the peer reset the connection as soon as it was there, and EndNone
+// otherwise; where address is none, it is transport's own ([transport.AddressError], [transport.SchemeError]).
 func (d *Dialer) Dial(ctx context.Context, address string) (*Conn, error) {
 	a, err := transport.ParseAddress(transport.DefaultConnect, address)
 	if err != nil {
@@ -60,6 +60,9 @@ func (d *Dialer) DialAddress(ctx context.Context, a transport.Address) (*Conn, e
 		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT) ||
 			errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout() {
 			e.Reason = EndTimeout
+		}
+		if errors.Is(err, syscall.ECONNRESET) {
+			e.Reason = EndReset // connect(2) had completed
 		}
 		return nil, e
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"duet.example/duet"
@@ -136,6 +137,9 @@ func (h *Forward) loops(ctx context.Context, local net.Addr) bool {
 func (h *Forward) unreachable(f *flow, err error) error {
 	if why := f.cause(nil); why != nil {
 		return why
+	}
+	if errors.Is(err, syscall.ECONNRESET) {
+		return h.failure(duet.EndReset, err) // connect(2) had completed
 	}
 	if h.Busy != "-" {
 		fr, _ := f.c.Framing()

@@ -347,6 +347,23 @@ func TestForwardBlackHole(t *testing.T) {
 	}
 }
 
+// TestForwardResetAtOnce: a target that resets as soon as it is connected is reset to the peer, also if connect(2) had not returned.
+func TestForwardResetAtOnce(t *testing.T) {
+	t.Parallel()
+	h := &handler.Forward{
+		Address: transport.Address{Host: "target", Port: "1"},
+		Dial: func(context.Context, transport.Address) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNRESET)}
+		},
+	}
+	peer, nc := ends(t, "tcp")
+	s := serve(t, h, nc, "tcp")
+	if b, err := io.ReadAll(peer); len(b) > 0 || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the peer got %q, %v; want a reset", b, err)
+	}
+	s.want(t, duet.EndReset, syscall.ECONNRESET)
+}
+
 // holed has a target that does not answer.
 func holed() *handler.Forward {
 	return &handler.Forward{

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -109,6 +110,10 @@ func (k *connect) run(ctx context.Context, args []string) error {
 	k.say = k.earlyNotice
 	d := k.dialer(pipe)
 	c, err := k.dial(ctx, d)
+	if k.zero && wasReset(err) {
+		k.notice(k.stdout, "%s answers", console.AddressWords(k.addr.String()))
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -122,6 +127,12 @@ func (k *connect) run(ctx context.Context, args []string) error {
 		return k.tell(ctx, d, c)
 	}
 	return k.converse(ctx, d, c)
+}
+
+// wasReset reports whether dialling had connected, and the server then reset the connection before that was known.
+func wasReset(err error) bool {
+	var de *duet.Error
+	return errors.As(err, &de) && de.Op == "dial" && de.Reason == duet.EndReset
 }
 
 // earlyNotice prints a change of state while there is no console yet.

@@ -47,7 +47,7 @@ func explainError(err error) (text, hint string, code int) {
 		return "nobody has connected in time", "--accept-timeout waits longer", exitTimeout
 	case errors.As(err, &de) && de.Op == "listen":
 		return listenError(de)
-	case errors.As(err, &de) && de.Op == "dial":
+	case errors.As(err, &de) && de.Op == "dial" && de.Reason != duet.EndReset:
 		return dialError(de)
 	case errors.As(err, &de):
 		return endError(de)

@@ -24,6 +24,7 @@ import (
 //	peer NAME full                listen, and have a full backlog: nobody else can connect
 //	peer NAME again               listen at the same address as before
 //	peer NAME deaf                stop listening
+//	peer NAME resets              reset each connection at once, from now on
 //	peer NAME accept              take a connection
 //	peer NAME dial ADDR           connect; $NAME_ADDR is this side's address, $NAME_PORT its port
 //	peer NAME enter 'ADDR TEXT'   dial until TEXT is what comes first: a place is free a moment after one has left
@@ -81,6 +82,9 @@ func (p *peer) do(ts *testscript.TestScript, verb, arg string) error {
 		return p.listener.Close()
 	case "full":
 		return p.full()
+	case "resets":
+		go p.resets()
+		return nil
 	case "accept":
 		return p.accept()
 	case "dial":
@@ -175,6 +179,17 @@ func (p *peer) full() error {
 		p.filler = append(p.filler, c)
 	}
 	return errors.New("the backlog does not fill")
+}
+
+func (p *peer) resets() {
+	for {
+		c, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		_ = c.(*net.TCPConn).SetLinger(0)
+		_ = c.Close()
+	}
 }
 
 func (p *peer) accept() (err error) {

@@ -27,7 +27,8 @@ func pauseBefore(attempt int, jitter float64) time.Duration {
 
 // persist connects, and tries again while nobody answers: with growing waits and
 // jitter, so that many clients do not come back at the same moment. It says a line for each change of state.
-// What no waiting mends, such as a port that has no such name, ends it.
+// What no waiting mends, such as a port that has no such name, ends it. So does a server that answers and resets at once, unless
+// duet comes back after a reset.
 func (k *connect) persist(ctx context.Context, d *duet.Dialer) (*duet.Conn, error) {
 	if k.retryFor > 0 {
 		var cancel context.CancelFunc
@@ -45,7 +46,7 @@ func (k *connect) persist(ctx context.Context, d *duet.Dialer) (*duet.Conn, erro
 			last = err
 		}
 		text, _, code := explainError(last)
-		if code == exitUsage {
+		if code == exitUsage || wasReset(last) && !k.reconnect {
 			return nil, last
 		}
 		if errors.Is(context.Cause(ctx), errRetryFor) {
