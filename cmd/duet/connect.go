@@ -124,9 +124,9 @@ func (k *connect) run(ctx context.Context, args []string) error {
 	case pipe:
 		return k.pipe(ctx, c)
 	case k.json:
-		return k.tell(ctx, d, c)
+		return k.orLost(k.tell(ctx, d, c), true)
 	}
-	return k.converse(ctx, d, c)
+	return k.orLost(k.converse(ctx, d, c), true)
 }
 
 // wasReset reports whether dialling had connected, and the server then reset the connection before that was known.
@@ -190,7 +190,7 @@ func (k *connect) pipe(ctx context.Context, c *duet.Conn) error {
 		err = ferr
 	}
 	reason, cause := c.End()
-	return newEnding(c, reason, cause).result(err)
+	return k.orLost(newEnding(c, reason, cause).result(err), c.Stats().BytesIn > 0)
 }
 
 // converse talks with the server at the console, and with --reconnect comes back to it.

@@ -14,10 +14,11 @@ type ending struct {
 	reason duet.EndReason
 	err    error
 	peer   string
+	said   bool // the peer has said something
 }
 
 func newEnding(c *duet.Conn, reason duet.EndReason, err error) *ending {
-	e := &ending{reason: reason, err: err}
+	e := &ending{reason: reason, err: err, said: c.Stats().BytesIn > 0}
 	if a := c.RemoteAddr(); a != nil && a.String() != "@" {
 		e.peer = a.String()
 	}

@@ -33,6 +33,8 @@ func explainError(err error) (text, hint string, code int) {
 		return ue.Error(), "duet --help, and --help after a command, show what there is", exitUsage
 	case errors.As(err, &pe):
 		return pe.Error(), pe.hint(), exitUsage
+	case errors.Is(err, errNoOutput):
+		return err.Error(), ">/dev/null throws it away on purpose", exitFailed
 	case errors.As(err, &se):
 		return se.Error(), "an address is host:port, :port, port, [::1]:port, unix:PATH or tcp://host:port", exitUsage
 	case errors.As(err, &ae):
@@ -53,6 +55,17 @@ func explainError(err error) (text, hint string, code int) {
 		return endError(de)
 	}
 	return err.Error(), "", exitFailed
+}
+
+// errNoOutput: stdout was closed from the beginning, and there was something for it.
+var errNoOutput = errors.New("stdout is closed: what was to be written there is lost")
+
+// orLost is err, or errNoOutput if that is nil, there was something to be written and stdout was closed from the beginning.
+func (a *app) orLost(err error, written bool) error {
+	if err == nil && written && isClosed(a.stdout) {
+		return errNoOutput
+	}
+	return err
 }
 
 // errUnsent: with --once, a script's input has ended, and all of it was refused.

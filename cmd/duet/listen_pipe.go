@@ -66,7 +66,7 @@ func (l *listen) pipeOne(ctx context.Context, h duet.Handler, nc net.Conn) error
 	})
 	err := s.ServeNetConn(nc)
 	stop()
-	return end.result(err)
+	return l.orLost(end.result(err), end.said)
 }
 
 // A door lets in one peer after another, and no others.
