@@ -10,19 +10,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/term"
-
 	"duet.example/duet"
 	"duet.example/duet/console"
 	"duet.example/duet/internal/bulk"
 	"duet.example/duet/internal/screen"
 )
-
-// isTerminal reports whether a stream is a terminal.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
 
 // person reports whether a person is at the terminal: then the console is the editor.
 func (a *app) person() bool { return isTerminal(a.stdin) && isTerminal(a.stdout) }
@@ -136,7 +128,7 @@ func (a *app) openBooth(t *talk, o console.Options) (*booth, error) {
 	// The terminal takes keys before the session exists: it is made for the terminal, and the desk may be slow to answer.
 	var session atomic.Pointer[console.Session]
 	face, err := console.NewTerminal(console.TerminalOptions{
-		In: a.stdin.(*os.File), Out: a.stdout.(*os.File), Prompt: ">>> ", History: history, Color: o.Color,
+		In: a.stdin.(*os.File), Out: bytesOn(a.stdout).(*os.File), Prompt: ">>> ", History: history, Color: o.Color,
 		Complete: func(line string, cursor int) (int, []string) {
 			if s := session.Load(); s != nil {
 				return s.Complete(line, cursor)
@@ -176,7 +168,7 @@ func (a *app) output(t *talk) (w io.Writer, flush func() error) {
 	if !isTerminal(a.stdout) {
 		return a.stdout, func() error { return nil }
 	}
-	sw := screen.NewWriter(a.stdout, screen.Reverse)
+	sw := screen.NewWriter(bytesOn(a.stdout), screen.Reverse)
 	return sw, sw.Flush
 }
 

@@ -19,7 +19,7 @@ import (
 // An app is one run of the command.
 type app struct {
 	stdin          io.Reader
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer // see linesOn
 	code           int
 	fatal          fatal // what is done before a signal such as SIGQUIT ends the process
 
@@ -64,14 +64,14 @@ func (a *app) cutShort() {
 
 // run is main without the process: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{stdin: stdin, stdout: linesOn(stdout), stderr: linesOn(stderr)}
 	ctx, stop := watchSignals(ctx, a.cutShort, a.hungUp)
 	defer stop()
 	defer a.fatal.watch()()
 	root := a.command()
 	root.SetArgs(joinRoomName(args))
 	root.SetIn(stdin)
-	root.SetErr(stderr)
+	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	var sig signalError
 	if errors.As(context.Cause(ctx), &sig) {
@@ -160,7 +160,7 @@ server. Without a terminal, duet passes bytes exactly, as a pipe.`,
 	root.AddCommand(a.listenCommand(), a.connectCommand(), a.deskCommand(), a.sayCommand())
 	completions(root)
 	root.SetHelpCommand(helpCommand())
-	root.SetOut(a.stdout) // which it keeps
+	root.SetOut(bytesOn(a.stdout)) // which it keeps; what it prints comes from no peer
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {

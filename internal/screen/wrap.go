@@ -146,9 +146,12 @@ var beginnings = sync.OnceValue(func() (b struct{ said, listed *regexp.Regexp })
 
 // hang is how far the rows of a line are set in, all but the first.
 func hang(line string, width int) int {
-	const narrow, beginning = 16, 256
-	if width < narrow {
+	const tiny, narrow, beginning = 8, 16, 256
+	switch {
+	case width < tiny: // nothing could be read there
 		return 0
+	case width < narrow:
+		return 1
 	}
 	line, _, _ = strings.Cut(line, "\n")
 	line = unstyled(line, beginning)

@@ -17,6 +17,7 @@ func TestWrap(t *testing.T) {
 		{"short", "abc", 10, true, []string{"abc"}},
 		{"exact", "abcd", 4, true, []string{"abcd"}},
 		{"long", "abcdefgh", 3, true, []string{"abc", "def", "gh"}},
+		{"narrow", "abcdefghijk>>> no", 12, true, []string{"abcdefghijk>", " >> no"}},
 		{"wide", "中文字", 5, true, []string{"中文", "字"}},
 		{"lines", "a\nb", 5, true, []string{"a", "b"}},
 		{"style over a break", "\x1b[31mabcd\x1b[m", 2, true, []string{"\x1b[31mab\x1b[m", "\x1b[31mcd\x1b[m\x1b[m"}},
