@@ -30,9 +30,9 @@ func TestParseBytes(t *testing.T) {
 		{`"a" b`, "", false},
 		{"`raw`", "", false},
 	} {
-		got, err := parseBytes(tt.in)
+		got, err := ParseBytes(tt.in)
 		if string(got) != tt.want || (err == nil) != tt.ok {
-			t.Errorf("parseBytes(%q) = %q, %v", tt.in, got, err)
+			t.Errorf("ParseBytes(%q) = %q, %v", tt.in, got, err)
 		}
 	}
 }
@@ -52,7 +52,7 @@ func FuzzParseBytes(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		b, err := parseBytes(s)
+		b, err := ParseBytes(s)
 		if err != nil {
 			if b != nil {
 				t.Fatalf("%q: bytes with an error", s)
@@ -60,7 +60,7 @@ func FuzzParseBytes(f *testing.F) {
 			return
 		}
 		for _, form := range []string{fmt.Sprintf("% x", b), fmt.Sprintf("%X", b), fmt.Sprintf("%+q", b)} {
-			again, err := parseBytes(form)
+			again, err := ParseBytes(form)
 			if err != nil || !bytes.Equal(again, b) {
 				t.Fatalf("%q gives %q, but %s gives %q, %v", s, b, form, again, err)
 			}

@@ -55,11 +55,11 @@ func commands() []command {
 		{name: "quiet", args: "[on|off]", help: "only count what others than the chosen one say", server: true, run: (*Session).cmdQuiet, complete: completeWords("on", "off")},
 		{name: "full", help: "show everybody and the chosen conversation on the whole screen, or go back", server: true, run: (*Session).cmdFull},
 		{name: "quit", help: "say goodbye to everybody and end duet", run: (*Session).cmdQuit},
-		{name: "hex", args: "[on|off|BYTES]", help: `show messages as hex; send bytes: /hex 02 41 03, or /hex "text\x1e\u00e9"`, run: (*Session).cmdHex, complete: completeWords("on", "off")},
+		{name: "hex", args: "[on|off|BYTES]", help: `show messages as hex; send exactly these bytes: /hex 02 41 03, or /hex "text\x1e\u00e9"`, run: (*Session).cmdHex, complete: completeWords("on", "off")},
 		{name: "framing", args: "[NAME]", help: "show or change how messages are cut", when: inConversation, run: (*Session).cmdFraming, complete: completeFramings},
 		{name: "encoding", args: "[NAME]", help: "show or change what the peer's text is in", when: inConversation, run: (*Session).cmdEncoding, complete: completeWords("utf-8", "gb18030", "shift_jis", "latin1", "big5", "euc-kr", "windows-1252")},
 		{name: "explain", args: "[on|off]", help: "narrate each step of the network", run: (*Session).cmdExplain, complete: completeWords("on", "off")},
-		{name: "send", args: "FILE", help: "send a file's bytes: its lines as messages, or all of it in raw and length", when: atTurn, run: (*Session).cmdSend, complete: completeFiles},
+		{name: "send", args: "[--lines] FILE", help: "send the bytes of a file as they are; --lines: each of its lines as a message", when: atTurn, run: (*Session).cmdSend, complete: completeSend},
 		{name: "save", args: "FILE|off", help: "write what is said from now on to a file as well", run: (*Session).cmdSave, complete: completeFiles},
 	}
 }

@@ -118,6 +118,23 @@ func completeAddresses(s *Session, arg string) []string {
 	return append(all, slices.Compact(addresses)...)
 }
 
+// completeSend is completeFiles, also behind --lines.
+func completeSend(s *Session, arg string) []string {
+	const flag = "--lines "
+	rest, lines := strings.CutPrefix(arg, flag)
+	all := completeFiles(s, rest)
+	if lines {
+		for i := range all {
+			all[i] = flag + all[i]
+		}
+		return all
+	}
+	if arg != "" && strings.HasPrefix(flag, arg) {
+		all = append(all, flag)
+	}
+	return all
+}
+
 // completeFiles gives the files that begin with arg. A name that a terminal cannot be trusted with is left out, for it
 // would stand on the line.
 func completeFiles(_ *Session, arg string) []string {

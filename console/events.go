@@ -26,6 +26,8 @@ func (s *Session) show(e desk.Event) {
 		}
 	case desk.Answered:
 		s.answered(e)
+	case desk.Transferred:
+		s.transferred(e)
 	case desk.Spoke:
 		s.spoke(e)
 	case desk.Named:
@@ -155,6 +157,24 @@ func (s *Session) answered(e desk.Event) {
 	s.mu.Unlock()
 	if shown {
 		s.printLines(lines...)
+	}
+	s.refresh()
+}
+
+// transferred tells of a file that another operator has sent. Of this operator's own the command tells.
+func (s *Session) transferred(e desk.Event) {
+	s.mu.Lock()
+	if p := s.live[e.Number]; p != nil {
+		p.waits = false
+	}
+	s.mu.Unlock()
+	if e.Operator != s.o.Operator {
+		words := ""
+		if e.Err != nil {
+			words = "; the rest was broken off"
+		}
+		s.noticef("%s has sent %s as they are to client %s%s",
+			operatorName(e.Operator), countMany(e.Stats.BytesOut, "byte", "bytes"), s.who(e.Number), words)
 	}
 	s.refresh()
 }

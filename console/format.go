@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -240,6 +241,18 @@ func AddressWords(addr string) string {
 		return safe(addr)
 	}
 	return safe(host + ": " + port)
+}
+
+// countMany is count with the digits of n in groups of three: 3,000,000 bytes.
+func countMany(n int64, one, many string) string {
+	digits := strconv.FormatInt(n, 10)
+	for at := len(digits) - 3; at > 0; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	if n == 1 {
+		many = one
+	}
+	return digits + " " + many
 }
 
 func count(n int, one, many string) string {

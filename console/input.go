@@ -19,6 +19,7 @@ func (s *Session) Run(ctx context.Context) (out Outcome) {
 	out = FaceLost // after a panic
 	defer s.recovered()
 	defer s.leave()
+	defer s.stopFile()
 	reading, stop := context.WithCancel(ctx)
 	inputs, read := make(chan Input), make(chan struct{})
 	go func() {
@@ -32,13 +33,13 @@ func (s *Session) Run(ctx context.Context) (out Outcome) {
 		case <-ctx.Done():
 			return Stopped
 		case <-s.enough:
-			return Enough
+			return s.awaitFiles(ctx, inputs, Enough)
 		case in, ok := <-inputs:
 			if !ok {
 				return FaceLost
 			}
 			if done, out := s.input(ctx, in); done {
-				return out
+				return s.awaitFiles(ctx, inputs, out)
 			}
 		case <-s.failed:
 			return s.failure()
@@ -108,9 +109,9 @@ func (s *Session) input(ctx context.Context, in Input) (bool, Outcome) {
 	case EndOfInput:
 		return s.endOfInput(ctx)
 	case Submit:
-		before := s.unsent()
+		before := s.refusedInputs()
 		done, out := s.submit(ctx, in.Text)
-		s.hasSaid = s.hasSaid || s.unsent() == before && says(in.Text)
+		s.hasSaid = s.hasSaid || s.refusedInputs() == before && says(in.Text)
 		return done, out
 	case Choose:
 		s.chooseBy(in.Text)
@@ -123,7 +124,7 @@ func (s *Session) input(ctx context.Context, in Input) (bool, Outcome) {
 // answers are waited for and none of its lines could be sent.
 func (s *Session) endOfInput(ctx context.Context) (bool, Outcome) {
 	if s.o.HoldInput {
-		return s.o.Once > 0 && !s.hasSaid && s.unsent() > 0, Unsent
+		return s.o.Once > 0 && !s.hasSaid && s.refusedInputs() > 0, Unsent
 	}
 	if s.o.Away {
 		return true, Quit
@@ -150,8 +151,8 @@ func (s *Session) endOfInput(ctx context.Context) (bool, Outcome) {
 	return false, Stopped
 }
 
-// unsent is how many inputs were not sent.
-func (s *Session) unsent() int {
+// refusedInputs returns the number of inputs that were not sent.
+func (s *Session) refusedInputs() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refusals
@@ -268,6 +269,7 @@ func (s *Session) say(ctx context.Context, n uint64, text, typed string) bool {
 		s.refuse(typed, sayProblem(err))
 		return false
 	}
+	s.tellBehind(n)
 	return true
 }
 
@@ -338,11 +340,15 @@ func (s *Session) bye(ctx context.Context, n uint64, typed string) {
 			s.refuse(typed, sayProblem(err))
 		}
 	}
-	if s.afterFiles(n, func() { say() }) {
+	s.mu.Lock()
+	behind := s.files[n] != nil || s.transfers[n] != nil
+	s.mu.Unlock()
+	if behind {
 		s.tellf("the farewell follows when the file is sent")
-		return
 	}
-	say()
+	if !s.afterFiles(n, say) {
+		say()
+	}
 }
 
 // refuse says why something was not sent, and puts what was typed back on the line.
@@ -364,6 +370,12 @@ func sayProblem(err error) string {
 		return ue.Error()
 	case errors.Is(err, duet.ErrDelimiter):
 		return "the message holds what ends a message in this framing"
+	case errors.Is(err, duet.ErrQueueFull):
+		return "too much waits already behind the file that is being sent"
+	case errors.Is(err, duet.ErrCut):
+		return "the conversation was cut"
+	case errors.Is(err, duet.ErrRaw):
+		return "a handler has taken over the bytes of this conversation"
 	case errors.Is(err, duet.ErrSlowPeer):
 		return "the peer does not read; the conversation ends"
 	case errors.Is(err, duet.ErrClosed):

@@ -194,7 +194,7 @@ func TestPlainCancelsReader(t *testing.T) {
 func TestPlainScript(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var out buffer
-		p := console.NewPlain(strings.NewReader("one\n/hex 7477 6f\n\nbye\nafter\n"), &out)
+		p := console.NewPlain(strings.NewReader("one\n/hex 7477 6f0a\n\nbye\nafter\n"), &out)
 		d := &desk.Desk{}
 		s := console.NewSession(console.Options{Table: d.Operator(""), Face: p, HoldInput: true, Farewell: "bye"})
 		ctx, cancel := context.WithCancel(t.Context())

@@ -99,35 +99,38 @@ type Session struct {
 	failed   chan struct{} // closed when broken is set
 	gone     atomic.Bool   // it is the desk that has failed
 
+	failedToSend atomic.Bool // a file was not sent as a whole
+
 	showMu   sync.Mutex // held while one event is shown, or what was not shown before
 	promptMu sync.Mutex // held while what the face shows is worked out and set
 	set      setting    // under promptMu
 
-	mu       sync.Mutex
-	live     map[uint64]*peer
-	before   map[uint64]desk.Entry // who was there already, until their arrival is told
-	target   uint64                // who is answered; 0: nobody, or the room
-	highest  uint64                // the highest number that was told of
-	former   uint64                // who was answered before and has left
-	switched time.Time             // when target last became another one without being asked
-	myTurn   map[uint64]bool
-	hex      bool
-	heard    int
-	refusals int                      // how much was typed and not sent
-	hasSaid  bool                     // something typed was sent, or may have been; its owner is Run
-	asked    bool                     // Ctrl-D asked whether to quit
-	changed  chan struct{}            // replaced, and the old one closed, when live, target, myTurn or events change
-	events   uint64                   // that were printed
-	files    map[uint64]chan struct{} // by conversation, the last file on its way to it; closed when it is no more
-	save     *saver
-	stamper  stamper
-	partials []partial
-	quiet    bool     // what others than target say is only counted
-	viewer   FullFace // nil: the face has no full-screen view
-	full     bool     // it is open
-	logs     logs
-	refused  refusals
-	hall     hall
+	mu        sync.Mutex
+	live      map[uint64]*peer
+	before    map[uint64]desk.Entry // who was there already, until their arrival is told
+	target    uint64                // who is answered; 0: nobody, or the room
+	highest   uint64                // the highest number that was told of
+	former    uint64                // who was answered before and has left
+	switched  time.Time             // when target last became another one without being asked
+	myTurn    map[uint64]bool
+	hex       bool
+	heard     int
+	refusals  int                      // how much was typed and not sent
+	hasSaid   bool                     // something typed was sent, or may have been; its owner is Run
+	asked     bool                     // Ctrl-D asked whether to quit
+	changed   chan struct{}            // replaced, and the old one closed, when live, target, myTurn or events change
+	events    uint64                   // that were printed
+	files     map[uint64]chan struct{} // by conversation, the last file that goes to it line by line; closed when it is no more
+	transfers map[uint64]*backlog      // by conversation, the files that go to it as they are
+	save      *saver
+	stamper   stamper
+	partials  []partial
+	quiet     bool     // what others than target say is only counted
+	viewer    FullFace // nil: the face has no full-screen view
+	full      bool     // it is open
+	logs      logs
+	refused   refusals
+	hall      hall
 }
 
 // NewSession begins to watch and print; Close ends that.
@@ -136,7 +139,7 @@ func NewSession(o Options) *Session {
 		o: o, desk: o.Table, face: o.Face, style: newStyle(o.Terminal, o.Color),
 		watch:   o.Table.Watch(),
 		leaving: make(chan struct{}), enough: make(chan struct{}), over: make(chan struct{}), failed: make(chan struct{}),
-		live: make(map[uint64]*peer), myTurn: make(map[uint64]bool), files: make(map[uint64]chan struct{}), logs: newLogs(),
+		live: make(map[uint64]*peer), myTurn: make(map[uint64]bool), files: make(map[uint64]chan struct{}), transfers: make(map[uint64]*backlog), logs: newLogs(),
 		hex: o.Hex, changed: make(chan struct{}),
 		stamper: stamper{kind: o.Stamps, start: time.Now()},
 	}

@@ -42,9 +42,10 @@ func TestTyped(t *testing.T) {
 		{"not in the encoding", framing.LF, latin, "a好", nil, "not sent: '好' (U+597D) cannot be encoded in", "a好"},
 		{"a line not in the encoding", framing.LF, latin, "a\n/好\nc", nil, "not sent: '好'", "a\n/好\nc"},
 		{"no command", framing.LF, nil, "/usr/b\x1bin\nx", nil, `no command /usr/b\x1bin`, "/usr/b\x1bin\nx"},
-		{"hex", framing.LF, nil, "/hex 68 0x69,0xA", nil, "not sent: the message holds what ends a message in this framing; /framing raw sends bytes as they are", "/hex 68 0x69,0xA"},
-		{"hex digits", framing.LF, nil, "/hex 68 0x69", []string{"hi"}, "sent 2 bytes: 68 69", ""},
-		{"hex text", framing.LF, nil, `/hex "\x1e\u00e9"`, []string{"\x1eé"}, "sent 3 bytes: 1e c3 a9", ""},
+		{"hex", framing.LF, nil, "/hex 68 0x69,0xA", []string{"hi"}, "sent 3 bytes: 68 69 0a", ""},
+		{"hex digits", framing.LF, nil, "/hex 68 0x69", nil, "sent 2 bytes: 68 69", ""}, // the peer waits for the end of the message
+		{"hex text", framing.Raw, nil, `/hex "\x1e\u00e9"`, []string{"\x1eé"}, "sent 3 bytes: 1e c3 a9", ""},
+		{"hex farewell", framing.LF, nil, `/hex "x\nbye"`, []string{"x"}, "sent 5 bytes: 78 0a 62 79 65", ""}, // which only typed words can be
 		{"bad hex", framing.LF, nil, "/hex 6x", nil, "not sent: 6x: want pairs of hex digits", "/hex 6x"},
 		{"to", framing.LF, nil, "/to 1  two blanks", []string{" two blanks"}, "", ""},
 		{"to, farewell", framing.LF, nil, "/to 1 Bye", []string{"bye"}, "has ended: farewell", ""},

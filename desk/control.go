@@ -125,6 +125,7 @@ func (k *Control) Lines(ctx context.Context, r io.Reader, w io.Writer, watch boo
 	c := &controlled{control: k, out: event.NewWriter(w), operator: "control", cancel: cancel, here: watch}
 	defer func() {
 		cancel()
+		c.endTransfer()
 		c.watching.Wait()
 	}()
 	stop := context.AfterFunc(ctx, func() { interrupt(r) })
@@ -135,9 +136,9 @@ func (k *Control) Lines(ctx context.Context, r io.Reader, w io.Writer, watch boo
 	if watch {
 		c.watch(ctx)
 	}
-	in := event.NewReader(r, event.MaxLine(k.MaxMessage))
+	c.in = event.NewReader(r, event.MaxLine(k.MaxMessage))
 	for ctx.Err() == nil {
-		req, err := in.Request()
+		req, err := c.next()
 		var bad *event.LineError
 		switch {
 		case errors.As(err, &bad):
@@ -161,6 +162,15 @@ func (k *Control) Lines(ctx context.Context, r io.Reader, w io.Writer, watch boo
 	return c.watches
 }
 
+// next reads the next request.
+func (c *controlled) next() (event.Request, error) {
+	if c.ahead != nil {
+		<-c.ahead
+		c.ahead = nil
+	}
+	return c.in.Request()
+}
+
 // interrupt ends a read that waits, where the reader can be told: a connection, or one with Cancel.
 func interrupt(r io.Reader) {
 	switch r := r.(type) {
@@ -174,6 +184,9 @@ func interrupt(r io.Reader) {
 // A controlled is one at the other end.
 type controlled struct {
 	control  *Control
+	in       *event.Reader
+	ahead    chan struct{} // closed when watchEnd has done with in; nil: it has
+	inflow   *inflow       // the transfer that is under way; nil: none
 	out      *event.Writer
 	operator string
 	cancel   context.CancelFunc
@@ -237,6 +250,8 @@ func (c *controlled) do(ctx context.Context, r event.Request) []event.Reply {
 		return nil
 	case event.DoSend:
 		err = send(ctx, o, r.Conn, r)
+	case event.DoTransfer:
+		return []event.Reply{c.transfer(ctx, o, r)}
 	case event.DoAll:
 		for _, to := range o.Numbers() {
 			if err := send(ctx, o, to, r); err == nil {
@@ -270,7 +285,14 @@ func (c *controlled) do(ctx context.Context, r event.Request) []event.Reply {
 }
 
 func send(ctx context.Context, o *Operator, n uint64, r event.Request) error {
-	if r.Bytes != nil {
+	switch {
+	case r.Raw:
+		return o.SayRaw(ctx, n, r.Bytes)
+	case r.Wait && r.Bytes != nil:
+		return o.Deliver(ctx, n, r.Bytes)
+	case r.Wait:
+		return o.deliverText(ctx, n, r.Text)
+	case r.Bytes != nil:
 		return o.SayBytes(ctx, n, r.Bytes)
 	}
 	return o.Say(ctx, n, r.Text)

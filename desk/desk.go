@@ -58,7 +58,11 @@ func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
 	if d.Next != nil {
 		return d.watchNext(s)
 	}
-	return d.leave(ctx, s, d.listen(ctx, s))
+	err := d.listen(ctx, s)
+	if errors.Is(err, io.EOF) {
+		d.awaitTransfers(s)
+	}
+	return d.leave(ctx, s, err)
 }
 
 // errNoReturn: a handler panicked, or left its goroutine. The server has the stack.
@@ -71,6 +75,9 @@ func (d *Desk) watchNext(s *seat) error {
 	defer d.leaveAnyway(s)
 	err := d.Next.ServeConn(s.ctx, s.conn)
 	s.returned = true
+	if err == nil || errors.Is(err, io.EOF) {
+		d.awaitTransfers(s)
+	}
 	return d.leave(s.ctx, s, err)
 }
 
@@ -211,7 +218,7 @@ func (d *Desk) tellSent(s *seat, body []byte) {
 	e := s.event(Answered)
 	e.Body, e.Text = body, s.encoding.Decode(body)
 	if len(s.spoken) > 0 && bytes.Equal(s.spoken[0].body, body) {
-		e.Operator, e.Farewell = s.spoken[0].operator, s.spoken[0].farewell
+		e.Operator, e.Farewell, e.Raw = s.spoken[0].operator, s.spoken[0].farewell, s.spoken[0].raw
 		s.spoken = s.spoken[1:]
 	} else if d.hall() != nil {
 		d.mu.Unlock()

@@ -19,6 +19,8 @@ const (
 	Saying
 	// Answered: something was said to the peer, by an operator or by the handler at the desk.
 	Answered
+	// Transferred: an operator has sent Stats.BytesOut bytes to the peer, exactly as they were; with Err the transfer was broken off after them.
+	Transferred
 	// Spoke: an operator said something to a Room of a Hall; it belongs to no conversation.
 	Spoke
 	// Named: the conversation has a name now, or none.
@@ -59,10 +61,12 @@ type Event struct {
 	Body, Text []byte
 	// Farewell: what was said is the farewell.
 	Farewell bool
+	// Raw: Body went exactly as it is, without what ends a message.
+	Raw bool
 	// Reason and Err tell how a conversation that Left ended, Err why a peer was Refused.
 	Reason duet.EndReason
 	Err    error
-	// Stats are the counts of a conversation that Left.
+	// Stats are the counts of a conversation that Left; of what was Transferred, only BytesOut.
 	Stats duet.Stats
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net"
 	"strconv"
 	"strings"
@@ -197,32 +196,12 @@ func (r *Remote) Say(ctx context.Context, n uint64, text string) error {
 	return r.do(ctx, event.Request{Do: event.DoSend, Conn: n, Text: text})
 }
 
-// SayBytes sends bytes as they are.
-func (r *Remote) SayBytes(ctx context.Context, n uint64, body []byte) error {
-	if body == nil {
-		body = []byte{}
+// SayRaw sends exactly these bytes.
+func (r *Remote) SayRaw(ctx context.Context, n uint64, b []byte) error {
+	if b == nil {
+		b = []byte{}
 	}
-	return r.do(ctx, event.Request{Do: event.DoSend, Conn: n, Bytes: body})
-}
-
-// Deliver is SayBytes: the other end's queue bounds it.
-func (r *Remote) Deliver(ctx context.Context, n uint64, body []byte) error {
-	return r.SayBytes(ctx, n, body)
-}
-
-// DeliverAll delivers bodies one after another, and stops at the first error.
-func (r *Remote) DeliverAll(ctx context.Context, n uint64, bodies iter.Seq2[[]byte, error]) (messages, bytes int, err error) {
-	for body, err := range bodies {
-		if err == nil {
-			err = r.Deliver(ctx, n, body)
-		}
-		if err != nil {
-			return messages, bytes, err
-		}
-		messages++
-		bytes += len(body)
-	}
-	return messages, bytes, nil
+	return r.do(ctx, event.Request{Do: event.DoSend, Conn: n, Bytes: b, Raw: true})
 }
 
 // Bye says the farewell to conversation n.

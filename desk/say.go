@@ -27,10 +27,10 @@ func (o *Operator) Say(ctx context.Context, n uint64, text string) error {
 	if err != nil {
 		return err
 	}
-	return o.speak(ctx, s, body, []byte(text), func() error { return s.conn.Post(body) })
+	return o.speak(ctx, s, words{body: body, text: []byte(text)}, func() error { return s.conn.Post(body) })
 }
 
-// SayBytes is Say for bytes, which go as they are.
+// SayBytes is Say for the bytes of a message, which are not encoded.
 func (d *Desk) SayBytes(ctx context.Context, n uint64, body []byte) error {
 	return d.Operator("").SayBytes(ctx, n, body)
 }
@@ -42,7 +42,7 @@ func (o *Operator) SayBytes(ctx context.Context, n uint64, body []byte) error {
 	if err != nil {
 		return err
 	}
-	return o.speak(ctx, s, body, d.encodingOf(s).Decode(body), func() error { return s.conn.Post(body) })
+	return o.speak(ctx, s, words{body: body, text: d.encodingOf(s).Decode(body)}, func() error { return s.conn.Post(body) })
 }
 
 // Deliver is SayBytes for much: it waits until the system has taken the message, so that
@@ -55,6 +55,19 @@ func (d *Desk) Deliver(ctx context.Context, n uint64, body []byte) error {
 // Deliver is [Desk.Deliver] by this operator.
 func (o *Operator) Deliver(ctx context.Context, n uint64, body []byte) error {
 	s, err := o.desk.find(n)
+	if err != nil {
+		return err
+	}
+	return o.deliver(ctx, s, body)
+}
+
+// deliverText is Deliver for text.
+func (o *Operator) deliverText(ctx context.Context, n uint64, text string) error {
+	s, err := o.desk.find(n)
+	if err != nil {
+		return err
+	}
+	body, err := o.desk.encodingOf(s).Encode(text)
 	if err != nil {
 		return err
 	}
@@ -89,12 +102,12 @@ func (o *Operator) DeliverAll(ctx context.Context, n uint64, bodies iter.Seq2[[]
 // deliver sends without keeping the turn to speak: what an operator types meanwhile must not wait for a slow peer.
 func (o *Operator) deliver(ctx context.Context, s *seat, body []byte) error {
 	if o.desk.Next != nil {
-		return o.speak(ctx, s, body, nil, func() error { return s.conn.Send(ctx, body) })
+		return o.speak(ctx, s, words{body: body}, func() error { return s.conn.Send(ctx, body) })
 	}
 	if err := s.conn.Send(ctx, body); err != nil {
 		return err
 	}
-	return o.speak(ctx, s, body, o.desk.encodingOf(s).Decode(body), func() error { return nil })
+	return o.speak(ctx, s, words{body: body, text: o.desk.encodingOf(s).Decode(body)}, func() error { return nil })
 }
 
 // Bye says the farewell to conversation n; it takes its place behind what was said before. Where there
@@ -117,8 +130,9 @@ func (o *Operator) speakLast(ctx context.Context, s *seat, word []byte) error {
 	defer s.end()
 	ending, _ := s.conn.End()
 	told := s.saidBye || ending != duet.EndNone || len(word) == 0
+	w := words{body: word, text: word, farewell: true}
 	if !told {
-		o.claim(s, word, true)
+		o.claim(s, w)
 	}
 	if err := s.conn.PostBye(); err != nil {
 		o.unclaim(s)
@@ -128,34 +142,40 @@ func (o *Operator) speakLast(ctx context.Context, s *seat, word []byte) error {
 		return nil
 	}
 	s.saidBye = true
-	o.tell(ctx, s, word, word, true)
+	o.tell(ctx, s, w)
 	return nil
 }
 
+// words are what an operator sends: the bytes, and the same in UTF-8.
+type words struct {
+	body, text    []byte
+	farewell, raw bool
+}
+
 // speak sends, and tells those who watch what was said.
-func (o *Operator) speak(ctx context.Context, s *seat, body, text []byte, send func() error) error {
+func (o *Operator) speak(ctx context.Context, s *seat, w words, send func() error) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	defer s.end()
-	o.claim(s, body, false)
+	o.claim(s, w)
 	if err := send(); err != nil {
 		o.unclaim(s)
 		return err
 	}
-	o.tell(ctx, s, body, text, false)
+	o.tell(ctx, s, w)
 	return nil
 }
 
-// claim notes that body is this operator's: where a handler speaks too, the
+// claim notes that w is this operator's: where a handler speaks too, the
 // conversation itself tells what was sent, in the order in which it went.
-func (o *Operator) claim(s *seat, body []byte, farewell bool) {
+func (o *Operator) claim(s *seat, w words) {
 	if o.desk.Next == nil {
 		return
 	}
 	o.desk.mu.Lock()
 	defer o.desk.mu.Unlock()
-	s.spoken = append(s.spoken, spoken{o.name, body, farewell})
+	s.spoken = append(s.spoken, spoken{o.name, w.body, w.farewell, w.raw})
 }
 
 // unclaim takes the last claim back: it was not sent.
@@ -168,7 +188,7 @@ func (o *Operator) unclaim(s *seat) {
 }
 
 // tell tells those who watch what this operator said.
-func (o *Operator) tell(ctx context.Context, s *seat, body, text []byte, farewell bool) {
+func (o *Operator) tell(ctx context.Context, s *seat, w words) {
 	o.desk.mu.Lock()
 	s.answered()
 	e := s.event(Answered)
@@ -176,7 +196,7 @@ func (o *Operator) tell(ctx context.Context, s *seat, body, text []byte, farewel
 	if o.desk.Next != nil {
 		return // Trace does
 	}
-	e.Body, e.Text, e.Farewell, e.Operator = body, text, farewell, o.name
+	e.Body, e.Text, e.Farewell, e.Raw, e.Operator = w.body, w.text, w.farewell, w.raw, o.name
 	o.desk.tell(ctx, nil, o.desk.watching(), e)
 }
 

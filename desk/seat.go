@@ -38,6 +38,10 @@ type seat struct {
 	unread   int       // messages since an operator spoke last
 	waiting  time.Time // when the first of them came
 	spoken   []spoken  // words of operators on their way, where a handler speaks too
+
+	transfers   int           // that are under way
+	transferred chan struct{} // closed when none is any more; nil: nobody waits for that
+	told        chan struct{} // closed when the last of them, and all before, were told; nil: there was none
 }
 
 // A spoken is what an operator said, until the conversation tells that it was sent.
@@ -45,6 +49,7 @@ type spoken struct {
 	operator string
 	body     []byte
 	farewell bool
+	raw      bool
 }
 
 // event begins an event of this conversation. It is handed on by reference: a copy in each function that it comes through

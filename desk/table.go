@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"io"
 	"iter"
 )
 
@@ -20,10 +21,10 @@ type Table interface {
 	Left() []Entry
 	Entry(n uint64) (Entry, error)
 
-	// Say, SayBytes, Deliver, DeliverAll and Bye speak, as those of [Desk].
+	// Say, SayRaw, DeliverAll, Transfer and Bye send, as those of [Operator].
 	Say(ctx context.Context, n uint64, text string) error
-	SayBytes(ctx context.Context, n uint64, body []byte) error
-	Deliver(ctx context.Context, n uint64, body []byte) error
+	SayRaw(ctx context.Context, n uint64, b []byte) error
+	Transfer(ctx context.Context, n uint64, from io.Reader) (send func() (int64, error), err error)
 	DeliverAll(ctx context.Context, n uint64, bodies iter.Seq2[[]byte, error]) (messages, bytes int, err error)
 	Bye(ctx context.Context, n uint64) error
 	// Speak says line to the room in which this operator speaks, or has the Hall do what it asks, as a line with a slash; the

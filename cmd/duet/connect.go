@@ -223,7 +223,7 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 	case out == console.Interrupted:
 		return codeError(exitSignal + 2)
 	case out == console.Quit, out == console.Enough:
-		return nil
+		return b.unsent()
 	case out == console.Unsent:
 		return errUnsent
 	case out == console.FaceLost && cerr != nil:
@@ -232,8 +232,10 @@ func (k *connect) converse(ctx context.Context, d *duet.Dialer, c *duet.Conn) er
 		return shownError{link.err}
 	case link.err != nil:
 		return link.err
+	case cerr != nil:
+		return cerr
 	}
-	return cerr
+	return b.unsent()
 }
 
 // tell prints what happens as lines for programs, which answer through stdin.

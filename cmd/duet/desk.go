@@ -179,5 +179,5 @@ func (d *sitting) run(ctx context.Context, path string) error {
 	case console.Unsent:
 		return errUnsent
 	}
-	return nil
+	return b.unsent()
 }

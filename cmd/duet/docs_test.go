@@ -124,8 +124,8 @@ func TestDocumentsMentionRealFlags(t *testing.T) {
 			}
 		}
 	}
-	// Those of other programs.
-	for _, f := range []string{"--chat", "--broker"} {
+	// Those of other programs, and of the console's commands.
+	for _, f := range []string{"--chat", "--broker", "--lines"} {
 		known[f] = true
 	}
 	mentioned := regexp.MustCompile("(?m)(?:^|[\\s`(])(--[[:alpha:]][[:alnum:]-]*)")

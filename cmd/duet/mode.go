@@ -163,6 +163,14 @@ func (b *booth) close() error {
 	return err
 }
 
+// unsent is the error of a session in which a file was not sent as a whole: exit 1, and nothing to say that the session has not said.
+func (b *booth) unsent() error {
+	if b.Session.Unsent() {
+		return codeError(exitFailed)
+	}
+	return nil
+}
+
 // output is where pipe mode writes the peer's bytes: as they are, but for a terminal, which gets safe text.
 func (a *app) output(t *talk) (w io.Writer, flush func() error) {
 	if !isTerminal(a.stdout) {

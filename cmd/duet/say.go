@@ -9,19 +9,24 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"duet.example/duet/console"
 	"duet.example/duet/desk"
 )
 
 func (a *app) sayCommand() *cobra.Command {
 	var name string
+	var asBytes bool
 	c := &cobra.Command{
 		Use:   "say [flags] PATH N TEXT",
 		Short: "Say something in a conversation of a running server",
 		Long: `Say TEXT in conversation N of the server that was started with --control PATH.
-N is a number, a name that an operator gave, or all.`,
+N is a number, a name that an operator gave, or all. With --bytes, TEXT is
+bytes in hex, or a text in double quotes with escapes, and exactly these bytes
+are sent: nothing is added that ends a message.`,
 		Example: `  duet say desk.sock 2 'Good morning!'
   duet say desk.sock printer 'paper, please'
-  duet say desk.sock all 'Lunch is at noon'`,
+  duet say desk.sock all 'Lunch is at noon'
+  duet say --bytes desk.sock 2 '02 41 03'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 3 {
 				return usagef("say wants the path of a control socket, a number, a name or all, and one text")
@@ -34,15 +39,25 @@ N is a number, a name that an operator gave, or all.`,
 			if err != nil {
 				return err
 			}
-			return say(c.Context(), name, args[0], args[1], args[2])
+			send := func(ctx context.Context, r *desk.Remote, n uint64) error { return r.Say(ctx, n, args[2]) }
+			if asBytes {
+				b, err := console.ParseBytes(args[2])
+				if err != nil {
+					return usagef("--bytes: %w", err)
+				}
+				send = func(ctx context.Context, r *desk.Remote, n uint64) error { return r.SayRaw(ctx, n, b) }
+			}
+			return say(c.Context(), name, args[0], args[1], send)
 		},
 	}
+	c.Flags().SortFlags = false
+	c.Flags().BoolVar(&asBytes, "bytes", false, "TEXT is bytes, such as 02 41 03, and exactly these are sent")
 	c.Flags().StringVar(&name, "name", "", "the `NAME` that the operators see (the user's if not given)")
 	return c
 }
 
-// say says text to whom.
-func say(ctx context.Context, operator, path, whom, text string) error {
+// say sends to whom.
+func say(ctx context.Context, operator, path, whom string, send func(ctx context.Context, r *desk.Remote, n uint64) error) error {
 	r, err := attach(ctx, path, operator)
 	if err != nil {
 		return err
@@ -54,7 +69,7 @@ func say(ctx context.Context, operator, path, whom, text string) error {
 	}
 	var failed []string
 	for _, n := range numbers {
-		if err := r.Say(ctx, n, text); err != nil && !(whom == "all" && errors.Is(err, desk.ErrNobody)) {
+		if err := send(ctx, r, n); err != nil && !(whom == "all" && errors.Is(err, desk.ErrNobody)) {
 			failed = append(failed, fmt.Sprintf("%d: %s", n, strings.TrimPrefix(cause(err), fmt.Sprintf("%d: ", n))))
 		}
 	}

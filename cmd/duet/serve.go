@@ -223,5 +223,5 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 	case out == console.Unsent:
 		return errUnsent
 	}
-	return nil
+	return b.unsent()
 }
