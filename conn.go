@@ -204,6 +204,18 @@ func (c *Conn) SetFraming(f framing.Framing) {
 	c.interrupt()
 }
 
+// SendMark names what the framing puts around the body of a message that is sent now, or of the farewell, as
+// framing.Around takes it. Where framing.Auto learns, the next message may be marked otherwise. It is empty
+// for a framing that does not tell.
+func (c *Conn) SendMark(farewell bool) string {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	if m, ok := c.out.codec.(framing.Marker); ok {
+		return m.SendMark(farewell)
+	}
+	return ""
+}
+
 // SetEncoding says in which text encoding the peer writes, nil for UTF-8, from now on. With framing.Raw and
 // framing.Auto it decides whether a pause is inside a character. It stays when the framing changes. Messages are not
 // decoded.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"unicode/utf8"
+
+	"duet.example/duet/framing"
 )
 
 // A Message is one thing said in a conversation.
@@ -18,6 +20,8 @@ type Message struct {
 	// Farewell says that this message is the farewell: the peer wants to end
 	// the conversation, or answers our own wish to end it.
 	Farewell bool
+	// Mark is what the framing took off: framing.Around gives its bytes.
+	Mark framing.Mark
 }
 
 // IsFarewell reports whether body, but for blanks and a line end around it and

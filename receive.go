@@ -120,7 +120,7 @@ func (c *Conn) take(to *Message) bool {
 	if r.head == len(r.queue) {
 		return false
 	}
-	m := Message{Body: r.queue[r.head].Body, Partial: r.queue[r.head].Partial}
+	m := Message{Body: r.queue[r.head].Body, Partial: r.queue[r.head].Partial, Mark: r.queue[r.head].Mark}
 	r.queue[r.head] = framing.Message{}
 	if r.head++; r.head == len(r.queue) {
 		// A longer queue is given up, not kept for the next: it would be a buffer while idle.

@@ -1,8 +1,6 @@
 package console
 
 import (
-	"bytes"
-	"encoding/hex"
 	"fmt"
 	"net"
 	"strconv"
@@ -100,7 +98,7 @@ func labelName(name string) string {
 func (s *Session) labelled(e desk.Event, asHex bool, stamp, label string) []string {
 	var lines []string
 	if asHex {
-		lines = s.dumpLines(e.Body, stamp, label)
+		lines = s.dumpLines(dumpOf(e.Body, e.Mark), stamp, label)
 	} else {
 		lines = screen.Lines(screen.Untrusted(e.Text), s.style.odd)
 	}
@@ -124,7 +122,7 @@ func (s *Session) messageLines(e desk.Event) []string {
 func (s *Session) partialLine(p partial) string {
 	var lines []string
 	if s.hex {
-		lines = s.dumpLines(p.text, "", s.labelOf(p.number, ""))
+		lines = s.dumpLines(dumpOf(p.text, ""), "", s.labelOf(p.number, ""))
 	} else {
 		lines = screen.Lines(screen.Untrusted(p.text), s.style.odd)
 	}
@@ -141,40 +139,6 @@ func (st style) stamped(stamp string) string {
 	}
 	return st.noticeOn + stamp + st.off + " "
 }
-
-// dumpLines shows bytes in the layout of `hexdump -C`, which behind a label and a time is too wide for most terminals:
-// half as many bytes a line go there.
-func (s *Session) dumpLines(b []byte, before ...string) []string {
-	if len(b) == 0 {
-		return []string{"(empty)"}
-	}
-	room := wholeDump
-	if f, ok := s.face.(interface{ Columns() int }); ok {
-		room = f.Columns() - 1 - len(before)
-		for _, part := range before {
-			room -= screen.Width(part)
-		}
-	}
-	if room >= wholeDump {
-		return strings.Split(strings.TrimSuffix(hex.Dump(b), "\n"), "\n")
-	}
-	const half = 8
-	lines := make([]string, 0, (len(b)+half-1)/half)
-	for at := 0; at < len(b); at += half {
-		part := b[at:min(at+half, len(b))]
-		shown := bytes.Clone(part)
-		for i, c := range shown {
-			if c < ' ' || c > '~' {
-				shown[i] = '.'
-			}
-		}
-		lines = append(lines, fmt.Sprintf("%08x  %-*s  |%s|", at, 3*half-1, fmt.Sprintf("% x", part), shown))
-	}
-	return lines
-}
-
-// wholeDump is how wide the lines of `hexdump -C` are.
-const wholeDump = 78
 
 // Stamps says which times stand before lines.
 type Stamps uint8

@@ -293,9 +293,9 @@ func TestHexDump(t *testing.T) {
 		b.says(p, "hello \x1b[2J, hexdump")
 		b.shows(
 			"【Server】 00000000  68 65 6c 6c 6f 20 1b 5b  32 4a 2c 20 68 65 78 64  |hello .[2J, hexd|",
-			"【Server】 00000010  75 6d 70                                          |ump|")
+			"【Server】 00000010  75 6d 70 0a                                       |ump.|")
 		b.says(p, "")
-		b.shows("【Server】 (empty)")
+		b.shows("【Server】 00000000  0a                                                |.|")
 		b.types("/hex")
 		b.says(p, "x")
 		b.shows("hex off", "【Server】 x")

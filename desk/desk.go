@@ -161,7 +161,7 @@ func (d *Desk) tellSaid(ctx context.Context, s *seat, m duet.Message) {
 	d.finished(s, false)
 	d.mu.Lock()
 	e := s.event(Said)
-	e.Body, e.Farewell = m.Body, m.Farewell
+	e.Body, e.Farewell, e.Mark = m.Body, m.Farewell, m.Mark.String()
 	e.Text = s.encoding.Decode(m.Body)
 	s.heard(e.Text)
 	d.mu.Unlock()
@@ -223,6 +223,9 @@ func (d *Desk) tellSent(s *seat, body []byte) {
 	} else if d.hall() != nil {
 		d.mu.Unlock()
 		return
+	}
+	if !e.Raw {
+		e.Mark = s.conn.SendMark(e.Farewell)
 	}
 	d.mu.Unlock()
 	d.tellNow(e)

@@ -63,6 +63,8 @@ type Event struct {
 	Farewell bool
 	// Raw: Body went exactly as it is, without what ends a message.
 	Raw bool
+	// Mark names what stood around Body on the wire (Said, Answered), as framing.Around takes it.
+	Mark string
 	// Reason and Err tell how a conversation that Left ended, Err why a peer was Refused.
 	Reason duet.EndReason
 	Err    error

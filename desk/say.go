@@ -197,6 +197,9 @@ func (o *Operator) tell(ctx context.Context, s *seat, w words) {
 		return // Trace does
 	}
 	e.Body, e.Text, e.Farewell, e.Raw, e.Operator = w.body, w.text, w.farewell, w.raw, o.name
+	if !w.raw {
+		e.Mark = s.conn.SendMark(w.farewell)
+	}
 	o.desk.tell(ctx, nil, o.desk.watching(), e)
 }
 

@@ -14,7 +14,7 @@ var eventTypes = map[Kind]event.Type{
 func (e Event) Wire() event.Event {
 	w := event.Event{
 		Type: eventTypes[e.Kind], Time: e.Time, Conn: e.Number, Peer: e.Peer, Name: e.Name, Room: e.Room,
-		Body: e.Body, Text: e.Text, Farewell: e.Farewell, Raw: e.Raw, Operator: e.Operator, Address: e.Address, Note: e.Note,
+		Body: e.Body, Text: e.Text, Farewell: e.Farewell, Raw: e.Raw, Mark: e.Mark, Operator: e.Operator, Address: e.Address, Note: e.Note,
 		BytesIn: e.Stats.BytesIn, BytesOut: e.Stats.BytesOut, MessagesIn: e.Stats.MessagesIn, MessagesOut: e.Stats.MessagesOut,
 	}
 	if e.Kind == Left {
@@ -33,7 +33,7 @@ func (e Event) Wire() event.Event {
 func fromWire(w event.Event) (Event, bool) {
 	e := Event{
 		Time: w.Time, Number: w.Conn, Peer: w.Peer, Name: w.Name, Room: w.Room,
-		Body: w.Body, Text: w.Words(), Farewell: w.Farewell, Raw: w.Raw, Operator: w.Operator, Address: w.Address, Note: w.Note,
+		Body: w.Body, Text: w.Words(), Farewell: w.Farewell, Raw: w.Raw, Mark: w.Mark, Operator: w.Operator, Address: w.Address, Note: w.Note,
 	}
 	e.Stats.BytesIn, e.Stats.BytesOut, e.Stats.MessagesIn, e.Stats.MessagesOut = w.BytesIn, w.BytesOut, w.MessagesIn, w.MessagesOut
 	for k, t := range eventTypes {

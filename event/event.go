@@ -71,6 +71,9 @@ type Event struct {
 	Farewell bool
 	// Raw: Body went as it is, without what ends a message.
 	Raw bool
+	// Mark is what stood around Body on the wire: lf, crlf, cr, nul or bytes as in 0x0d0a0a behind it, or length,
+	// in four bytes before it. Empty: nothing.
+	Mark string
 	// Operator is who said or did it.
 	Operator string
 	// Reason is how a conversation ended, by name (duet.EndReason); Error what went wrong, in words.
@@ -96,6 +99,7 @@ type wireEvent struct {
 	Bytes    *string   `json:"bytes,omitempty"`
 	Farewell bool      `json:"farewell,omitempty"`
 	Raw      bool      `json:"raw,omitempty"`
+	Mark     string    `json:"mark,omitempty"`
 	Operator string    `json:"operator,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 	Error    string    `json:"error,omitempty"`
@@ -124,7 +128,7 @@ func (e Event) Words() []byte {
 func (e Event) MarshalJSON() ([]byte, error) {
 	w := wireEvent{
 		Version: Version, Type: e.Type, Time: timestamp(e.Time),
-		Conn: e.Conn, Peer: e.Peer, Name: e.Name, Room: e.Room, Farewell: e.Farewell, Raw: e.Raw, Operator: e.Operator,
+		Conn: e.Conn, Peer: e.Peer, Name: e.Name, Room: e.Room, Farewell: e.Farewell, Raw: e.Raw, Mark: e.Mark, Operator: e.Operator,
 		Reason: e.Reason, Error: e.Error, Address: e.Address, Note: e.Note,
 		BytesIn: e.BytesIn, BytesOut: e.BytesOut, MessagesIn: e.MessagesIn, MessagesOut: e.MessagesOut,
 	}
@@ -150,7 +154,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	}
 	*e = Event{
 		Type: w.Type, Time: time.Time(w.Time),
-		Conn: w.Conn, Peer: w.Peer, Name: w.Name, Room: w.Room, Farewell: w.Farewell, Raw: w.Raw, Operator: w.Operator,
+		Conn: w.Conn, Peer: w.Peer, Name: w.Name, Room: w.Room, Farewell: w.Farewell, Raw: w.Raw, Mark: w.Mark, Operator: w.Operator,
 		Reason: w.Reason, Error: w.Error, Address: w.Address, Note: w.Note,
 		BytesIn: w.BytesIn, BytesOut: w.BytesOut, MessagesIn: w.MessagesIn, MessagesOut: w.MessagesOut,
 	}

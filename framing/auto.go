@@ -120,7 +120,7 @@ func (c *autoCodec) Feed(dst []Message, b []byte) ([]Message, error) {
 			return dst, nil
 		default:
 			c.ended(next - end)
-			dst = append(dst, Message{Body: join(lf.body(c.buf, b, end))})
+			dst = append(dst, Message{Body: join(lf.body(c.buf, b, end)), Mark: lf.mark(next - end)})
 			c.drop()
 			b = b[next:]
 		}
@@ -188,7 +188,7 @@ func (c *autoCodec) pauseLine(dst []Message, quiet time.Duration) []Message {
 	switch {
 	case c.buf == nil:
 	case quiet >= LineQuiet:
-		dst = append(dst, Message{Body: exact(withinLimit(c.Rest(), c.max))})
+		dst = append(dst, unfinishedLine(c.Rest(), c.max))
 	case c.toShow():
 		// A CR at the end may be half a line end, and is not shown.
 		dst = append(dst, Message{Body: join(c.buf[:lf.open(c.buf, nil)], nil), Partial: true})
@@ -213,7 +213,7 @@ func (c *autoCodec) endBurst(dst []Message, quiet time.Duration) []Message {
 		for b := c.Rest(); len(b) > 0; {
 			end, next := lf.cut(nil, b)
 			c.ended(next - end)
-			dst = append(dst, Message{Body: join(lf.body(nil, b, end))})
+			dst = append(dst, Message{Body: join(lf.body(nil, b, end)), Mark: lf.mark(next - end)})
 			b = b[next:]
 		}
 	default:

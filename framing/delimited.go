@@ -148,7 +148,7 @@ func (c *delimitedCodec) Feed(dst []Message, b []byte) ([]Message, error) {
 		if len(c.buf)+end > c.max {
 			return dst, c.fail()
 		}
-		dst = append(dst, Message{Body: join(c.kind.body(c.buf, b, end))})
+		dst = append(dst, Message{Body: join(c.kind.body(c.buf, b, end)), Mark: c.kind.mark(next - end)})
 		c.buf, b = nil, b[next:]
 	}
 	return dst, nil
@@ -169,14 +169,19 @@ func (c *delimitedCodec) End(dst []Message) ([]Message, error) {
 		return dst, ErrTooLong
 	}
 	if body := c.Rest(); body != nil {
-		dst = append(dst, Message{Body: exact(withinLimit(body, c.max))})
+		dst = append(dst, unfinishedLine(body, c.max))
 	}
 	return dst, nil
 }
 
-// withinLimit drops the CR by which an unfinished line may exceed the limit: it
-// was kept as half a line end.
-func withinLimit(line []byte, limit int) []byte { return line[:min(len(line), limit)] }
+// unfinishedLine is the message of a line without an end. The CR by which it may exceed the limit was kept as half a
+// line end, and is none of the body.
+func unfinishedLine(line []byte, limit int) Message {
+	if len(line) > limit {
+		return Message{Body: join(line[:limit], nil), Mark: MarkCR}
+	}
+	return Message{Body: exact(line)}
+}
 
 func (c *delimitedCodec) Rest() []byte {
 	rest := c.buf

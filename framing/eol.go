@@ -53,14 +53,18 @@ type withEOL struct {
 	eol string
 }
 
-func (w withEOL) New(max int) Codec { return &eolCodec{Codec: w.Framing.New(max), eol: w.eol} }
+func (w withEOL) New(max int) Codec {
+	return &eolCodec{Codec: w.Framing.New(max), eol: w.eol, mark: markOf(w.eol)}
+}
 
 type eolCodec struct {
 	Codec
-	eol string
+	eol  string
+	mark string // its name
 }
 
 var (
+	_ Marker        = (*eolCodec)(nil)
 	_ Learner       = (*eolCodec)(nil)
 	_ EncodingCodec = (*eolCodec)(nil)
 )

@@ -29,6 +29,8 @@ type Message struct {
 	// Partial says that the message is unfinished: it is shown, and the next
 	// Message repeats and continues it. Only Auto gives partial messages.
 	Partial bool
+	// Mark is what stood around the body on the wire. It tells the bytes that were received: see [Around].
+	Mark Mark
 }
 
 // A Framing makes codecs. Its values are immutable and may be used by several

@@ -52,7 +52,7 @@ func (c *lengthCodec) Feed(dst []Message, b []byte) ([]Message, error) {
 			}
 			break
 		}
-		dst = append(dst, Message{Body: c.complete(b[:missing], size)})
+		dst = append(dst, Message{Body: c.complete(b[:missing], size), Mark: MarkLength})
 		c.buf, c.have, b = nil, 0, b[missing:]
 	}
 	return dst, c.err

@@ -187,7 +187,7 @@ func TestTerminal_Views(t *testing.T) {
 	cli.sees(">>> /hex on", "hex on", ">>>")
 	s.sends("hi\x00好 there!\n")
 	cli.seesMatch(`\n\d\d:\d\d:\d\d 【Server】 00000000  68 69 00 e5 a5 bd 20 74  \|hi\.\.\.\. t\|\n` +
-		`\d\d:\d\d:\d\d 【Server】 00000008  68 65 72 65 21           \|here!\|\n>>>`)
+		`\d\d:\d\d:\d\d 【Server】 00000008  68 65 72 65 21 0a        \|here!\.\|\n>>>`)
 	cli.Resize(110, 24)
 	cli.Until("whole rows", func() bool {
 		s.sends("0123456789abcdef\n") // until duet has heard of the resize

@@ -80,7 +80,7 @@ func (t *talk) register(f *pflag.FlagSet) {
 func (t *talk) registerFace(f *pflag.FlagSet) {
 	f.BoolVar(&t.console, "console", false, "without a terminal: a line in is a message, a message is a line out")
 	f.StringVar(&t.timestamps, "timestamps", "none", "the `KIND` of times before lines: "+strings.Join(console.StampNames, ", "))
-	f.BoolVar(&t.hex, "hex", false, "show messages as a hex dump")
+	f.BoolVar(&t.hex, "hex", false, "show messages as a hex dump, with line ends, NUL and length prefixes")
 	f.BoolVar(&t.bell, "bell", false, "ring when a message arrives")
 	f.BoolVar(&t.title, "title", false, "show the last message in the window's title")
 	f.StringVar(&t.color, "color", "auto", "`WHEN` there are colours: auto, always, never")
