@@ -394,3 +394,19 @@ func TestControlLineLength(t *testing.T) {
 		}
 	}
 }
+
+// A console elsewhere misses no message, also where the server takes long ones.
+func TestRemoteTakesLongLines(t *testing.T) {
+	const size = 2 << 20 // of control characters, each six bytes in a line
+	d := &desk.Desk{}
+	s := duettest.NewServer(t, d, func(s *duet.Server) { s.MaxMessage = size })
+	r := attach(t, d, "far")
+	w := r.Watch()
+	defer w.Stop()
+	c := s.Dial(t)
+	nextOf(t, w, desk.Arrived)
+	send(t, c, strings.Repeat("\x01", size))
+	if e := nextOf(t, w, desk.Said); len(e.Body) != size {
+		t.Errorf("%d bytes of %d", len(e.Body), size)
+	}
+}

@@ -55,13 +55,17 @@ func Attach(ctx context.Context, dial func(ctx context.Context) (net.Conn, error
 	return r, err
 }
 
+// remoteLine is how long a line of the desk may be, in bytes. The desk's own limit of a message bounds its lines, and is not
+// known here.
+const remoteLine = 256 << 20
+
 // connect connects and hears who answers.
 func (r *Remote) connect(ctx context.Context) (net.Conn, *event.Reader, *event.Writer, event.Hello, error) {
 	nc, err := r.dial(ctx)
 	if err != nil {
 		return nil, nil, nil, event.Hello{}, err
 	}
-	in := event.NewReader(nc, 0)
+	in := event.NewReader(nc, remoteLine)
 	_ = nc.SetDeadline(time.Now().Add(controlWrite))
 	line, err := in.Next()
 	hello, ok := line.(event.Hello)

@@ -25,13 +25,7 @@ func (Request) line() {}
 // Decode takes a line that a server wrote. What is neither Hello nor Reply is an Event, of a type that is
 // not known here perhaps.
 func Decode(line []byte) (Line, error) {
-	var kind struct {
-		Type string `json:"type"`
-	}
-	if _, err := decodeObject(line, &kind, false); err != nil {
-		return nil, err
-	}
-	switch kind.Type {
+	switch typeOf(line) {
 	case typeHello:
 		var h Hello
 		err := h.UnmarshalJSON(line)

@@ -17,8 +17,10 @@ import (
 //
 // encoding/json alone would take "DO" for "do", and the last of two.
 func decodeObject(b []byte, into any, strict bool) (found map[string]bool, err error) {
-	if err := unmarshal(b, new(struct{})); err != nil {
-		return nil, err // no JSON, or no object
+	if open := bytes.TrimLeft(b, " \t\r\n"); len(open) == 0 || open[0] != '{' || !json.Valid(b) {
+		if err := unmarshal(b, new(struct{})); err != nil { // it has the words for what is wrong
+			return nil, err
+		}
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	if open, err := dec.Token(); open == nil || err != nil {
@@ -54,6 +56,27 @@ func decodeObject(b []byte, into any, strict bool) (found map[string]bool, err e
 		}
 	}
 	return found, err
+}
+
+// typeOf is the value of "type" in b, which may be no JSON; "" if none is found. What is wrong is for decodeObject to say. A server
+// writes it near the beginning, so that a long line is not read twice.
+func typeOf(b []byte) (typ string) {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return ""
+	}
+	for dec.More() {
+		var value json.RawMessage
+		name, err := dec.Token()
+		if err != nil || dec.Decode(&value) != nil {
+			return ""
+		}
+		if name == "type" {
+			_ = json.Unmarshal(value, &typ)
+			return typ
+		}
+	}
+	return ""
 }
 
 // inField names the field in err, where that is a value that it does not take.
