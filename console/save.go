@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"duet.example/duet/desk"
+	"duet.example/duet/internal/ownfile"
 	"duet.example/duet/internal/screen"
 )
 
@@ -18,8 +19,8 @@ type saver struct {
 	err error // the first failure, after which nothing is written
 }
 
-// cmdSave begins to write what is said to a file, or ends it. The file is the
-// user's alone (0600) and is appended to.
+// cmdSave begins to write what is said to a file, or ends it. The file is appended to. Only its owner may read it (0600): a file
+// that others may read is made so, or is refused.
 func (s *Session) cmdSave(ctx context.Context, rest string) (bool, Outcome) {
 	path := strings.TrimSpace(rest)
 	s.catchUp(ctx) // what was said before belongs to the file before
@@ -36,11 +37,20 @@ func (s *Session) cmdSave(ctx context.Context, rest string) (bool, Outcome) {
 		s.Notice("not saved: " + err.Error())
 		return false, Stopped
 	}
+	was, err := ownfile.Take(f)
+	if err != nil {
+		_ = f.Close()
+		s.Notice(fmt.Sprintf("not saved: others may read %s (mode %04o), and that cannot be changed: %s", path, was, rootCause(err)))
+		return false, Stopped
+	}
 	s.closeSave()
 	s.mu.Lock()
 	s.save = &saver{f: f}
 	s.mu.Unlock()
 	s.Notice("saving to " + path + " from now on")
+	if was != 0 {
+		s.Notice(fmt.Sprintf("only its owner may read %s from now on: its mode was %04o and is 0600", path, was))
+	}
 	return false, Stopped
 }
 
@@ -70,33 +80,57 @@ func (s *Session) saveEvent(e desk.Event) {
 	if sv == nil {
 		return
 	}
-	who := ""
-	switch {
-	case e.Kind == desk.Spoke && e.Operator != s.o.Operator:
-		who = "【" + operatorName(e.Operator) + " → " + labelName(e.Room) + "】"
-	case e.Kind == desk.Spoke:
-		who = "me to " + labelName(e.Room)
-	case e.Kind == desk.Said && e.Room != "":
-		who = "【Client " + numberAndName(e.Number, givenName(e.Number, e.Name)) + ", " + labelName(e.Room) + "】"
-	case e.Kind == desk.Answered:
-		who = "me"
-		if s.o.Server {
-			who = fmt.Sprintf("me to %d", e.Number)
-		}
-	case e.Kind == desk.Said && s.o.Server:
-		who = fmt.Sprintf("【Client %d】", e.Number)
-	case e.Kind == desk.Said:
-		who = "【Server】"
-	default:
+	who := s.savedLabel(e)
+	if who == "" {
 		return
 	}
+	text := e.Text
+	if e.Kind == desk.Transferred {
+		text = []byte("(" + countMany(e.Stats.BytesOut, "byte", "bytes") + " of a file)")
+	}
 	var b strings.Builder
-	for _, l := range screen.Lines(screen.Untrusted(e.Text), screen.Style{}) {
+	for _, l := range screen.Lines(screen.Untrusted(text), screen.Style{}) {
 		fmt.Fprintf(&b, "%s %s %s\n", e.Time.Format("2006-01-02T15:04:05.000Z07:00"), who, l)
 	}
 	if err := sv.write(b.String()); err != nil {
 		s.Notice("not saved any more: " + rootCause(err))
 	}
+}
+
+// savedLabel says in the file who has said e, by the names that operators and clients have; empty where e is nothing said.
+func (s *Session) savedLabel(e desk.Event) string {
+	name := e.Name
+	if s.hall.there {
+		name = givenName(e.Number, e.Name)
+	}
+	client := numberAndName(e.Number, name)
+	own := e.Operator == s.o.Operator
+	switch e.Kind {
+	case desk.Spoke:
+		if own {
+			return "me to " + labelName(e.Room)
+		}
+		return "【" + operatorName(e.Operator) + " → " + labelName(e.Room) + "】"
+	case desk.Answered, desk.Transferred:
+		switch {
+		case own && s.o.Server:
+			return "me to " + client
+		case own:
+			return "me"
+		case s.o.Server:
+			return "【" + operatorName(e.Operator) + " → " + client + "】"
+		}
+		return "【" + operatorName(e.Operator) + "】"
+	case desk.Said:
+		switch {
+		case e.Room != "":
+			return "【Client " + client + ", " + labelName(e.Room) + "】"
+		case s.o.Server:
+			return "【Client " + client + "】"
+		}
+		return "【Server】"
+	}
+	return ""
 }
 
 // write gives the first failure only.

@@ -16,6 +16,7 @@ import (
 
 	"duet.example/duet"
 	"duet.example/duet/handler"
+	"duet.example/duet/internal/ownfile"
 	"duet.example/duet/transport"
 )
 
@@ -176,15 +177,25 @@ func findProgram(flag, name string) error {
 	return nil
 }
 
-// openTee makes the file of --tee, for its owner alone.
-func (a *answering) openTee() (closeIt func() error, err error) {
-	if a.tee == "" {
+// openTee makes the file of --tee, for its owner alone. A file that others may read is made so, or is refused.
+func (l *listen) openTee() (closeIt func() error, err error) {
+	if l.tee == "" {
 		return func() error { return nil }, nil
 	}
-	if a.teeing, err = os.OpenFile(a.tee, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+	f, err := os.OpenFile(l.tee, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
 		return nil, fmt.Errorf("cannot keep what passes: %w", err)
 	}
-	return a.teeing.Close, nil
+	was, err := ownfile.Take(f)
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("cannot keep what passes: others may read %s (mode %04o): %w", l.tee, was, err)
+	}
+	if was != 0 {
+		l.notice(l.stderr, "duet: notice: only its owner may read %s from now on: its mode was %04o and is 0600", l.tee, was)
+	}
+	l.teeing = f
+	return f.Close, nil
 }
 
 // handler is what answers by itself; nil where operators do. It adds nothing of its own: no greeting and no farewell unless they were given.
