@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"duet.example/duet"
 	"duet.example/duet/room"
@@ -33,12 +34,38 @@ func wantAnswer(t *testing.T, got []string, want ...string) {
 type log struct {
 	mu    sync.Mutex
 	lines []string
+	last  string        // await waits for it
+	found chan struct{} // closed when it is there; nil: nobody waits
 }
 
 func (l *log) add(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+	l.look()
+}
+
+// look tells await that its line is there. l.mu is held.
+func (l *log) look() {
+	if l.found != nil && slices.Contains(l.lines, l.last) {
+		close(l.found)
+		l.found = nil
+	}
+}
+
+// await waits for a line: members may get what is said before the watch is told.
+func (l *log) await(t *testing.T, line string) {
+	t.Helper()
+	l.mu.Lock()
+	found := make(chan struct{})
+	l.last, l.found = line, found
+	l.look()
+	l.mu.Unlock()
+	select {
+	case <-found:
+	case <-time.After(10 * time.Second):
+		t.Errorf("the watch was not told %q", line)
+	}
 }
 
 func (l *log) watch() room.Watch {
@@ -79,6 +106,7 @@ func TestOperatorsSpeak(t *testing.T) {
 	wantAnswer(t, speak(t, h, "ops", "/who"), "3 are in lobby: @operator, @ops, anna")
 	b := join(t, h)
 	a.expect("-- guest-1 has joined")
+	l.await(t, "said in lobby: * anna nods")
 	b.say("x")
 	a.expect("guest-1: x")
 	want := []string{
@@ -88,6 +116,7 @@ func TestOperatorsSpeak(t *testing.T) {
 		"ops in dev: nobody hears this",
 		"said in lobby: I see", "said in lobby: * anna nods", "said in lobby: x",
 	}
+	l.await(t, "said in lobby: x")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if got := slices.DeleteFunc(l.lines, func(s string) bool { return s == "" }); !slices.Equal(got, want) {
