@@ -8,8 +8,7 @@ import (
 	"duet.example/duet/internal/screen"
 )
 
-// A dump is what is shown as hex: the bytes of a message as they stand on the wire. Those from from to to are its
-// body; the framing added the others.
+// A dump holds the bytes of a message as they stand on the wire. bytes[from:to] is the body; the framing added the rest.
 type dump struct {
 	bytes    []byte
 	from, to int
@@ -32,8 +31,8 @@ const (
 	group = 8
 )
 
-// dumpLines shows bytes in the layout of `hexdump -C`, those that are not of the body dimmed. Behind a label and a time that is
-// too wide for most terminals: half as many bytes a line go there.
+// dumpLines shows bytes in the layout of `hexdump -C`. It dims the bytes that are not of the body. Behind a label and a time
+// whole lines are too wide for most terminals: there each has half as many bytes.
 func (s *Session) dumpLines(d dump, before ...string) []string {
 	if len(d.bytes) == 0 {
 		return []string{"(empty)"}

@@ -87,7 +87,7 @@ func TestHexDump_Dimmed(t *testing.T) {
 	}
 }
 
-// Nothing is (empty) but what has no bytes on the wire.
+// A message without a byte on the wire is (empty).
 func TestHexDump_Empty(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := open(t, console.Options{Hex: true, Server: true})

@@ -19,7 +19,7 @@ func encoding(t *testing.T, name string) *desk.Encoding {
 	return e
 }
 
-// What is one message is decided in the encoding of the conversation, also after it has changed [F-6].
+// The encoding of the conversation decides what one message is, also after it has changed [F-6].
 func TestEncoding_F6_Messages(t *testing.T) {
 	for _, fr := range []framing.Framing{framing.Raw, framing.Auto} {
 		t.Run(fr.String(), func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestEncoding_F6_Messages(t *testing.T) {
 					}
 					time.Sleep(300*time.Millisecond - time.Since(began))
 				}
-				for _, word := range []string{"\xc4\xe3", "\xba\xc3", "\xc2\xf0"} {
+				for _, word := range []string{"\xc4\xe3", "\xba\xc3", "\xe4\xbd"} {
 					says(string(d.Encoding.Decode([]byte(word))), word)
 				}
 				says("你好", "\xc4", "\xe3\xba", "\xc3")

@@ -3,7 +3,7 @@ package framing
 import "time"
 
 // Raw takes for a message what has arrived when the peer pauses for [Quiet],
-// or 64 KiB, or what has arrived in [MaxAge] [F-6]; less than 64 KiB if the limit is lower. A pause inside a
+// or 64 KiB, or what has arrived in [MaxAge]; less than 64 KiB if the limit is lower. A pause inside a
 // character of text does not count; the codec is an [EncodingCodec].
 // It sends exactly the bytes of each body, nothing for an empty one.
 var Raw Framing = raw{}
