@@ -43,6 +43,8 @@ func keys(name string) []string {
 func view(name string, first map[rune]string) string {
 	var b strings.Builder
 	dotted := false
+	// Behind a byte that is not UTF-8, NFKD leaves characters as they are.
+	name = strings.ToValidUTF8(name, string(unicode.ReplacementChar))
 	for _, r := range norm.NFKD.String(name) {
 		r = fold(r)
 		switch {
