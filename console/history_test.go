@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"duet.example/duet/console"
 )
@@ -82,6 +83,7 @@ func TestHistoryAfterHalfLine(t *testing.T) {
 
 // Several consoles share a file, which is rewritten now and then: nothing that is new enough is lost.
 func TestHistoryShared(t *testing.T) {
+	defer console.LockPatience(time.Minute)() // the machine may be busy
 	const consoles, each, max = 4, 60, 50
 	path := filepath.Join(t.TempDir(), "history")
 	var wg sync.WaitGroup

@@ -31,6 +31,7 @@ func lockHistory(t *testing.T, path string) *os.File {
 
 // Other consoles hold the lock for a while, and replace the file again and again: the entry is in the last one.
 func TestHistoryWaitsForTheLock(t *testing.T) {
+	defer console.LockPatience(time.Minute)() // the machine may be busy
 	path := filepath.Join(t.TempDir(), "history")
 	h := load(t, path, 0)
 	held := lockHistory(t, path)
