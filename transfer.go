@@ -192,7 +192,7 @@ func (t *Transfer) leave(broken bool) {
 	t.over = true
 	c.rarely().transfer.Store(nil)
 	if broken && t.sent > 0 && c.out.err == nil {
-		why := error(errBrokenOff)
+		why := errBrokenOff
 		if stopped := EndReason(c.stopped.Load()); stopped != EndNone {
 			why = c.stopError(stopped)
 		}

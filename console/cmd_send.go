@@ -165,7 +165,7 @@ func (s *Session) awaitFiles(ctx context.Context, inputs <-chan Input, out Outco
 		case <-sent:
 			return out
 		case <-ctx.Done():
-			return Stopped
+			return out // what is not sent is told, and is the operator's failure
 		case <-s.failed:
 			return s.failure()
 		case in, ok := <-inputs:
