@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"duet.example/duet"
+	"duet.example/duet/duettest"
 )
 
 // serveBench serves over TCP on the loopback until the benchmark ends.
@@ -48,6 +49,36 @@ func BenchmarkEcho(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer c.Close()
+	body := make([]byte, 64)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Send(ctx, body); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := c.Receive(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkEchoInMemory is BenchmarkEcho without the system: what duet itself does for a message there and back.
+func BenchmarkEchoInMemory(b *testing.B) {
+	l := duettest.NewListener()
+	s := &duet.Server{Handler: duet.HandlerFunc(echo), ErrorLog: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	defer func() {
+		s.Close()
+		<-served
+		s.Shutdown(context.Background())
+	}()
+	ctx := context.Background()
+	nc, err := l.Dial(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := new(duet.Dialer).Conn(nc)
 	defer c.Close()
 	body := make([]byte, 64)
 	b.ReportAllocs()

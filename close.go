@@ -99,7 +99,7 @@ func (c *Conn) boundSending() *time.Timer {
 // mayLinger: whether the peer can still be served an orderly end.
 func mayLinger(r EndReason) bool {
 	switch r {
-	case EndReset, EndTimeout, EndSlowPeer:
+	case EndReset, EndTimeout, EndSlowPeer, EndOverload:
 		return false
 	}
 	return true
@@ -199,7 +199,7 @@ func (c *Conn) drain(began moment) (unread bool) {
 		if !c.arm(until) {
 			continue
 		}
-		c.wire.read()
+		c.wire.read(chunk)
 		b, err := c.got()
 		n := len(b)
 		c.wire.done()
@@ -259,6 +259,7 @@ func (c *Conn) closeNow(unread bool) {
 	if source != nil {
 		source.end()
 	}
+	c.letGo()
 
 	c.endMu.Lock()
 	c.ended = true

@@ -34,6 +34,7 @@ type settings struct {
 	queue    int
 	trace    Trace
 	throttle func(c *Conn, n int) (time.Duration, error)
+	budget   *Budget // nil: none
 }
 
 func (s settings) withDefaults() *settings {
@@ -102,6 +103,9 @@ func newConn(nc net.Conn, set *settings) *Conn {
 		set: set, id: 1, began: time.Now(),
 	}
 	c.wire.init(nc)
+	if set.budget != nil {
+		c.readWithinBudget()
+	}
 	codec := set.framing.New(set.max)
 	c.recv.codec, c.out.codec = codec, codec
 	c.recv.lastIn, c.recv.idle, c.recv.away = beginning, beginning, true
@@ -162,16 +166,16 @@ func (c *Conn) End() (EndReason, error) {
 	return c.reason, c.endErr
 }
 
-// setEnd notes why the conversation ends. The first reason stays, but that what goes wrong
-// while a peer that has finished is still answered, or while this side closes to a
-// peer that does not read, is the better word.
+// setEnd notes why the conversation ends. It keeps the first reason, with two exceptions: an
+// error while a peer that has finished is still answered replaces `peer-closed`; `slow-peer` and
+// `overload` replace `closed`, because what was queued is lost then.
 func (c *Conn) setEnd(r EndReason, err error) {
 	c.endMu.Lock()
 	defer c.endMu.Unlock()
 	switch {
 	case c.reason == EndNone,
 		c.reason == EndPeerClosed && r != EndClosed && r != EndFarewell,
-		c.reason == EndClosed && r == EndSlowPeer:
+		c.reason == EndClosed && (r == EndSlowPeer || r == EndOverload):
 		c.reason, c.endErr = r, err
 	}
 }

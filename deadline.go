@@ -24,10 +24,16 @@ type readDeadline struct {
 func (c *Conn) interrupt() {
 	d := &c.recv.dl
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	c.wakeReceiver()
+}
+
+// wakeReceiver is interrupt with recv.dl.mu held.
+func (c *Conn) wakeReceiver() {
+	d := &c.recv.dl
 	d.wake, d.set = true, past
 	_ = c.wire.nc.SetReadDeadline(longAgo)
 	c.wakeHeld()
-	d.mu.Unlock()
 }
 
 // stopReceiving has whoever receives let go, and locks recv.mu. Where nobody does, that costs no deadline.
@@ -146,7 +152,7 @@ func (c *Conn) try() ([]byte, error) {
 	if !c.arm(c.now().after(graceRead)) {
 		return nil, nil
 	}
-	c.wire.read()
+	c.wire.read(chunk)
 	b, err := c.got()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.wire.done()

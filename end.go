@@ -45,11 +45,14 @@ const (
 	EndShutdown
 	// EndHandlerFailed: the handler returned an error or panicked.
 	EndHandlerFailed
+	// EndOverload: all conversations together held too much memory, and this one the most.
+	EndOverload
 )
 
 var endNames = [...]string{
 	"none", "farewell", "peer-closed", "closed", "idle", "timeout", "reset", "cut",
 	"too-long", "slow-peer", "refused", "kicked", "shutdown", "handler-failed",
+	"overload",
 }
 
 // String is the reason's name, as people and programs see it.
@@ -89,6 +92,8 @@ var (
 	ErrSlowPeer = errors.New("peer does not read")
 	// ErrQueueFull: too much waits for a transfer that goes before it.
 	ErrQueueFull = errors.New("too much waits behind a transfer")
+	// ErrOverload: all conversations together hold more than Server.Memory, and this one the most.
+	ErrOverload = errors.New("all conversations together hold too much memory, and this one the most")
 	// ErrIdle: nothing was received for the idle timeout.
 	ErrIdle = errors.New("nothing received for too long")
 	// ErrKicked: an operator ended the conversation.
@@ -149,6 +154,8 @@ func ReasonOf(err error) EndReason {
 		return EndCut
 	case errors.Is(err, ErrSlowPeer):
 		return EndSlowPeer
+	case errors.Is(err, ErrOverload):
+		return EndOverload
 	case errors.Is(err, ErrIdle):
 		return EndIdle
 	case errors.Is(err, ErrKicked):

@@ -17,7 +17,7 @@ import (
 )
 
 func TestEndReason_C15_Names(t *testing.T) {
-	names := "none farewell peer-closed closed idle timeout reset cut too-long slow-peer refused kicked shutdown handler-failed"
+	names := "none farewell peer-closed closed idle timeout reset cut too-long slow-peer refused kicked shutdown handler-failed overload"
 	for i, name := range strings.Fields(names) {
 		r := duet.EndReason(i)
 		if r.String() != name {
@@ -54,6 +54,7 @@ func TestReasonOf(t *testing.T) {
 		{io.ErrUnexpectedEOF, duet.EndCut},
 		{duet.ErrSlowPeer, duet.EndSlowPeer},
 		{duet.ErrIdle, duet.EndIdle},
+		{duet.ErrOverload, duet.EndOverload},
 		{duet.ErrKicked, duet.EndKicked},
 		{duet.ErrServerClosed, duet.EndShutdown},
 		{os.ErrDeadlineExceeded, duet.EndTimeout},

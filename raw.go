@@ -29,6 +29,9 @@ func (c *Conn) Raw() (net.Conn, error) {
 		return nil, err
 	}
 	rest := c.readAhead()
+	if c.set.budget != nil {
+		c.countReceived()
+	}
 	lost := !c.wire.detach()
 	for lost {
 		b, err := c.remaining(nil, nil)

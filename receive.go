@@ -31,6 +31,7 @@ type recvState struct {
 	pending bool   // there is an unfinished message
 	seen    bool   // bytes have come
 	fin     bool   // the peer's FIN has come, or its end of another kind
+	held    bool   // it is read no further, because all conversations together hold too much
 	err     error  // why nothing more comes; io.EOF at the peer's FIN
 
 	dl readDeadline
@@ -83,6 +84,7 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 			return m, nil
 		}
 		if err = c.cannotReceive(ctx); err != nil {
+			c.leaveBudget()
 			return Message{}, err
 		}
 		ready, err := c.prepare(ctx)
@@ -94,11 +96,12 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 		case c.Interrupts(ctx):
 			// The server's own context needs no watch: the server interrupts its
 			// conversations itself, which saves 1.6 KB in each.
-			c.wire.read()
+			c.wire.read(c.mostAtOnce())
 		default:
 			c.readWatching(ctx)
 		}
 		if err = c.arrived(c.got()); err != nil {
+			c.leaveBudget()
 			return Message{}, err
 		}
 	}
@@ -125,6 +128,9 @@ func (c *Conn) take(to *Message) bool {
 	if r.head++; r.head == len(r.queue) {
 		// A longer queue is given up, not kept for the next: it would be a buffer while idle.
 		r.queue, r.head = r.one[:0], 0
+	}
+	if c.set.budget != nil {
+		c.countTaken()
 	}
 	if !m.Partial {
 		c.msgsIn.Add(1)
@@ -187,6 +193,8 @@ func (c *Conn) stopError(why EndReason) error {
 		return ErrKicked
 	case EndSlowPeer:
 		return ErrSlowPeer
+	case EndOverload:
+		return ErrOverload
 	case EndCut:
 		return ErrCut
 	}
@@ -197,6 +205,9 @@ func (c *Conn) stopError(why EndReason) error {
 func (c *Conn) prepare(ctx context.Context) (ready bool, err error) {
 	if c.adopt() || c.set.throttle != nil && c.hold(ctx) {
 		return false, nil
+	}
+	if c.set.budget != nil && c.heldBack() {
+		return c.awaitBudget(ctx)
 	}
 	until, what := c.nextDeadline()
 	if until != 0 && c.now() >= until {
@@ -213,7 +224,7 @@ func (c *Conn) readWatching(ctx context.Context) {
 		c.interrupt()
 		close(ran)
 	})
-	c.wire.read()
+	c.wire.read(c.mostAtOnce())
 	if !stop() {
 		<-ran
 	}

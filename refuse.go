@@ -58,6 +58,7 @@ func (s *Server) enroll(nc net.Conn) *Conn {
 	s.lastID++
 	c.id = s.lastID
 	s.conns[c.id] = c
+	c.set.budget.resize(len(s.conns))
 	closed := s.closed
 	s.watchFailures(c)
 	s.mu.Unlock()

@@ -103,9 +103,11 @@ func (c *Conn) send(ctx context.Context, body []byte, how form) error {
 	o.writing = err == nil
 	o.mu.Unlock()
 	if err == nil {
+		c.countWriting(len(m.wire))
 		if err = c.writeBytes(ctx, m.wire, m.gap, m.gap); err == nil {
 			c.noteSent(m)
 		}
+		c.countWriting(-len(m.wire))
 		c.next()
 	}
 	*m = outgoing{wire: m.wire[:0]}
@@ -146,6 +148,7 @@ func (c *Conn) awaitSent(ctx context.Context, m *outgoing) error {
 		if q == m {
 			o.queue = append(o.queue[:i], o.queue[i+1:]...)
 			o.bytes -= len(m.wire)
+			c.countQueued()
 			o.mu.Unlock()
 			return ctx.Err()
 		}
@@ -239,6 +242,7 @@ func (c *Conn) push(m *outgoing) {
 	o := &c.out
 	o.queue = append(o.queue, m)
 	o.bytes += len(m.wire)
+	c.countQueued()
 }
 
 // startWriter sees to it that the queue is written. o.mu is held.
@@ -278,6 +282,7 @@ func (c *Conn) writeQueue() {
 			continue
 		}
 		batch := o.takeBatch()
+		c.countQueued()
 		if batch == nil {
 			o.queue = nil
 			o.writing = false
@@ -347,7 +352,11 @@ func (c *Conn) write(batch []*outgoing) error {
 			b = append(b, m.wire...)
 		}
 	}
-	if err := c.writeBytes(ctx, b, first.gap, last.gap); err != nil {
+	held := len(b) + len(batch)*outgoingSize
+	c.countWriting(held)
+	err := c.writeBytes(ctx, b, first.gap, last.gap)
+	c.countWriting(-held)
+	if err != nil {
 		return err
 	}
 	for _, m := range batch {
@@ -435,9 +444,11 @@ func (c *Conn) sendFailed(err error) error {
 		err = syscall.ECONNRESET // that is why it was closed
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = ErrSlowPeer
-		if c.Stopped() == EndClosed {
+		switch err = ErrSlowPeer; c.Stopped() {
+		case EndClosed:
 			err = ErrClosed // Abort gave it up
+		case EndOverload:
+			err = ErrOverload
 		}
 	}
 	if c.closing.Load() && errors.Is(err, ErrClosed) {

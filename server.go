@@ -78,6 +78,12 @@ type Server struct {
 	CloseTimeout time.Duration
 	// QueueSize is how many bytes may wait for a peer that does not read. Zero is DefaultQueueSize.
 	QueueSize int
+	// Memory is how many bytes all conversations together may hold: messages that have not arrived in full, or that nobody has taken
+	// yet, what waits to be sent, and what handlers count ([Budget]). Beyond it, a conversation that holds more than its share, the
+	// part of one of all conversations, is read no further until there is room; the oldest of these goes on. When none of them gave anything back for
+	// 10 s, the one that holds the most ends as `overload`. All others are served as ever. Zero: a quarter of the memory of the
+	// machine, or of its control group, 1 GiB at most. Below zero: no limit.
+	Memory int64
 	// Listen says how ListenAndServe makes its socket. The zero value does.
 	Listen transport.ListenConfig
 	// Trace watches. nil: nobody does.
@@ -204,6 +210,7 @@ func (s *Server) init() {
 	if s.Trace != nil {
 		s.set.trace = *s.Trace
 	}
+	s.set.budget = newBudget(s)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.conns = make(map[uint64]*Conn)
 }
@@ -305,10 +312,12 @@ func (discard) ServeConn(ctx context.Context, c *Conn) error {
 
 func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	delete(s.conns, c.id)
 	s.forgetGhost(c)
+	s.set.budget.resize(len(s.conns))
 	s.left()
+	s.mu.Unlock()
+	s.set.budget.leave(c)
 }
 
 // Conns gives the conversations that are going on, in the order of their numbers.

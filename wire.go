@@ -33,8 +33,8 @@ type wire struct {
 	rc syscall.RawConn // nil: no descriptor, or none that can be read this way
 
 	readFn func(fd uintptr) bool
-	buf    *[chunk]byte // set by readFn, only between a read and done
-	rn     int32
+	buf    *[chunk]byte  // set by readFn, only between a read and done
+	rn     int32         // how many bytes a read may take, and has taken
 	state  atomic.Uint32 // of the bits below
 	rerr   error
 }
@@ -75,17 +75,18 @@ func (w *wire) init(nc net.Conn) {
 	w.initRaw()
 }
 
-// read waits for bytes, which got returns. It is split in two because what stands on the
+// read waits for bytes, at most most, which got returns. It is split in two because what stands on the
 // stack across the wait is paid for by every idle conversation.
-func (w *wire) read() {
-	w.rn, w.rerr = 0, nil
+func (w *wire) read(most int) {
+	w.rn, w.rerr = int32(most), nil
 	if !w.claim() {
+		w.rn = 0
 		return
 	}
 	if w.rc == nil {
 		w.buf = chunks.Get().(*[chunk]byte)
 		var n int
-		n, w.rerr = w.nc.Read(w.buf[:])
+		n, w.rerr = w.nc.Read(w.buf[:most])
 		w.rn = int32(n)
 	} else if err := w.rc.Read(w.readFn); err != nil {
 		w.rerr = err
@@ -138,6 +139,8 @@ func (w *wire) loseIt() (first, reads bool) {
 
 func (w *wire) isLost() bool { return w.state.Load()&wireLost != 0 }
 
+func (w *wire) isHopeless() bool { return w.state.Load()&wireHopeless != 0 }
+
 // got returns what the last read or try has found. The bytes are valid until done.
 func (w *wire) got() ([]byte, error) {
 	if w.buf == nil {
@@ -152,11 +155,12 @@ func (w *wire) try() ([]byte, error) {
 	if w.rc == nil {
 		return nil, nil
 	}
-	w.rn, w.rerr = 0, nil
+	w.rn, w.rerr = chunk, nil
 	if !w.claim() {
+		w.rn = 0
 		return nil, nil
 	}
-	if err := w.rc.Control(func(fd uintptr) { w.readFn(fd) }); err != nil {
+	if err := w.rc.Control(func(fd uintptr) { w.readReady(fd) }); err != nil {
 		w.rerr = err
 	}
 	w.release()
@@ -242,7 +246,7 @@ func (w *writing) await() error {
 	}
 	w.waited = true
 	// After the deadline was set: what comes later sets it to the past again.
-	if w.state.Load()&wireHopeless != 0 {
+	if w.isHopeless() {
 		return os.ErrDeadlineExceeded
 	}
 	return w.ctx.Err()

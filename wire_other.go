@@ -5,6 +5,12 @@ package duet
 // initRaw leaves the wire with the net.Conn's own Read and Write.
 func (w *wire) initRaw() {}
 
+// readWithinBudget has nothing to change: receive reads no more than it may.
+func (c *Conn) readWithinBudget() {}
+
+// readReady is never called, as writeReady below.
+func (w *wire) readReady(uintptr) bool { return true }
+
 // awaitRead leaves it to Read to wait.
 func (w *wire) awaitRead() error { return nil }
 

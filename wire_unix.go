@@ -23,11 +23,40 @@ func (w *wire) initRaw() {
 	w.readFn = w.readReady
 }
 
+// readWithinBudget has the conversation read what the budget allows.
+func (c *Conn) readWithinBudget() {
+	if c.wire.rc != nil {
+		c.wire.readFn = c.readWithin
+	}
+}
+
+// readWithin is readReady within the budget. A conversation that is held back waits on, unless its connection has failed: then
+// what had arrived is read, and the error. One that does not know yet that it is held back looks again.
+func (c *Conn) readWithin(fd uintptr) bool {
+	n := c.allowance()
+	switch {
+	case n > 0:
+	case hasFailed(fd):
+		n = carefulRead
+	default:
+		return !c.recv.held
+	}
+	c.wire.rn = int32(n)
+	return c.wire.readReady(fd)
+}
+
+// hasFailed reports whether the next read that finds no bytes gives an error. It leaves the error where it is.
+func hasFailed(fd uintptr) bool {
+	fds := [1]unix.PollFd{{Fd: int32(fd)}}
+	n, err := unix.Poll(fds[:], 0)
+	return err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0
+}
+
 // readReady makes one non-blocking read; false means wait.
 func (w *wire) readReady(fd uintptr) bool {
 	buf := chunks.Get().(*[chunk]byte)
 	for {
-		n, err := syscall.Read(int(fd), buf[:])
+		n, err := syscall.Read(int(fd), buf[:w.rn])
 		switch {
 		case err == syscall.EINTR:
 			continue
