@@ -161,6 +161,8 @@ func endError(e *duet.Error) (text, hint string, code int) {
 		hint = "--max-message allows longer ones"
 	case duet.EndSlowPeer:
 		hint = "the peer did not read what was sent; --send-timeout waits longer"
+	case duet.EndOverload:
+		hint = "--memory allows more"
 	}
 	return text, hint, codeOf(e.Reason)
 }

@@ -279,19 +279,66 @@ func (s *size) String() string {
 func (s *size) Type() string { return "SIZE" }
 
 func (s *size) Set(text string) error {
-	digits, factor := text, 1
-	switch {
-	case strings.HasSuffix(text, "k"), strings.HasSuffix(text, "K"):
-		digits, factor = text[:len(text)-1], 1<<10
-	case strings.HasSuffix(text, "M"):
-		digits, factor = text[:len(text)-1], 1<<20
-	}
-	n, err := strconv.ParseInt(digits, 10, 32)
-	if err != nil || n <= 0 || n*int64(factor) > 1<<30 {
+	n, err := parseSize(text)
+	if err != nil || n <= 0 || n > 1<<30 {
 		return fmt.Errorf("want a number of bytes from 1 to 1024M, such as 65536, 64k or 1M")
 	}
-	*s = size(int(n) * factor)
+	*s = size(n)
 	return nil
+}
+
+// parseSize takes a number of bytes: 65536, 64k, 1M, 1G, also as 64KiB, 1MiB and 1GiB.
+func parseSize(text string) (int64, error) {
+	digits, factor := strings.TrimSuffix(text, "iB"), int64(1)
+	if n := len(digits); n > 0 {
+		switch digits[n-1] {
+		case 'k', 'K':
+			factor = 1 << 10
+		case 'M':
+			factor = 1 << 20
+		case 'G':
+			factor = 1 << 30
+		}
+	}
+	switch {
+	case factor > 1:
+		digits = digits[:len(digits)-1]
+	case len(digits) < len(text):
+		return 0, strconv.ErrSyntax // iB of nothing
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	return int64(n) * factor, err
+}
+
+// A budget is a number of bytes on the command line for all conversations together; zero is none, below zero what is not given.
+type budget int64
+
+func (b *budget) String() string {
+	if *b < 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64(*b), 10)
+}
+func (b *budget) Type() string { return "SIZE" }
+
+func (b *budget) Set(text string) error {
+	n, err := parseSize(text)
+	if err != nil || n > 1<<40 {
+		return fmt.Errorf("want a number of bytes up to 1024G, such as 512M or 1G, or 0 for no limit")
+	}
+	*b = budget(n)
+	return nil
+}
+
+// limit is what it is for a server.
+func (b budget) limit() int64 {
+	switch {
+	case b < 0:
+		return 0 // the server's default
+	case b == 0:
+		return -1
+	}
+	return int64(b)
 }
 
 // halfOpen is a duration or forever; zero is the default.

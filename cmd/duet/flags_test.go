@@ -3,7 +3,29 @@ package main
 import (
 	"testing"
 	"time"
+
+	"duet.example/duet"
 )
+
+func TestMemory(t *testing.T) {
+	for text, want := range map[string]int64{
+		"": 0, "0": -1, "1": 1, "65536": 65536, "64k": 64 << 10, "64K": 64 << 10, "512M": 512 << 20, "1G": 1 << 30,
+		"64KiB": 64 << 10, "512MiB": 512 << 20, "1GiB": 1 << 30, "1024G": 1 << 40,
+		"-1": -2, "1.5G": -2, "1T": -2, "iB": -2, "1iB": -2, "GiB": -2, "M": -2, "1025G": -2, "1 G": -2, "+1": -2, "4294967296": -2,
+	} {
+		b := budget(-1)
+		var err error
+		if text != "" {
+			err = b.Set(text)
+		}
+		if got := b.limit(); err == nil && got != want || err != nil && want != -2 {
+			t.Errorf("%q is %d, %v; want %d", text, got, err, want)
+		}
+	}
+	if n := codeOf(duet.EndOverload); n != exitFailed {
+		t.Errorf("overload has the exit code %d", n)
+	}
+}
 
 func TestTimeouts(t *testing.T) {
 	const ms = time.Millisecond

@@ -12,6 +12,7 @@ import (
 type gating struct {
 	maxConns              int
 	maxGiven              bool
+	memory                budget
 	busy                  string
 	allow, deny           []string
 	allowFiles, denyFiles []string
@@ -26,6 +27,8 @@ type gating struct {
 
 func (g *gating) registerGate(f *pflag.FlagSet) {
 	f.IntVar(&g.maxConns, "max-conns", 0, "let in no more than `N` conversations (four fifths of the descriptors if not given)")
+	g.memory = -1
+	f.Var(&g.memory, "memory", "bound what all conversations hold in memory by `SIZE` bytes; 0 for no limit (a quarter of the memory if not given, at most 1G)")
 	f.StringVar(&g.busy, "busy", "", "the `TEXT` for those who are not let in")
 	f.StringArrayVar(&g.allow, "allow", nil, "let in only this `ADDRESS` or network, such as 192.0.2.0/24; may be repeated")
 	f.StringArrayVar(&g.deny, "deny", nil, "keep this `ADDRESS` or network out, which comes first; may be repeated")

@@ -24,7 +24,7 @@ func (l *listen) server(h duet.Handler, traces ...*duet.Trace) *duet.Server {
 	}
 	s := &duet.Server{
 		Handler: h, Framing: l.frame, MaxMessage: int(l.maxMessage), Greeting: l.hello, Farewell: l.bye,
-		MaxConns: l.maxConns, Busy: l.sorry, AcceptTimeout: l.acceptTimeout,
+		MaxConns: l.maxConns, Memory: l.memory.limit(), Busy: l.sorry, AcceptTimeout: l.acceptTimeout,
 		IdleTimeout: l.idleTimeout, SendTimeout: l.sendTimeout, Trace: duet.JoinTraces(traces...),
 		ErrorLog: logTo(l.stderr),
 	}
