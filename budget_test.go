@@ -152,7 +152,7 @@ func TestBudget_LargestEnds(t *testing.T) {
 		for _, c := range []*duet.Conn{ca, cb, cs} {
 			w.wantEnd(c, duet.EndNone)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		w.wantEnd(cb, duet.EndOverload)
 		wantErr(t, "cause", w.ended[cb.ID()].err, duet.ErrOverload)

@@ -68,9 +68,9 @@ func TestSetEncoding_F6_NothingPending(t *testing.T) {
 	inMemory(t, duet.Dialer{Framing: framing.Raw}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 		go func() {
 			io.WriteString(p, strings.Repeat("\x00", framing.MaxBare))
-			time.Sleep(framing.Quiet)
+			time.Sleep(5 * framing.Quiet)
 			io.WriteString(p, "\xe5")
-			time.Sleep(framing.Quiet)
+			time.Sleep(5 * framing.Quiet)
 			io.WriteString(p, "\xa5\xbd")
 		}()
 		wantReceive(t, c, strings.Repeat("\x00", framing.MaxBare))

@@ -11,7 +11,7 @@ func Available() int64 {
 	var machine int64
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) == nil {
-		machine = int64(uint64(info.Totalram) * uint64(info.Unit))
+		machine = int64(info.Totalram) * int64(info.Unit)
 	}
 	group := InGroup(os.DirFS("/"))
 	if group > 0 && (machine <= 0 || group < machine) {
