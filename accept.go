@@ -39,6 +39,9 @@ func (s *Server) accept(l net.Listener) error {
 		if !passes(err) {
 			return &Error{Op: "accept", Addr: addrText(l.Addr()), Err: err}
 		}
+		if exhausted(err) && s.findLost() {
+			continue // there are descriptors now
+		}
 		pause = min(max(2*pause, acceptPauseMin), acceptPauseMax)
 		if f := s.set.trace.AcceptPaused; f != nil {
 			f(err, pause)

@@ -19,7 +19,11 @@ const (
 // admit makes a conversation of a connection. An error says why not; refuse must follow. The server's own place is
 // taken before Admit is asked, so that who was admitted has a conversation, from ConnStart to ConnEnd.
 func (s *Server) admit(nc net.Conn) (*Conn, error) {
-	if err := s.reserve(); err != nil {
+	err := s.reserve(1)
+	if errors.Is(err, ErrFull) && s.findLost() {
+		err = s.reserve(0)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if s.Admit != nil {
@@ -33,12 +37,12 @@ func (s *Server) admit(nc net.Conn) (*Conn, error) {
 	return s.enroll(nc), nil
 }
 
-// reserve takes a place for a conversation, unless it says why there is none. Either way Shutdown waits for one more.
-func (s *Server) reserve() error {
+// reserve takes a place for a conversation, unless it says why there is none. Either way Shutdown waits for so many more.
+func (s *Server) reserve(more int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.init()
-	s.serving++
+	s.serving += more
 	switch {
 	case s.closed:
 		return ErrServerClosed

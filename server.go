@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"duet.example/duet/framing"
@@ -111,6 +110,8 @@ type Server struct {
 	cut       atomic.Bool
 	rest      atomic.Int64 // bytes that are kept of vanished peers
 	hangups   *hangups     // nil where nothing is accepted, or the system has none
+	look      *time.Timer  // asks hangups; nil where there are none
+	looks     bool         // look runs
 	accepting int          // calls that accept, or serve what was accepted elsewhere
 }
 
@@ -150,8 +151,7 @@ func (s *Server) Serve(l net.Listener) error {
 		return ErrServerClosed
 	}
 	defer s.leave(l)
-	_, descriptors := l.(syscall.Conn)
-	defer s.watchHangups(descriptors)()
+	defer s.watchHangups()()
 	defer s.awaitSomebody()()
 	return s.accept(l)
 }
@@ -218,7 +218,7 @@ func (s *Server) init() {
 // ServeNetConn serves one connection that was accepted elsewhere, and returns when its conversation
 // has ended: how it ended is in [Conn.End], which the trace tells. ErrServerClosed after Shutdown.
 func (s *Server) ServeNetConn(nc net.Conn) error {
-	defer s.watchHangups(false)()
+	defer s.watchHangups()()
 	c, err := s.admit(nc)
 	if err != nil {
 		if tell := s.refuse(nc, err); tell != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Bounds of the bytes that stay when a peer vanishes while it is not read, until its handler receives them.
@@ -33,7 +34,7 @@ type remains struct {
 }
 
 // Lost is closed when the connection has failed: the peer has reset it, or the network answers no more. On Linux that
-// is noticed while nobody receives or sends, too; elsewhere, and after Raw, by the next read or write. From then on
+// is noticed within 100 ms, also while nobody receives or sends; elsewhere, and after Raw, by the next read or write. From then on
 // Receive gives the messages that have come before, up to 64 KiB of what was not read yet, and then the error; Send
 // and Post fail. The descriptor is closed, and the conversation takes no place of the server's MaxConns any more,
 // while its handler goes on. Done is closed when that has returned.
@@ -228,25 +229,23 @@ func (s *Server) forgetGhost(c *Conn) {
 	}
 }
 
+// hangupEvery is how often it is looked whether connections have failed that nobody reads, while there are any. Where a
+// place or a descriptor is wanted, it is looked at once.
+const hangupEvery = 100 * time.Millisecond
+
 // watchHangups has connections watched that fail while nobody reads them, for as long as somebody accepts. What it
-// returns ends that. It begins with the first conversation that has a descriptor, or at once.
-func (s *Server) watchHangups(descriptors bool) (stop func()) {
+// returns ends that. One timer serves the whole server, and only while it has conversations.
+func (s *Server) watchHangups() (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accepting++
-	if descriptors {
-		s.startHangups()
-	}
 	return func() {
 		s.mu.Lock()
-		s.accepting--
-		var h *hangups
-		if s.accepting == 0 {
-			h, s.hangups = s.hangups, nil
-		}
-		s.mu.Unlock()
-		if h != nil {
-			h.close()
+		defer s.mu.Unlock()
+		if s.accepting--; s.accepting == 0 && s.hangups != nil {
+			s.look.Stop()
+			s.hangups.close()
+			s.hangups, s.look = nil, nil
 		}
 	}
 }
@@ -256,25 +255,52 @@ func (s *Server) watchFailures(c *Conn) {
 	if c.wire.rc == nil || s.accepting == 0 {
 		return
 	}
-	s.startHangups()
-	if s.hangups != nil {
-		s.hangups.add(c.wire.rc, c.id)
-	}
-}
-
-// startHangups makes hangups, unless there are no descriptors now, or the system has no such thing. s.mu is held.
-func (s *Server) startHangups() {
 	if s.hangups == nil {
-		s.hangups, _ = newHangups(s.lost)
+		h, err := newHangups()
+		if err != nil {
+			return // no descriptors now, or another system
+		}
+		s.hangups, s.looks = h, true
+		s.look = time.AfterFunc(hangupEvery, s.lookAgain)
+	}
+	s.hangups.add(c.wire.rc, c.id)
+	if !s.looks {
+		s.looks = true
+		s.look.Reset(hangupEvery)
 	}
 }
 
-// lost is told that the connection of a conversation has failed.
-func (s *Server) lost(id uint64) {
+// lookAgain looks now, and later if there is still somebody.
+func (s *Server) lookAgain() {
+	s.findLost()
 	s.mu.Lock()
-	c := s.conns[id]
-	s.mu.Unlock()
-	if c != nil {
-		c.lose(nil)
+	defer s.mu.Unlock()
+	if s.look == nil {
+		return
 	}
+	if s.looks = len(s.conns) > 0; s.looks {
+		s.look.Reset(hangupEvery)
+	}
+}
+
+// findLost takes note of connections that have failed. It reports whether there were any.
+func (s *Server) findLost() (found bool) {
+	s.mu.Lock()
+	h := s.hangups
+	s.mu.Unlock()
+	if h == nil {
+		return false
+	}
+	for ids := h.failed(); len(ids) > 0; ids = h.failed() {
+		found = true
+		for _, id := range ids {
+			s.mu.Lock()
+			c := s.conns[id]
+			s.mu.Unlock()
+			if c != nil {
+				c.lose(nil)
+			}
+		}
+	}
+	return found
 }

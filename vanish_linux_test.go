@@ -101,6 +101,28 @@ func TestVanish_PlacesAreFree(t *testing.T) {
 	}
 }
 
+// A server that is full looks for peers that have vanished before it refuses one.
+func TestVanish_PlacesAreFreeAtOnce(t *testing.T) {
+	const places, rounds = 20, 10
+	s := newStuck(duet.HandlerFunc(func(context.Context, *duet.Conn) error { return nil }))
+	st := start(t, tcp, &duet.Server{MaxConns: places, Greeting: "hi", Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+		select { // as a handler that waits for a screen, but not for longer than for its peer
+		case <-c.Lost():
+			return nil
+		case <-s.release:
+			return s.then.ServeConn(ctx, c)
+		}
+	})})
+	defer s.free()
+	for range rounds {
+		for range places / 2 {
+			p := st.peer(t)
+			p.want("hi\n")
+			p.reset()
+		}
+	}
+}
+
 // A FIN keeps its place until the handler has returned and the queue is sent. [C-9]
 func TestVanish_FinKeepsItsPlace(t *testing.T) {
 	answers := duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
@@ -226,11 +248,14 @@ func TestVanish_Bounds(t *testing.T) {
 		s := newStuck(reads)
 		now.Store(s)
 		defer s.free()
+		var conns []*duet.Conn
 		for range peers {
 			p := st.peer(t)
 			p.say(words)
-			c := s.next(t)
+			conns = append(conns, s.next(t))
 			p.reset()
+		}
+		for _, c := range conns {
 			wantLost(t, c)
 		}
 		s.free()
@@ -259,10 +284,13 @@ func TestVanish_DescriptorsAreFree(t *testing.T) {
 	p := st.peer(t)
 	s.next(t)
 	before := open()
+	var all []*duet.Conn
 	for range peers {
 		p := st.peer(t)
-		c := s.next(t)
+		all = append(all, s.next(t))
 		p.reset()
+	}
+	for _, c := range all {
 		wantLost(t, c)
 	}
 	if after := open(); after > before {

@@ -192,13 +192,13 @@ func TestVanished_Bounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &desk.Desk{}
-			h := serve(t, d, 3)
+			h := serve(t, d, 100)
 			w := watch(t, d)
 			stuck := h.stick(t, w)
 			for range tt.peers {
 				h.vanish(t, tt.words)
-				h.wantAlone(t, d, 1)
 			}
+			h.wantAlone(t, d, 1)
 			shown, bytes, missed, there := 0, 0, 0, map[uint64]bool{}
 			for _, e := range takeAll(w) {
 				switch {
