@@ -83,9 +83,9 @@ func (b *Budget) Used() int64 {
 
 // Hold counts n bytes that belong to no one conversation, such as the lines of a room. Below zero, it gives them back.
 // It costs more than addition: count in steps of some kilobytes.
-func (b *Budget) Hold(n int) {
+func (b *Budget) Hold(n int64) {
 	if b != nil && n != 0 {
-		b.add(nil, int64(n))
+		b.add(nil, n)
 	}
 }
 

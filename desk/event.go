@@ -70,6 +70,8 @@ type Event struct {
 	Err    error
 	// Stats are the counts of a conversation that Left; of what was Transferred, only BytesOut.
 	Stats duet.Stats
+
+	conn *duet.Conn // holds the event while subscribers have not read it; nil for others
 }
 
 // size is how many bytes of what was said the event holds. Text is often Body itself, but counts: it need not be.

@@ -55,7 +55,7 @@ type spoken struct {
 // event begins an event of this conversation. It is handed on by reference: a copy in each function that it comes through
 // would make the stack of the conversation grow, for as long as that waits. Desk.mu is held.
 func (s *seat) event(k Kind) *Event {
-	return &Event{Kind: k, Time: time.Now(), Number: s.number, Peer: s.peer, Name: s.name}
+	return &Event{Kind: k, Time: time.Now(), Number: s.number, Peer: s.peer, Name: s.name, conn: s.conn}
 }
 
 // event is seat.event for those who do not hold d.mu.

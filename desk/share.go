@@ -41,6 +41,7 @@ func (w *Watch) hold(e *Event) {
 		w.release(old)
 		w.told-- // the reader takes one event less
 	}
+	e.hold()
 	w.bytes += e.size()
 	h := w.held[e.Number]
 	h.events++
@@ -56,6 +57,7 @@ func (w *Watch) hold(e *Event) {
 
 // release is hold for an event that has left the queue. w.mu is held.
 func (w *Watch) release(e *Event) {
+	e.release()
 	w.bytes -= e.size()
 	h := w.held[e.Number]
 	h.events--
@@ -78,7 +80,7 @@ func (w *Watch) admitWaiting() {
 			i++
 			continue
 		}
-		w.waiting = slices.Delete(w.waiting, i, i+1)
+		w.delist(i)
 		w.append(x.e)
 		close(x.queued)
 		w.queuedBehind(x)
@@ -98,10 +100,12 @@ func (w *Watch) supersede(e *Event) *waiter {
 	}
 	x := w.waiting[i]
 	if e.Kind == Saying {
+		x.e.release()
+		e.hold()
 		x.e = e
 		return x
 	}
-	w.waiting = slices.Delete(w.waiting, i, i+1)
+	w.delist(i)
 	if e.Kind == Left {
 		w.append(x.e)
 	}

@@ -42,7 +42,7 @@ func (w *Watch) leaveBehind(x *waiter) {
 		w.setBacklog(x.e, b)
 		return
 	}
-	w.waiting = slices.Delete(w.waiting, i, i+1)
+	w.delist(i)
 	w.missed++
 	if x.e.Kind == Arrived {
 		b.unseen = true
@@ -105,7 +105,7 @@ func (w *Watch) queuedBehind(x *waiter) {
 		next := b.events[0]
 		b.events[0] = nil
 		b.events = b.events[1:]
-		w.waiting = append(w.waiting, &waiter{e: next, queued: make(chan struct{}), behind: b})
+		w.enlist(&waiter{e: next, queued: make(chan struct{}), behind: b})
 		return
 	}
 	delete(w.behind.of, x.e.Number)

@@ -124,6 +124,12 @@ func (w *Watch) Stop() {
 		close(w.gone)
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		for _, e := range w.queue {
+			e.release()
+		}
+		for len(w.waiting) > 0 {
+			w.delist(0)
+		}
 		w.queue, w.bytes = nil, 0
 		clear(w.held)
 	})
@@ -145,7 +151,9 @@ func (w *Watch) take() (Event, bool) {
 	if len(w.queue) == 0 {
 		w.tellMissed(time.Now()) // something else may not happen for long
 	}
-	return *e, true
+	out := *e
+	out.conn = nil
+	return out, true
 }
 
 // await waits until x is queued, the watch stops, or ctx ends. Once the peer is lost the watch keeps x.
@@ -158,7 +166,9 @@ func (w *Watch) await(ctx context.Context, lost <-chan struct{}, x *waiter) {
 	case <-ctx.Done():
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.waiting = slices.DeleteFunc(w.waiting, func(o *waiter) bool { return o == x })
+		if i := slices.Index(w.waiting, x); i >= 0 {
+			w.delist(i)
+		}
 	}
 }
 
@@ -190,8 +200,20 @@ func (w *Watch) offer(e *Event) *waiter {
 		return nil
 	}
 	waits := &waiter{e: e, queued: make(chan struct{})}
-	w.waiting = append(w.waiting, waits)
+	w.enlist(waits)
 	return waits
+}
+
+// enlist has x wait for room. w.mu is held.
+func (w *Watch) enlist(x *waiter) {
+	x.e.hold()
+	w.waiting = append(w.waiting, x)
+}
+
+// delist takes the waiter at i out of those that wait. w.mu is held.
+func (w *Watch) delist(i int) {
+	w.waiting[i].e.release()
+	w.waiting = slices.Delete(w.waiting, i, i+1)
 }
 
 // room reports whether there is room within so many times the limits. w.mu is held.
