@@ -42,12 +42,15 @@ func Kinds() []Kind {
 		{"half a hello", 12, saying(halfHello, silence)},
 		{"reads nothing", 3, readsNothing},
 		{"a byte a second", 4, trickle},
+		{"partial lines", 4, partialLines},
+		{"ghosts", 12, ghosts},
+		{"byte at a time", 6, byteAtATime},
 		{"more than descriptors", 1, crowd},
 	}
 }
 
-// RoomKinds are those for a server whose peers hear each other. What one says there goes to all, and who is too slow for it
-// misses some: nobody says as much as would drown the others.
+// RoomKinds are those for a server whose peers hear each other; some use its rooms. What a peer says in a room goes to all
+// its members, and a member that is too slow misses some: no peer says as much in the first room as would drown the others.
 func RoomKinds() []Kind {
 	kinds := Kinds()
 	for i, k := range kinds {
@@ -55,7 +58,7 @@ func RoomKinds() []Kind {
 			kinds[i].Attack = hearsNothing
 		}
 	}
-	return kinds
+	return append(kinds, Kind{"room hopping", 4, roomHopping})
 }
 
 // saying makes an attack of what is said and what is done then.
@@ -218,14 +221,7 @@ func hearsNothing(ctx context.Context, address string, rng *rand.Rand) error {
 			return err
 		}
 	}
-	wait := time.NewTimer(time.Second + time.Duration(rng.IntN(1000))*time.Millisecond)
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return wait(ctx, time.Second+time.Duration(rng.IntN(1000))*time.Millisecond)
 }
 
 func trickle(ctx context.Context, address string, rng *rand.Rand) error {

@@ -18,7 +18,7 @@ import (
 
 // patience is how long anything that has to happen may take: long, because all
 // tests share two processors; whoever waits for it fails after that.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // asPlainEcho makes of the test binary the server that duet is compared with.
 const asPlainEcho = "DUET_HOSTILE_PLAIN_ECHO"

@@ -18,8 +18,11 @@ import (
 const (
 	// stormDescriptors are fewer than a crowd wants, and more than all others of a storm do.
 	stormDescriptors = 500
-	// worstP99 is what a canary must never have to wait. A machine that is busy makes it wait long by itself.
-	worstP99 = time.Second
+	// worstP99 is what a canary must never have to wait, except that a machine that is busy makes every conversation wait.
+	// The calm canary shows how long: it talks at the same time to a plain Go server that nobody attacks. A
+	// server under a storm may take stormFactor times as long, the least of the 15 to 36 times that two processors make of it.
+	worstP99    = time.Second
+	stormFactor = 15
 	// atOnce is as many as keep two processors busy, with the tests of other packages beside them, and leave the canary some.
 	atOnce = 32
 	// idleTime is how long the canary is alone before the storm.
@@ -36,6 +39,7 @@ type figure struct {
 	Sessions       int
 	Seconds, Rate  float64
 	Idle, Storm    pace
+	Calm           pace   // of the canary that talks elsewhere, during the storm
 	MemoryKiB      [3]int // idle, after the first storm, after the whole
 	Threads        int
 	Goroutines     [2]int // of a server that nobody came to, and after the storm; 0: not counted
@@ -127,8 +131,8 @@ func TestCanary(t *testing.T) {
 			if f.Goroutines[1] > f.Goroutines[0] {
 				t.Errorf("%d goroutines after the storm, %d in one that nobody came to", f.Goroutines[1], f.Goroutines[0])
 			}
-			if f.Storm.P99 > worstP99 {
-				t.Errorf("under the storm the canary waited %v (p99), more than %v", f.Storm.P99, worstP99)
+			if most := max(worstP99, stormFactor*f.Calm.P99); f.Storm.P99 > most {
+				t.Errorf("under the storm the canary waited %v (p99), more than %v; elsewhere it is %v", f.Storm.P99, most, f.Calm.P99)
 			}
 			figures[i] = f
 		})
@@ -154,8 +158,8 @@ func report(t *testing.T, figures []figure) {
 	t.Helper()
 	figures = slices.DeleteFunc(figures, func(f figure) bool { return f.Server == "" }) // which have failed
 	for _, f := range figures {
-		t.Logf("%-14s %7d sessions in %5.1f s (%.0f/s)\n  canary idle:  %v\n  canary storm: %v\n  RSS KiB idle, first, all: %v, threads %d, goroutines idle, after: %v, descriptors before, after: %v",
-			f.Server, f.Sessions, f.Seconds, f.Rate, f.Idle, f.Storm, f.MemoryKiB, f.Threads, f.Goroutines, f.DescriptorsNow)
+		t.Logf("%-14s %7d sessions in %5.1f s (%.0f/s)\n  canary idle:  %v\n  canary storm: %v\n  elsewhere:    %v\n  RSS KiB idle, first, all: %v, threads %d, goroutines idle, after: %v, descriptors before, after: %v",
+			f.Server, f.Sessions, f.Seconds, f.Rate, f.Idle, f.Storm, f.Calm, f.MemoryKiB, f.Threads, f.Goroutines, f.DescriptorsNow)
 	}
 	text, err := json.Marshal(figures)
 	if err != nil {
@@ -174,6 +178,7 @@ func (st stage) underStorm(t *testing.T, n int) figure {
 	first.talks(10)
 	first.wantAll()
 	c := st.hatch(t, s, op)
+	calm := hatch(t, startPlain(t, stormDescriptors), nil, word, "")
 	c.talks(50)
 	first.leaves() // not before: the console numbers nobody who is alone
 	c.enters("idle")
@@ -187,6 +192,7 @@ func (st stage) underStorm(t *testing.T, n int) figure {
 	for i, part := range []int{n / 5, n - n/5} {
 		storming.Lock()
 		c.enters("storm")
+		calm.enters("storm")
 		tally := hostile.Storm{
 			Port: s.port, Sessions: part, AtOnce: atOnce, Seed: uint64(1 + i), Kinds: st.kinds,
 			Progress: func(ended int) {
@@ -196,6 +202,7 @@ func (st stage) underStorm(t *testing.T, n int) figure {
 		storming.Unlock()
 		f.Seconds += tally.Took.Seconds()
 		c.enters("calm")
+		calm.enters("calm")
 		c.wantAlive()
 		s.wantWell()
 		wantTally(t, tally, part)
@@ -218,11 +225,14 @@ func (st stage) underStorm(t *testing.T, n int) figure {
 		}
 	}
 	f.Rate = float64(n) / f.Seconds
-	f.Storm = c.pace("storm")
+	f.Storm, f.Calm = c.pace("storm"), calm.pace("storm")
+	calm.wantAll()
+	calm.leaves()
 	f.Threads = status(t, pid, "Threads")
 	_, now := descriptors(t, pid)
 	f.DescriptorsNow = [2]int{all, now}
-	if grown := f.MemoryKiB[2] - f.MemoryKiB[1]; grown > moreMemory {
+	// The plain server is the test binary, and the race detector takes what it likes.
+	if grown := f.MemoryKiB[2] - f.MemoryKiB[1]; grown > moreMemory && st.name != plain.name {
 		t.Errorf("the server has grown by %d KiB since the first storm", grown)
 	}
 	c.wantAll()
