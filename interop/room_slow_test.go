@@ -71,7 +71,12 @@ func TestRoom_End(t *testing.T) {
 	}
 }
 
+// left is how the others are told that the stalled member, the second that came, has been ended. That may be before the
+// last line is said, or after.
+const left = "-- guest-2 has left: slow-peer"
+
 type slowRoom struct {
+	ends    bool // the stalled member
 	srv     *program
 	sender  *member
 	others  []*member
@@ -81,7 +86,7 @@ type slowRoom struct {
 // newSlowRoom is a room with a sender, members who read and one who does not.
 func newSlowRoom(t *testing.T, slow, limit string) *slowRoom {
 	t.Helper()
-	room := &slowRoom{}
+	room := &slowRoom{ends: slow == "end"}
 	var port, control string
 	// How long a peer may hold up what is sent is another limit: who reads nothing at all does not come to the one of the room.
 	room.srv, port, control = roomServer(t, "--room", "-v", "--slow", slow, "--send-timeout", limit)
@@ -92,6 +97,9 @@ func newSlowRoom(t *testing.T, slow, limit string) *slowRoom {
 	size *= slowParts
 	for n := range slowLines {
 		size += len("s0: ") + len(longLine(n)) + 1
+	}
+	if room.ends {
+		size += len(left) + 1
 	}
 	stream := newStream(lfWire, "-- "+room.sender.guest+" is s0 from now on", size)
 	for range slowMembers() {
@@ -136,19 +144,24 @@ func (room *slowRoom) wantOthers(t *testing.T) {
 	}
 	s := room.others[0].stream
 	lines, _ := s.wire.lines(s.buf)
-	n, ends := 0, 0
+	n, ends, told := 0, 0, 0
 	for _, line := range lines {
 		switch {
 		case line == "s0: "+longLine(n):
 			n++
 		case line == fmt.Sprintf("s0: end of part %d", ends):
 			ends++
+		case line == left:
+			told++
 		default:
 			t.Fatalf("line %d is %q", n, clip(line))
 		}
 	}
 	if n != slowLines || ends != slowParts {
 		t.Errorf("the others got %d lines and %d ends", n, ends)
+	}
+	if want := map[bool]int{true: 1}[room.ends]; told != want {
+		t.Errorf("the others were told %d times that the stalled member has left, want %d", told, want)
 	}
 }
 
