@@ -48,7 +48,8 @@ const pipeful = 16 << 20
 // On unix the program has a session, thus a process group, of its own, and all of the group is ended: SIGTERM, and
 // after Grace SIGKILL. So it is when the program has ended by itself, as soon as its output is at its end or after
 // Grace, if a process that it started keeps that open; and when both sides have finished and the program still runs
-// after Grace. What has left the group is left alone. Elsewhere the program is killed, and it alone.
+// after Grace. What has left the group is left alone, unless there is a [Custody]. Elsewhere the program is killed, and it alone.
+// On Linux the program, and it alone, is also killed when this process ends in whatever way, unless it is set-user-ID.
 //
 // Endings: `peer-closed` or `closed` where the program ended with status 0, whichever side finished first;
 // `handler-failed` with an [*ExitError] where it ended otherwise, or an error that says why it could not be started.

@@ -132,9 +132,12 @@ func startProcess(argv, env []string, policy StderrPolicy) (_ *process, err erro
 	if stderr != nil {
 		cmd.Stderr = stderr
 	}
-	if err := cmd.Start(); err != nil {
+	running.starting.RLock()
+	defer running.starting.RUnlock()
+	if err := startProgram(cmd); err != nil {
 		return nil, err
 	}
+	running.add(p)
 	go p.watch()
 	return p, nil
 }
@@ -147,11 +150,17 @@ func (p *process) watch() {
 	}
 }
 
-func (p *process) reap() { p.reaped.Do(func() { _ = p.cmd.Wait() }) }
+func (p *process) reap() {
+	p.reaped.Do(func() {
+		_ = p.cmd.Wait()
+		programEnded()
+	})
+}
 
 // end ends what is left of the program and its group: it asks, and after grace it kills. It returns when the program
 // is reaped and its group is empty; where the system keeps what was killed, soon after.
 func (p *process) end(grace time.Duration) {
+	defer running.remove(p)
 	p.signal(false)
 	late := time.NewTimer(grace)
 	defer late.Stop()

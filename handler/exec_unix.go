@@ -14,9 +14,7 @@ import (
 )
 
 // ownGroup makes the program the leader of a process group, so that it can be ended with all that it starts, and of
-// a session, so that it has no terminal: what it writes to /dev/tty would reach an operator as it is. Not Pdeathsig:
-// it goes by the thread that started the program, and Go ends threads as it likes. Should this process be killed, a
-// program has the end of its stdin and SIGPIPE.
+// a session, so that it has no terminal: what it writes to /dev/tty would reach an operator as it is.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
 func signalGroup(leader *os.Process, kill bool) {

@@ -44,7 +44,7 @@ func TestExec_Cat(t *testing.T) {
 	close(next)
 	wg.Wait()
 	t.Logf("%d in %v", many, time.Since(began).Round(time.Millisecond))
-	wantNobody(t, "-P", fmt.Sprint(srv.cmd.Process.Pid))
+	wantNobody(t, "-P", fmt.Sprint(srv.cmd.Process.Pid), "-x", "cat") // the guard of programs stays
 }
 
 // throughCat says bytes while it reads what comes back.
@@ -98,7 +98,7 @@ func TestExec_Tools(t *testing.T) {
 			t.Errorf("%s got %q, want %q", p.name, got, want)
 		}
 	}
-	wantNobody(t, "-P", fmt.Sprint(srv.cmd.Process.Pid))
+	wantNobody(t, "-P", fmt.Sprint(srv.cmd.Process.Pid), "-x", "sha256sum")
 }
 
 // A program that does not end when it is asked to, and has children of its own: they are gone soon after its peer, and when the server is stopped.

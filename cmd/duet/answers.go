@@ -247,6 +247,22 @@ func (a *answering) stopPrograms() {
 	}
 }
 
+// keepPrograms sees to it that nothing which programs start is left behind, however this process ends, until it is released.
+func (l *listen) keepPrograms() (release func()) {
+	if !l.runs() {
+		return func() {}
+	}
+	c, err := handler.TakeCustody()
+	if err != nil && l.tell != nil {
+		l.tell(fmt.Sprintf("programs may outlive duet: %v", err))
+	}
+	remove := l.fatal.before(c.KillAll)
+	return func() {
+		remove()
+		c.Close()
+	}
+}
+
 // killPrograms ends all that runs at once.
 func (a *answering) killPrograms() {
 	if a.programs != nil {

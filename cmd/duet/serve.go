@@ -61,6 +61,7 @@ func (l *listen) serve(ctx context.Context, s *duet.Server, ln net.Listener) err
 		_ = s.Close()
 		l.killPrograms()
 	})
+	defer l.keepPrograms()()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	var err error

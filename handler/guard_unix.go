@@ -1,0 +1,95 @@
+//go:build unix
+
+package handler
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A guard is a process that kills what is left of the programs' groups when this process has ended. A nil guard
+// does nothing.
+type guard struct {
+	cmd *exec.Cmd
+
+	mu sync.Mutex
+	to *os.File // its stdin; nil: it takes nothing any more
+}
+
+// guardScript keeps a list of groups until the end of stdin: `+ 12` adds one, `- 12` takes it away.
+const guardScript = `trap '' HUP INT QUIT TERM
+all=' '
+while read -r what group; do
+	case $what in
+	+) all="$all$group " ;;
+	-) all="${all%% $group *} ${all#* $group }" ;;
+	esac
+done
+for group in $all; do kill -s KILL -- "-$group" 2>/dev/null; done`
+
+// guardPatience is how long the guard may take no note.
+const guardPatience = time.Second
+
+func startGuard() (*guard, error) {
+	keepDescriptors()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	cmd := exec.Command("/bin/sh", "-c", guardScript, "duet-guard")
+	cmd.Env, cmd.Dir, cmd.Stdin = []string{}, "/", r
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // what is sent to our group is not for it
+	if err := cmd.Start(); err != nil {
+		_ = w.Close()
+		return nil, fmt.Errorf("cannot start a guard of programs: %w", err)
+	}
+	return &guard{cmd: cmd, to: w}, nil
+}
+
+// note tells the guard of a group that has begun (+) or ended (-).
+func (g *guard) note(what byte, group int) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.to == nil {
+		return
+	}
+	_ = g.to.SetWriteDeadline(time.Now().Add(guardPatience))
+	if _, err := fmt.Fprintf(g.to, "%c %d\n", what, group); err != nil {
+		g.leave() // half a note would make another number
+	}
+}
+
+// leave ends the guard's input. mu is held.
+func (g *guard) leave() {
+	if g.to != nil {
+		_ = g.to.Close()
+		g.to = nil
+	}
+}
+
+func (g *guard) close() {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	g.leave()
+	g.mu.Unlock()
+	late := time.AfterFunc(guardPatience, func() { _ = g.cmd.Process.Kill() })
+	defer late.Stop()
+	_ = g.cmd.Wait()
+}
+
+func (g *guard) pid() int {
+	if g == nil {
+		return 0
+	}
+	return g.cmd.Process.Pid
+}
