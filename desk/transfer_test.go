@@ -312,6 +312,46 @@ func TestTransferIsLate(t *testing.T) {
 	})
 }
 
+// A far operator that goes away while its bytes wait for their turn has sent nothing, though a request of it was read.
+func TestSenderGoneBeforeItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk.Desk{}
+		p := controlInMemory(t, d, nil)
+		nc, served := rawPeer(t, d, framing.LF)
+		untilThere(t, d)
+		far, err := desk.Attach(t.Context(), p.Dial, "far")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, w := io.Pipe()
+		first := transfer(t, d.Operator("near"), t.Context(), r)
+		ctx, cancel := context.WithCancel(t.Context())
+		second := transfer(t, far, ctx, strings.NewReader("never"))
+		synctest.Wait()
+		cancel()
+		if n, err := second(); n != 0 || !errors.Is(err, context.Canceled) {
+			t.Errorf("%d bytes were sent, %v", n, err)
+		}
+		synctest.Wait()
+		_, _ = io.WriteString(w, "first")
+		_ = w.Close()
+		if n, err := first(); n != 5 || err != nil {
+			t.Errorf("the first: %d bytes, %v", n, err)
+		}
+		if err := d.Say(t.Context(), 1, "after"); err != nil {
+			t.Error(err)
+		}
+		got := make([]byte, len("firstafter\n"))
+		if _, err := io.ReadFull(nc, got); err != nil || string(got) != "firstafter\n" {
+			t.Errorf("the peer got %q, %v", got, err)
+		}
+		_ = nc.Close()
+		_ = far.Close()
+		<-served
+		p.close(t)
+	})
+}
+
 // Where a handler speaks too, raw bytes are told as the operator's.
 func TestSayRawBesideHandler(t *testing.T) {
 	d := &desk.Desk{Next: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
