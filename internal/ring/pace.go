@@ -235,7 +235,7 @@ func (r *Ring) lookForStalled() {
 
 // ifStalled takes a reader out that is. mu is held.
 func (s *shard) ifStalled(rd *Reader, now coarse) {
-	if rd.state == busy && !rd.mark.out && now-rd.since >= s.ring.pace.stalled {
+	if rd.state == busy && !rd.mark.out && int32(now-rd.since) >= int32(s.ring.pace.stalled) { // a walk's now may be the older
 		s.ring.pace.change(rd, func() { rd.mark.out = true })
 	}
 }

@@ -290,3 +290,24 @@ func TestMachineIsSlow(t *testing.T) {
 		leaveAll(all)
 	})
 }
+
+// A pump that takes its time and then is busy has not stalled: its reader counts.
+func TestLongPumpIsNoStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := ring.New(ring.Options{Limit: limit})
+		rd := r.Join(0, lines(""), func() bool {
+			time.Sleep(5 * time.Millisecond) // of the bubble
+			return true
+		})
+		defer rd.Leave()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		n := 0
+		for n < 2*limit/wide && r.Append(ctx, 9, []byte(body(n))) == nil {
+			n++
+		}
+		if n*wide > limit*3/4 {
+			t.Errorf("%d entries without waiting", n)
+		}
+	})
+}
