@@ -21,7 +21,7 @@ type seldom struct {
 
 	encoding   framing.Encoding // SetEncoding's, under recv.dl.mu
 	hasChanged bool             // encoding was set and is not yet in use, under recv.dl.mu
-	account account // with a Server.Memory
+	account    account          // with a Server.Memory
 
 	until moment        // nothing is read before; its owner is who reads
 	woken chan struct{} // under recv.dl.mu: somebody waits for until

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"duet.example/duet"
@@ -109,8 +110,9 @@ type Hall struct {
 	byConn    map[*duet.Conn]*member
 	operators map[string]*operator
 	quota     *ring.Quota
-	last      uint64        // number of a member given last
-	door      chan struct{} // holds as many as are entering
+	budget    atomic.Pointer[duet.Budget] // of the server whose conversation came first; nil before
+	last      uint64                      // number of a member given last
+	door      chan struct{}               // holds as many as are entering
 }
 
 var _ duet.Handler = (*Hall)(nil)
@@ -132,13 +134,21 @@ func (h *Hall) open() {
 	if total <= 0 {
 		total = DefaultTotalLimit
 	}
-	h.quota = ring.NewQuota(total, h.Held)
+	h.quota = ring.NewQuota(total, h.held)
 	h.names = nickname.NewSet(reserved...)
 	h.members = make(map[string]*member)
 	h.byConn = make(map[*duet.Conn]*member)
 	h.operators = make(map[string]*operator)
 	h.rooms = make(map[string]*room)
 	h.first = h.newRoom(safe([]byte(name)))
+}
+
+// held counts what the rooms hold: in the server's budget, and for Held. Locks of a ring are held.
+func (h *Hall) held(difference int64) {
+	h.budget.Load().Hold(difference)
+	if h.Held != nil {
+		h.Held(difference)
+	}
 }
 
 // entering is how many enter at the same time: each takes a deep stack for it, and where thousands come at once these would lie between

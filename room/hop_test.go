@@ -187,3 +187,21 @@ func TestRoomsAreBounded(t *testing.T) {
 		t.Errorf("all have gone, and %d bytes are held", n)
 	}
 }
+
+// The lines that rooms hold for their members count in the server's budget until nobody has to read them any more.
+func TestRingsCountInTheBudget(t *testing.T) {
+	p := hop(t, &room.Hall{Limit: hopLimit}, 1)
+	budget := p.member.server.Budget()
+	p.fill(t, "first")
+	if n := budget.Used(); n < hopFill/2 {
+		t.Errorf("%d KiB are held, of %d that a member has not read", n>>10, hopFill>>10)
+	}
+	p.read(t)
+	p.member.conn.Abort()
+	p.filler.conn.Abort()
+	p.member.gone()
+	p.filler.gone()
+	if n := budget.Used(); n != 0 {
+		t.Errorf("all have gone, and %d bytes are held", n)
+	}
+}

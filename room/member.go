@@ -98,6 +98,7 @@ func (m *member) take(ctx context.Context, body []byte) error {
 // enter lets m in.
 func (h *Hall) enter(ctx context.Context, m *member) {
 	c := m.conn
+	h.budget.CompareAndSwap(nil, c.Budget()) // nothing is held before the first member
 	if h.Relay {
 		c.SetFraming(chunks{})
 	} else if !h.Encoding.IsUTF8() {
