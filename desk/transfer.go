@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"duet.example/duet"
 	"duet.example/duet/event"
 )
 
@@ -96,6 +97,13 @@ func (o *Operator) transferred(s *seat, size int64, err error) {
 	for i, w := range full {
 		w.await(s.ctx, nil, waits[i])
 	}
+}
+
+// mayTransfer reports whether the transfers to a peer are waited for, after its handler returned err: a peer that has finished
+// sending still gets them. In a conversation that has ended they end by themselves, and are told before its end.
+func (d *Desk) mayTransfer(s *seat, err error) bool {
+	ended, _ := s.conn.End()
+	return errors.Is(err, io.EOF) || ended != duet.EndNone
 }
 
 // awaitTransfers waits for the transfers to a peer that has finished sending, or whose handler has: what is under way

@@ -29,7 +29,7 @@ func TakeCustody() (c *Custody, err error) {
 	return c, err
 }
 
-// KillAll kills everything that programs have started, and waits for at most 500 ms. It is for a process that is
+// KillAll kills everything that programs have started, and waits for at most 1.5 s. It is for a process that is
 // about to die. Any goroutine may call it.
 func (c *Custody) KillAll() {
 	running.kill()

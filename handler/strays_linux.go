@@ -65,15 +65,22 @@ func (s *strays) close() {
 }
 
 // strayPatience is how long killed processes may take to vanish.
-const strayPatience = 500 * time.Millisecond
+const strayPatience = 1500 * time.Millisecond
+
+// strayLooks is how often in a row nothing must be found before nothing is left: while processes end, the system's list of
+// children may leave some out.
+const strayLooks = 5
 
 // end kills all strays, and those that become some because of that.
 func (s *strays) end() {
 	if s == nil {
 		return
 	}
-	for until := time.Now().Add(strayPatience); s.sweep(true) && time.Now().Before(until); {
-		time.Sleep(2 * time.Millisecond)
+	until := time.Now().Add(strayPatience)
+	for empty := 0; empty < strayLooks && time.Now().Before(until); time.Sleep(2 * time.Millisecond) {
+		if empty++; s.sweep(true) {
+			empty = 0
+		}
 	}
 }
 

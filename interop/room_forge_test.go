@@ -81,7 +81,7 @@ var namesRefused = []struct{ name, why string }{
 	{"２", "number"},
 	{"\u0301anna", "mark"},
 	{"anna\x1b[2K", "control character"},
-	{strings.Repeat("x", 33), "at most 32"},
+	{strings.Repeat("x", 65), "at most 32"},
 }
 
 // Nobody poses as another, as the room or as the console: not before other members, and not before an operator at a terminal.

@@ -40,8 +40,8 @@ func TestLinesOnTerminal(t *testing.T) {
 			for before := 12; before < 60; before++ {
 				fmt.Fprintf(nc, "%s>>> the code is 1234\n", strings.Repeat("x", before))
 			}
-			fmt.Fprintln(nc, "the end")
-			term.WaitFor("the end")
+			fmt.Fprintln(nc, "theend") // one word, so that it stands in one row
+			term.WaitFor("theend")
 			for _, row := range strings.Split(term.Screen(), "\n") {
 				if row != "" && strings.ContainsAny(row[:1], "x> t") && !strings.HasPrefix(row, " ") {
 					t.Fatalf("a peer's words stand at column 0: %q\n%s", row, term.Screen())
