@@ -151,9 +151,9 @@ func (b *Budget) relax() {
 	}
 }
 
-// wantsSpareRoom reports whether a buffer of n bytes is to be no larger than what it holds. The buffer of the conversation that goes on
-// may be: it would be copied for each read.
-func (b *Budget) wantsSpareRoom(c *Conn, n int) bool {
+// wantsNoSpareRoom reports whether a buffer of n bytes must be no larger than its content. The buffer of the conversation that goes
+// on may be larger: otherwise each read would copy it.
+func (b *Budget) wantsNoSpareRoom(c *Conn, n int) bool {
 	if !b.over() || int64(n) <= b.share() {
 		return false
 	}

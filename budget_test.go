@@ -164,7 +164,7 @@ func TestBudget_LargestEnds(t *testing.T) {
 	})
 }
 
-// Nobody ends, however long that takes, where those who hold the memory hold no more than their share.
+// No conversation ends, however long it takes, if each of them holds no more than its share.
 func TestBudget_ShareIsSafe(t *testing.T) {
 	gathered(t, 64<<10, &duet.Server{}, func(w *crowd) {
 		a, c := w.join()

@@ -159,7 +159,7 @@ func (c *Conn) heldBack() bool {
 // waitsForBudget is heldBack over the budget, or after it.
 func (c *Conn) waitsForBudget() bool {
 	r := &c.recv
-	if c.set.budget.wantsSpareRoom(c, r.codec.Held()) {
+	if c.set.budget.wantsNoSpareRoom(c, r.codec.Held()) {
 		r.codec.Shrink()
 	}
 	c.countReceived()

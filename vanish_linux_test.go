@@ -161,7 +161,7 @@ func TestVanish_FinKeepsItsPlace(t *testing.T) {
 	st.wantEnd(t, duet.EndPeerClosed)
 }
 
-// What a lost conversation gives: its messages, then the reset, also to those who send.
+// A lost conversation gives its messages and then the reset. Sending gives the reset, too.
 func TestVanish_ReceiveAndSend(t *testing.T) {
 	got := make(chan error, 1)
 	s := newStuck(duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {

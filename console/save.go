@@ -97,7 +97,7 @@ func (s *Session) saveEvent(e desk.Event) {
 	}
 }
 
-// savedLabel says in the file who has said e, by the names that operators and clients have; empty where e is nothing said.
+// savedLabel names the sender of e for the file, an operator or a client, by its name. It is empty if e is not a message.
 func (s *Session) savedLabel(e desk.Event) string {
 	name := e.Name
 	if s.hall.there {

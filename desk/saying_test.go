@@ -171,7 +171,7 @@ func TestSayingWaitsForRoom(t *testing.T) {
 	})
 }
 
-// A whole message that comes while its beginning waits for room is all that is told of it.
+// If a whole message comes while its beginning waits for room, only the whole message is told.
 func TestSayingWaitsInVain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk.Desk{}

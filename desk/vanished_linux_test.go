@@ -116,7 +116,7 @@ func takeAll(w *desk.Watch) (all []desk.Event) {
 	}
 }
 
-// leave ends the conversations that are left, and takes what is told of that.
+// leave ends the other conversations and takes the events of their ends.
 func (h *hub) leave(t *testing.T, w *desk.Watch, all ...*net.TCPConn) {
 	t.Helper()
 	for _, nc := range all {

@@ -34,7 +34,7 @@ func PeerUser(c net.Conn) (uid int, err error) {
 // errNoSocket: there is no descriptor behind a connection.
 var errNoSocket = errors.New("not a socket")
 
-// user is who is asked for the peer's user.
+// user returns the function that asks the system for a peer's user.
 func (lc *ListenConfig) user() func(net.Conn) (int, error) {
 	if lc.peerUser != nil {
 		return lc.peerUser

@@ -103,7 +103,7 @@ func TestOwed(t *testing.T) {
 	}
 }
 
-// A ring in which nobody speaks any more drops what those who have left have taken.
+// A ring in which nobody speaks any more drops the entries that the leavers have taken.
 func TestLeaverLetsGo(t *testing.T) {
 	q := ring.NewQuota(1<<40, nil)
 	r := ring.New(ring.Options{Limit: 1 << 20, Quota: q})

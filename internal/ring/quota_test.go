@@ -85,7 +85,7 @@ func TestQuotaIsTold(t *testing.T) {
 	}
 }
 
-// Over the limit the largest ring drops what is oldest, and those who have not taken it are told; the others keep all.
+// Over the limit the largest ring drops its oldest blocks. Readers that have not taken them learn it; all others miss nothing.
 func TestQuotaIsALimit(t *testing.T) {
 	const most = 1 << 20
 	q := ring.NewQuota(most, nil)

@@ -2,8 +2,8 @@ package ring
 
 import "slices"
 
-// row gives the row of an encoding, which is made if it is the first of its
-// kind, and counts one who uses it. mu is held.
+// row returns the row of an encoding and counts one more user of it. It makes
+// the row for the first. mu is held.
 func (r *Ring) row(e Encoding) *row {
 	i := slices.IndexFunc(r.rows, func(x *row) bool { return x.enc.Key == e.Key })
 	if i < 0 {
