@@ -94,6 +94,8 @@ var (
 	ErrQueueFull = errors.New("too much waits behind a transfer")
 	// ErrOverload: all conversations together hold more than Server.Memory, and this one the most.
 	ErrOverload = errors.New("all conversations together hold too much memory, and this one the most")
+	// ErrBrokenOff: a transfer that had begun did not come to its end. It is an ErrCut.
+	ErrBrokenOff = fmt.Errorf("a transfer was broken off: %w", ErrCut)
 	// ErrIdle: nothing was received for the idle timeout.
 	ErrIdle = errors.New("nothing received for too long")
 	// ErrKicked: an operator ended the conversation.

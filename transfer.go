@@ -3,7 +3,6 @@ package duet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -134,9 +133,6 @@ func (t *Transfer) begin() bool {
 	return false
 }
 
-// errBrokenOff is the cause of an ending: a transfer that had begun did not come to its end.
-var errBrokenOff = fmt.Errorf("a transfer was broken off: %w", ErrCut)
-
 // write hands b to the system.
 func (t *Transfer) write(b []byte) (int, error) {
 	c, o := t.conn, &t.conn.out
@@ -192,7 +188,7 @@ func (t *Transfer) leave(broken bool) {
 	t.over = true
 	c.rarely().transfer.Store(nil)
 	if broken && t.sent > 0 && c.out.err == nil {
-		why := errBrokenOff
+		why := ErrBrokenOff
 		if stopped := EndReason(c.stopped.Load()); stopped != EndNone {
 			why = c.stopError(stopped)
 		}

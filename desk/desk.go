@@ -59,7 +59,7 @@ func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
 		return d.watchNext(s)
 	}
 	err := d.listen(ctx, s)
-	if d.mayTransfer(s, err) {
+	if d.hasTransfers(s, err) {
 		d.awaitTransfers(s)
 	}
 	return d.leave(ctx, s, err)
@@ -75,7 +75,7 @@ func (d *Desk) watchNext(s *seat) error {
 	defer d.leaveAnyway(s)
 	err := d.Next.ServeConn(s.ctx, s.conn)
 	s.returned = true
-	if err == nil || d.mayTransfer(s, err) {
+	if err == nil || d.hasTransfers(s, err) {
 		d.awaitTransfers(s)
 	}
 	return d.leave(s.ctx, s, err)

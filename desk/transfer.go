@@ -99,11 +99,11 @@ func (o *Operator) transferred(s *seat, size int64, err error) {
 	}
 }
 
-// mayTransfer reports whether the transfers to a peer are waited for, after its handler returned err: a peer that has finished
-// sending still gets them. In a conversation that has ended they end by themselves, and are told before its end.
-func (d *Desk) mayTransfer(s *seat, err error) bool {
-	ended, _ := s.conn.End()
-	return errors.Is(err, io.EOF) || ended != duet.EndNone
+// hasTransfers reports whether the transfers to a peer are waited for, after its handler returned err. A peer that has finished
+// sending still gets them. One that was broken off has ended the conversation, and is told before that.
+func (d *Desk) hasTransfers(s *seat, err error) bool {
+	_, cause := s.conn.End()
+	return errors.Is(err, io.EOF) || errors.Is(cause, duet.ErrBrokenOff)
 }
 
 // awaitTransfers waits for the transfers to a peer that has finished sending, or whose handler has: what is under way
