@@ -108,7 +108,7 @@ type Session struct {
 	mu        sync.Mutex
 	live      map[uint64]*peer
 	before    map[uint64]desk.Entry // who was there already, until their arrival is told
-	target    uint64                // who is answered; 0: nobody, or the room
+	target    uint64                // the conversation that is answered; 0: none, or the room
 	highest   uint64                // the highest number that was told of
 	former    uint64                // who was answered before and has left
 	switched  time.Time             // when target last became another one without being asked

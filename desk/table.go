@@ -41,8 +41,8 @@ type Table interface {
 	Note(ctx context.Context, n uint64, note string) error
 	// Kick ends a conversation as `kicked`; the peer is told reason, if there is one.
 	Kick(ctx context.Context, n uint64, reason string) error
-	// Ban keeps an address or a network out from now on, and kicks those who are in. The other operators are told reason,
-	// if there is one.
+	// Ban keeps an address or a network out from now on, and kicks its peers. The other operators see the reason, if there
+	// is one.
 	Ban(ctx context.Context, rule, reason string) error
 	// Reload reads the lists of addresses again. Those who are in stay.
 	Reload(ctx context.Context) error

@@ -14,7 +14,7 @@ type ledger struct {
 	mu       sync.Mutex
 	total    int64
 	calls    int
-	smallest int64 // difference, but for those that make the total zero
+	smallest int64 // difference, except those that make the total zero
 }
 
 func (l *ledger) changed(difference int64) {

@@ -62,37 +62,35 @@ func (s *shard) holds(head uint64) uint64 {
 }
 
 // add places a reader. mu is held.
-func (s *shard) add(rd *Reader) {
-	rd.index = int32(len(s.readers))
-	s.readers = append(s.readers, rd)
-}
+func (s *shard) add(rd *Reader) { s.readers = insert(s.readers, rd) }
 
 // remove takes a reader out. mu is held.
 func (s *shard) remove(rd *Reader) {
-	last := len(s.readers) - 1
-	moved := s.readers[last]
-	s.readers[rd.index] = moved
-	moved.index = rd.index
-	s.readers[last] = nil
-	s.readers = s.readers[:last]
-	// A walk may have passed the place to which that one has moved.
+	s.readers = remove(s.readers, rd)
+	// A walk may have passed the place to which the last one has moved.
 	s.more, s.mixed = true, true
 }
 
 // addLeaver places a reader that has left. mu is held.
-func (s *shard) addLeaver(rd *Reader) {
-	rd.index = int32(len(s.leavers))
-	s.leavers = append(s.leavers, rd)
-}
+func (s *shard) addLeaver(rd *Reader) { s.leavers = insert(s.leavers, rd) }
 
 // removeLeaver takes such a reader out. mu is held.
-func (s *shard) removeLeaver(rd *Reader) {
-	last := len(s.leavers) - 1
-	moved := s.leavers[last]
-	s.leavers[rd.index] = moved
+func (s *shard) removeLeaver(rd *Reader) { s.leavers = remove(s.leavers, rd) }
+
+// insert places a reader at the end of a list. A reader is in one list at a time.
+func insert(list []*Reader, rd *Reader) []*Reader {
+	rd.index = int32(len(list))
+	return append(list, rd)
+}
+
+// remove takes a reader out of its list. The last one of the list takes its place.
+func remove(list []*Reader, rd *Reader) []*Reader {
+	last := len(list) - 1
+	moved := list[last]
+	list[rd.index] = moved
 	moved.index = rd.index
-	s.leavers[last] = nil
-	s.leavers = s.leavers[:last]
+	list[last] = nil
+	return list[:last]
 }
 
 // wake has all readers pumped that are behind; here, and before it returns, if
