@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -124,6 +125,14 @@ func (r *rawConn) AwaitRead() error {
 		return nil
 	}
 	return r.c.wire.awaitRead()
+}
+
+// SyscallConn gives the connection's descriptor, to be asked about it. What is read and written by it is not seen by the trace.
+func (r *rawConn) SyscallConn() (syscall.RawConn, error) {
+	if r.c.wire.rc == nil || r.c.wire.isLost() {
+		return nil, errors.ErrUnsupported
+	}
+	return r.c.wire.rc, nil
 }
 
 func (r *rawConn) Write(p []byte) (int, error) {

@@ -66,6 +66,7 @@ func (f *flow) concluded(err error, answering bool) error {
 		err = nil
 	}
 	if err == nil && answering {
+		f.settle()
 		err = f.lost(true)
 	}
 	if err != nil {

@@ -13,15 +13,6 @@ import (
 	"duet.example/duet/internal/bulk"
 )
 
-const (
-	// settleQuiet is how long a side may take nothing of what came before the other side's reset, and settleTime how long
-	// it may take for all of that.
-	settleQuiet = time.Second
-	settleTime  = duet.DefaultSendTimeout
-	// settleBlind is for a connection that cannot be asked what it still holds.
-	settleBlind = 50 * time.Millisecond
-)
-
 // A relay is one conversation and its target, which know of each other only what passes.
 type relay struct {
 	h            *Forward
@@ -229,35 +220,6 @@ func (r *relay) conclude() error {
 		abort(r.f.raw)
 	}
 	return why
-}
-
-// settle waits until the system of the side has what was written to it: a reset destroys what is still on its way.
-func (s *side) settle() {
-	a := s.raw.RemoteAddr()
-	if a == nil || a.Network() != "tcp" {
-		return
-	}
-	pause := time.Millisecond
-	t := time.NewTimer(pause)
-	defer t.Stop()
-	begin, last := time.Now(), -1
-	moved := begin
-	for {
-		queue, now := s.meter.state().queue, time.Now()
-		if queue != last {
-			last, moved = queue, now
-		}
-		patience := settleQuiet
-		if queue < 0 {
-			patience = settleBlind
-		}
-		if queue == 0 || now.Sub(moved) >= patience || now.Sub(begin) >= settleTime || s.c.Stopped() != duet.EndNone {
-			return
-		}
-		<-t.C
-		pause = min(2*pause, settleBlind)
-		t.Reset(pause)
-	}
 }
 
 // abort closes with a reset, where there is such a thing.

@@ -107,6 +107,7 @@ func (p *Pipe) upload(f *flow, in io.Reader, fin <-chan struct{}) error {
 	if err == nil {
 		select {
 		case <-fin:
+			f.settle() // what a peer that is gone refuses comes back as a reset
 			err = f.lost(true)
 		default:
 		}
