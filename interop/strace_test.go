@@ -123,6 +123,9 @@ func observed(trace, port string) map[string][]string {
 			open[result] = &seenSocket{kind: "conversation"}
 		}
 		s := open[fd]
+		if name == "getsockopt" && s != nil && s.kind == "conversation" {
+			continue // whether the peer has refused something is asked, and nothing is sent for that
+		}
 		if s == nil {
 			continue // no socket
 		}
