@@ -17,11 +17,18 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"duet.example/duet/transport"
 )
 
-// The queue of connections that wait to be accepted is as long as was asked for, as ss shows it.
+// The queue of connections that wait to be accepted is as long as was asked for, and by default as long as the system allows.
+// ss shows it.
 func TestBacklog(t *testing.T) {
-	for asked, want := range map[string]string{"-5": "0", "0": "0", "7": "7", "100": "100", "": "100"} {
+	largest, known := transport.Somaxconn()
+	if !known {
+		t.Fatal("the system does not tell its largest backlog")
+	}
+	for asked, want := range map[string]string{"-5": "0", "0": "0", "7": "7", "100": "100", "": strconv.Itoa(largest)} {
 		t.Run("backlog "+asked, func(t *testing.T) {
 			t.Parallel()
 			args := []string{"listen", "--echo"}

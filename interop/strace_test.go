@@ -4,12 +4,15 @@ package interop_test
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+
+	"duet.example/duet/transport"
 )
 
 // Calls are compared in one form: the name that --explain uses and what matters of arguments and result, such as
-// "setsockopt SO_KEEPALIVE 1", "listen 100", "send 4", "recv 0" or "recv ECONNRESET".
+// "setsockopt SO_KEEPALIVE 1", "listen the largest backlog", "send 4", "recv 0" or "recv ECONNRESET".
 
 var (
 	toldCall = regexp.MustCompile(`^(\w+)\((.*)\) → (.*?)(?:  \(inferred\))?$`)
@@ -178,7 +181,7 @@ func seenAs(name, args, result, failed string) string {
 			return name + " " + m[1]
 		}
 	case "listen":
-		if args == "4096" {
+		if largest, known := transport.Somaxconn(); known && args == strconv.Itoa(largest) {
 			args = "the largest backlog"
 		}
 		return name + " " + args

@@ -32,7 +32,7 @@ func (lc *ListenConfig) File(fd int) (net.Listener, error) {
 		l.Close()
 		return nil, err
 	}
-	ln, err := lc.finish(l, n, family, lc.Backlog != 0)
+	ln, err := lc.finish(l, n, family)
 	if err != nil {
 		return nil, err
 	}

@@ -11,17 +11,14 @@ import (
 	"time"
 )
 
-// DefaultBacklog is how many connections the system may queue where nothing else is said.
-const DefaultBacklog = 100
-
 // ListenConfig makes listening sockets. The zero ListenConfig works. It may be used by several
 // goroutines at once as long as nobody changes it.
 type ListenConfig struct {
 	// Family restricts a TCP address to one version of IP; AnyFamily listens on both where it can.
 	Family Family
-	// Backlog is how many connections the system may queue before they are accepted; 0 means
-	// DefaultBacklog, below zero counts as zero. The system caps it, see Somaxconn. A
-	// descriptor keeps the one it came with unless this is set.
+	// Backlog is how many connections the system may queue before they are accepted. 0 means as many as the system
+	// allows, as with net.Listen; below zero counts as zero. The system caps it, see Somaxconn. A listening socket
+	// that was opened elsewhere (File, Systemd) keeps its own backlog if this is 0.
 	Backlog int
 	// Keepalive is how long a conversation is silent before the system asks whether the peer still
 	// lives, and the time between such questions: 0 means 15 s, negative means never.
@@ -79,7 +76,7 @@ func (lc *ListenConfig) Listen(ctx context.Context, a Address) (net.Listener, er
 	if err != nil {
 		return nil, err
 	}
-	ln, err := lc.finish(l, n, lc.Family, true)
+	ln, err := lc.finish(l, n, lc.Family)
 	if err != nil {
 		return nil, err
 	}
@@ -104,23 +101,16 @@ func (lc *ListenConfig) notice(text string) {
 	}
 }
 
-func (lc *ListenConfig) backlog() int {
-	if lc.Backlog == 0 {
-		return DefaultBacklog
-	}
-	return max(lc.Backlog, 0)
-}
-
-// finish sets the backlog and wraps l; it closes l on failure.
-func (lc *ListenConfig) finish(l net.Listener, n *narrator, f Family, backlog bool) (*listener, error) {
+// finish sets the backlog, if one was asked for, and wraps l. It closes l on failure.
+func (lc *ListenConfig) finish(l net.Listener, n *narrator, f Family) (*listener, error) {
 	raw, ok := l.(rawListener)
 	if !ok {
 		l.Close()
 		return nil, &net.OpError{Op: "listen", Net: l.Addr().Network(), Addr: l.Addr(), Err: errors.ErrUnsupported}
 	}
 	ln := &listener{rawListener: raw, narrator: n, family: f}
-	if !backlog {
-		return ln, nil
+	if lc.Backlog == 0 {
+		return ln, nil // package net has asked for the system's maximum
 	}
 	if err := lc.setBacklog(n, raw); err != nil {
 		l.Close()
@@ -131,7 +121,7 @@ func (lc *ListenConfig) finish(l net.Listener, n *narrator, f Family, backlog bo
 
 // setBacklog calls listen(2) once more on a listening socket, which changes nothing but its backlog.
 func (lc *ListenConfig) setBacklog(n *narrator, raw rawListener) error {
-	want := lc.backlog()
+	want := max(lc.Backlog, 0)
 	rc, err := raw.SyscallConn()
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ func (lc *ListenConfig) listenUnix(ctx context.Context, n *narrator, path string
 	if ul, ok := l.(*net.UnixListener); ok {
 		ul.SetUnlinkOnClose(false)
 	}
-	ln, err := lc.finish(l, n, AnyFamily, true)
+	ln, err := lc.finish(l, n, AnyFamily)
 	if err != nil {
 		if path[0] != '@' {
 			os.Remove(path)

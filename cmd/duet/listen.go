@@ -64,7 +64,7 @@ terminal, one conversation is a pipe between it and stdin and stdout.`,
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.IntVar(&l.backlog, "backlog", transport.DefaultBacklog, "how many (`N`) connections may wait to be accepted; below zero counts as zero")
+	f.IntVar(&l.backlog, "backlog", 0, "how many (`N`) connections may wait to be accepted, the system's maximum if not given; below zero counts as zero")
 	f.StringVar(&l.greeting, "greeting", "Can I help you?", "the `TEXT` that each client gets first; '' for none")
 	l.registerAnswers(f)
 	f.BoolVarP(&l.keepOpen, "keep-open", "k", false, "pipe: serve one conversation after another")
@@ -151,11 +151,15 @@ func (l *listen) pipes() bool {
 // open makes the listening socket.
 func (l *listen) open(ctx context.Context, args []string) (net.Listener, string, error) {
 	lc := transport.ListenConfig{
-		Family: l.family(), Backlog: l.backlog,
+		Family: l.family(),
 		Notice: func(text string) { l.notice(l.stderr, "duet: notice: %s", text) },
 	}
-	if l.backlog <= 0 {
+	switch {
+	case !l.given("backlog"):
+	case l.backlog <= 0:
 		lc.Backlog = -1 // the zero of ListenConfig is its default
+	default:
+		lc.Backlog = l.backlog
 	}
 	if l.talk.explain || l.wantsConsole(&l.talk) {
 		lc.Step = l.explain.Step
