@@ -20,6 +20,7 @@ var rows = []Row{
 	echo{64},
 	echo{1000},
 	accept{},
+	burst{},
 	roomBlast{100},
 	roomBlast{1000},
 	roomBlast{10000},
