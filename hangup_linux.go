@@ -9,7 +9,7 @@ import (
 )
 
 // hangups notices connections that fail while nobody reads or writes them: an epoll instance that is asked for errors
-// only, and asked without waiting. A conversation costs it one system call when it begins, and nothing while it is
+// only, and asked without waiting. A conversation costs it one system call when it is added, and nothing while it is
 // silent. Any goroutine may use it.
 type hangups struct {
 	mu sync.Mutex
@@ -24,7 +24,8 @@ func newHangups() (*hangups, error) {
 	return &hangups{fd: fd}, nil
 }
 
-// add begins to watch the connection of the conversation id. It ends when the descriptor is closed.
+// add begins to watch the connection of the conversation id. If that has failed already, failed tells of it next. The watch ends when
+// the descriptor is closed.
 func (h *hangups) add(rc syscall.RawConn, id uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

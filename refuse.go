@@ -64,7 +64,7 @@ func (s *Server) enroll(nc net.Conn) *Conn {
 	s.conns[c.id] = c
 	c.set.budget.resize(len(s.conns))
 	closed := s.closed
-	s.watchFailures(c)
+	s.expectFailures(c)
 	s.mu.Unlock()
 	switch {
 	case s.cut.Load():

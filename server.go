@@ -112,6 +112,8 @@ type Server struct {
 	hangups   *hangups     // nil where nothing is accepted, or the system has none
 	look      *time.Timer  // asks hangups; nil where there are none
 	looks     bool         // look runs
+	watched   uint64       // hangups watches conversations up to this ID
+	watching  sync.Mutex   // held while conversations are given to hangups; taken before mu
 	accepting int          // calls that accept, or serve what was accepted elsewhere
 }
 

@@ -250,8 +250,9 @@ func (s *Server) watchHangups() (stop func()) {
 	}
 }
 
-// watchFailures has a connection watched that fails while nobody reads it. s.mu is held.
-func (s *Server) watchFailures(c *Conn) {
+// expectFailures has the server look within hangupEvery whether c's connection has failed. Until then c costs nothing: watchNew
+// registers it at the first look, if it still lives. s.mu is held.
+func (s *Server) expectFailures(c *Conn) {
 	if c.wire.rc == nil || s.accepting == 0 {
 		return
 	}
@@ -263,11 +264,48 @@ func (s *Server) watchFailures(c *Conn) {
 		s.hangups, s.looks = h, true
 		s.look = time.AfterFunc(hangupEvery, s.lookAgain)
 	}
-	s.hangups.add(c.wire.rc, c.id)
 	if !s.looks {
 		s.looks = true
 		s.look.Reset(hangupEvery)
 	}
+}
+
+// watchNew registers the conversations that are not watched yet. When it returns, all that had begun before the call are
+// watched, also those that another goroutine registers at the same time. It returns nil if the system watches none.
+func (s *Server) watchNew() *hangups {
+	s.watching.Lock()
+	defer s.watching.Unlock()
+	s.mu.Lock()
+	h := s.hangups
+	var fresh []*Conn
+	if h != nil {
+		fresh = s.unwatched()
+		s.watched = s.lastID
+	}
+	s.mu.Unlock()
+	for _, c := range fresh {
+		h.add(c.wire.rc, c.id)
+	}
+	return h
+}
+
+// unwatched gives the live conversations whose numbers are above watched. s.mu is held.
+func (s *Server) unwatched() (fresh []*Conn) {
+	take := func(c *Conn) {
+		if c != nil && c.id > s.watched && c.wire.rc != nil {
+			fresh = append(fresh, c)
+		}
+	}
+	if s.lastID-s.watched > uint64(len(s.conns)) { // most of them have ended
+		for _, c := range s.conns {
+			take(c)
+		}
+		return fresh
+	}
+	for id := s.watched + 1; id <= s.lastID; id++ {
+		take(s.conns[id])
+	}
+	return fresh
 }
 
 // lookAgain looks now, and later if there is still somebody.
@@ -285,9 +323,7 @@ func (s *Server) lookAgain() {
 
 // findLost takes note of connections that have failed. It reports whether there were any.
 func (s *Server) findLost() (found bool) {
-	s.mu.Lock()
-	h := s.hangups
-	s.mu.Unlock()
+	h := s.watchNew()
 	if h == nil {
 		return false
 	}

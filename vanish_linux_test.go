@@ -434,3 +434,74 @@ func TestVanish_NoticedByOthers(t *testing.T) {
 		})
 	}
 }
+
+// A peer that vanishes before the server has looked for the first time is found as soon as its place is wanted.
+func TestVanish_BeforeTheFirstLook(t *testing.T) {
+	for range 20 {
+		s := newStuck(duet.HandlerFunc(func(context.Context, *duet.Conn) error { return nil }))
+		st := start(t, tcp, &duet.Server{MaxConns: 1, Handler: s})
+		defer s.free()
+		p := st.peer(t)
+		lost := s.next(t)
+		p.reset()
+		st.peer(t)
+		if c := s.next(t); c.ID() != 2 {
+			t.Errorf("conversation %d, want 2", c.ID())
+		}
+		wantLost(t, lost)
+	}
+}
+
+// A conversation is watched from the first look on, so that one that ends before costs no system call for that.
+func TestVanish_WatchedFromTheFirstLook(t *testing.T) {
+	const firstLook = 100 * time.Millisecond
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		s := newStuck(duet.HandlerFunc(func(context.Context, *duet.Conn) error { return nil }))
+		st := start(t, tcp, &duet.Server{Handler: s})
+		defer s.free()
+		before := watches(t) // that of package net, and those of servers before
+		began := time.Now()
+		st.peer(t)
+		s.next(t)
+		server := func() (fd string, watched int) {
+			for fd, n := range watches(t) {
+				if _, known := before[fd]; !known {
+					return fd, n
+				}
+			}
+			t.Fatal("the server has no epoll instance")
+			return "", 0
+		}
+		_, watched := server()
+		if time.Since(began) >= firstLook {
+			continue // too slow to see it
+		}
+		if watched != 0 {
+			t.Errorf("%d connections are watched before the first look, want none", watched)
+		}
+		waitFor(t, func() bool { _, watched := server(); return watched == 1 })
+		return
+	}
+	t.Skip("the machine is too slow to look within 100 ms")
+}
+
+// watches counts the descriptors that each epoll instance of this process watches (proc_pid_fdinfo(5)).
+func watches(t *testing.T) map[string]int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	counts := make(map[string]int)
+	for _, f := range all {
+		if to, _ := os.Readlink("/proc/self/fd/" + f.Name()); to != "anon_inode:[eventpoll]" {
+			continue
+		}
+		info, err := os.ReadFile("/proc/self/fdinfo/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts[f.Name()] = strings.Count(string(info), "tfd:")
+	}
+	return counts
+}
