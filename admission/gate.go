@@ -4,12 +4,14 @@
 package admission
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"duet.example/duet"
 )
@@ -56,8 +58,9 @@ type Gate struct {
 	talking     map[*duet.Conn]*talker // while there is a Rate
 }
 
-// Guard puts the gate before a server: it sets Admit, behind what is there, joins Trace, and sets Throttle where there
-// is a rate. It must be called before the server serves.
+// Guard puts the gate before a server: it joins Trace, Admit and, if there is a Rate, Throttle with those that the server
+// has. The server's Admit is asked first. Both throttles are told of all bytes: the longer wait holds, and an error of either
+// ends the conversation. It must be called before the server serves.
 func (g *Gate) Guard(s *duet.Server) {
 	before := s.Admit
 	s.Admit = func(ctx context.Context, peer net.Addr) error {
@@ -70,7 +73,22 @@ func (g *Gate) Guard(s *duet.Server) {
 	}
 	s.Trace = duet.JoinTraces(g.Trace(), s.Trace)
 	if g.Rate > 0 {
-		s.Throttle = g.Delay
+		s.Throttle = joinThrottles(s.Throttle, g.Delay)
+	}
+}
+
+// joinThrottles asks both, also if one gives an error, so that what they count stays right. a may be nil.
+func joinThrottles(a, b func(*duet.Conn, int) (time.Duration, error)) func(*duet.Conn, int) (time.Duration, error) {
+	if a == nil {
+		return b
+	}
+	return func(c *duet.Conn, n int) (time.Duration, error) {
+		waitA, errA := a(c, n)
+		waitB, errB := b(c, n)
+		if err := cmp.Or(errA, errB); err != nil {
+			return 0, err
+		}
+		return max(waitA, waitB), nil
 	}
 }
 

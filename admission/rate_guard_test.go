@@ -2,7 +2,9 @@ package admission_test
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"duet.example/duet"
@@ -48,4 +50,49 @@ func TestGuardThrottles(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("they did not arrive")
 	}
+}
+
+// A Throttle that the server has already goes on: the longer wait holds, an error of either is one, and both count all bytes.
+func TestGuardJoinsThrottle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			wait    time.Duration
+			failure error
+			asked   int
+		)
+		s := newStage(&admission.Gate{})
+		s.Throttle = func(_ *duet.Conn, n int) (time.Duration, error) {
+			asked += n
+			return wait, failure
+		}
+		(&admission.Gate{Rate: 1000}).Guard(s.Server)
+		c, leave := s.enter(tcp("192.0.2.1"))
+		defer leave()
+		errOwn, all := errors.New("of the server's own"), 0
+		for _, step := range []struct {
+			own     time.Duration
+			ownErr  error
+			n       int
+			want    time.Duration
+			wantErr error
+		}{
+			{own: 3 * time.Second, n: 2000, want: 3 * time.Second}, // the burst
+			{own: 0, n: 1000, want: time.Second},
+			{ownErr: errOwn, n: 500, wantErr: errOwn},
+			{own: 0, n: 1, want: 1501 * time.Millisecond},
+			{own: time.Minute, n: 100_000, wantErr: admission.ErrTooFast},
+			{ownErr: errOwn, n: 100_000, wantErr: errOwn},
+		} {
+			wait, failure = step.own, step.ownErr
+			all += step.n
+			d, err := s.Throttle(c, step.n)
+			if !errors.Is(err, step.wantErr) || (d-step.want).Abs() > time.Millisecond {
+				t.Errorf("%d bytes, own answer %v, %v: held back by %v, %v; want %v, %v",
+					step.n, step.own, step.ownErr, d, err, step.want, step.wantErr)
+			}
+			if asked != all {
+				t.Errorf("the server's own Throttle was told of %d bytes, want %d", asked, all)
+			}
+		}
+	})
 }
