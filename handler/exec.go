@@ -37,10 +37,13 @@ const pipeful = 16 << 20
 // the peer. The kernel copies the bytes where it can. The zero Exec has nothing to run.
 //
 // The program is started without a shell unless Shell says so, and peers' bytes reach it only by its stdin. It gets
-// PATH, HOME, LANG, LANGUAGE, LC_*, TERM, TZ and TMPDIR of this process's environment; DUET_REMOTE_ADDR,
-// DUET_REMOTE_PORT, DUET_LOCAL_ADDR, DUET_LOCAL_PORT, DUET_PROTO and DUET_ID; and no descriptors but 0, 1 and 2
-// (where the system is not Linux also those that this process was started with). An address is without a zone, a
-// socket's path has no port, and what is unknown, or not printable ASCII, is empty.
+// PATH, HOME, LANG, LANGUAGE, LC_*, TERM, TZ and TMPDIR of this process's environment, and DUET_REMOTE_ADDR,
+// DUET_REMOTE_PORT, DUET_LOCAL_ADDR, DUET_LOCAL_PORT, DUET_PROTO and DUET_ID. An address is without a zone, a socket's
+// path has no port, and what is unknown, or not printable ASCII, is empty.
+//
+// On Linux the program gets no descriptors but 0, 1 and 2. Elsewhere it also gets those of this process that are not
+// close-on-exec: Go opens none of that kind, but this process may have been started with some. The descriptors of this process
+// stay as they are.
 //
 // Half-close: the peer's FIN is the end of stdin, and the program may go on answering. The end of stdout is FIN,
 // when the peer has all of it. A program that has closed its stdin is spared the rest: it is read and thrown away.

@@ -2,7 +2,6 @@ package handler
 
 import (
 	"bytes"
-	"math"
 	"os"
 	"strconv"
 
@@ -18,9 +17,32 @@ func awaitExit(pid int) bool {
 	}
 }
 
-// keepDescriptors has no program get what this process itself was started with: its own descriptors are all
-// FD_CLOEXEC, as Go opens them. Others who start programs lose nothing, as those that they pass on are duplicated.
-func keepDescriptors() { _ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) }
+// closedFiles is for the ExtraFiles of a program, which is to get no descriptor of this process but 0, 1 and 2. It has a nil for each
+// number up to the highest descriptor that is not close-on-exec. Package os closes these in the new process only, so that
+// this process can pass its descriptors to other children.
+func closedFiles() []*os.File {
+	highest := 2
+	for fd, end := 3, descriptorSlots(); fd < end; fd++ {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			highest = fd
+		}
+	}
+	return make([]*os.File, highest-2)
+}
+
+// descriptorSlots is above the number of every open descriptor (FDSize in proc_pid_status(5)). Without /proc it is 1024, because
+// inherited descriptors have low numbers.
+func descriptorSlots() int {
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range bytes.Lines(status) {
+		if size, ok := bytes.CutPrefix(line, []byte("FDSize:")); ok {
+			if n, err := strconv.Atoi(string(bytes.TrimSpace(size))); err == nil {
+				return n
+			}
+		}
+	}
+	return 1024
+}
 
 // onlyZombies tells whether all who are left in a group have ended. An orphan is reaped by the system's first
 // process; in a container that may take its time, or never do it.

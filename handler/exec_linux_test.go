@@ -3,7 +3,11 @@ package handler_test
 import (
 	"io"
 	"os"
+	"os/exec"
 	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,15 +17,69 @@ import (
 	"duet.example/duet/handler"
 )
 
-// TestExecDescriptors: a program has stdin, stdout and stderr, and nothing else of ours.
+// openInheritable opens two descriptors that the children of this process get, the second with a high number.
+func openInheritable(t testing.TB) (low, high int) {
+	low = get(unix.Open("/dev/null", unix.O_RDONLY, 0))(t)
+	t.Cleanup(func() { _ = unix.Close(low) })
+	high = get(unix.FcntlInt(uintptr(low), unix.F_DUPFD, 300))(t)
+	t.Cleanup(func() { _ = unix.Close(high) })
+	return low, high
+}
+
+func wantInheritable(t testing.TB, fds ...int) {
+	t.Helper()
+	for _, fd := range fds {
+		if flags := get(unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0))(t); flags&unix.FD_CLOEXEC != 0 {
+			t.Errorf("descriptor %d has become close-on-exec", fd)
+		}
+	}
+}
+
+// TestExecDescriptors: a program has stdin, stdout and stderr, and nothing else of ours. Other children of this process get
+// what they are to get, also afterwards.
 func TestExecDescriptors(t *testing.T) {
-	inherited := get(unix.Open("/dev/null", unix.O_RDONLY, 0))(t) // as if by whoever started us
-	defer unix.Close(inherited)
+	low, high := openInheritable(t)
+	for _, h := range []*handler.Exec{
+		{Args: []string{"ls", "/proc/self/fd"}},
+		{Args: []string{"ls", "/proc/self/fd"}, Log: func(*duet.Conn, string) {}},
+		{Args: []string{"ls", "/proc/self/fd"}, Stderr: handler.StderrPeer},
+	} {
+		peer, nc := ends(t, "tcp")
+		s := serve(t, h, nc, "tcp")
+		hearAll(t, peer, "0\n1\n2\n3\n") // 3 is the folder that it lists
+		peer.Close()
+		s.want(t, duet.EndClosed, nil)
+		wantInheritable(t, low, high)
+	}
+	listed := strings.Fields(string(get(exec.Command("ls", "/proc/self/fd").Output())(t)))
+	for _, fd := range []int{low, high} {
+		if !slices.Contains(listed, strconv.Itoa(fd)) {
+			t.Errorf("a child that is no program of ours has the descriptors %v, want %d among them", listed, fd)
+		}
+	}
+}
+
+// TestSharedDescriptors is TestExecDescriptors for the program of all conversations.
+func TestSharedDescriptors(t *testing.T) {
+	low, high := openInheritable(t)
+	h := &handler.Shared{Shell: "ls /proc/self/fd; cat", Log: func(string) {}}
 	peer, nc := ends(t, "tcp")
-	s := serve(t, &handler.Exec{Args: []string{"ls", "/proc/self/fd"}}, nc, "tcp")
-	hearAll(t, peer, "0\n1\n2\n3\n") // 3 is the folder that it lists
-	peer.Close()
-	s.want(t, duet.EndClosed, nil)
+	s := serve(t, h, nc, "tcp")
+	hear(t, peer, "0\n1\n2\n3\n")
+	wantInheritable(t, low, high)
+	must(t, h.Close())
+	hearAll(t, peer, "")
+	must(t, peer.Close())
+	s.want(t, duet.EndShutdown, duet.ErrServerClosed)
+}
+
+// TestCustodyDescriptors: the guard has no descriptors of ours either. A Custody changes the whole process, so another one takes it.
+func TestCustodyDescriptors(t *testing.T) {
+	argv := child("custodian")
+	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
+	if want := "0\n1\n2\n"; err != nil || string(out) != want {
+		t.Errorf("the guard has the descriptors %q, %v; want %q", out, err, want)
+	}
 }
 
 // TestExecGivesBack: descriptors and goroutines are as before.

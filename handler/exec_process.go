@@ -92,8 +92,8 @@ type process struct {
 
 // startProcess starts argv. The caller calls end and close.
 func startProcess(argv, env []string, policy StderrPolicy) (_ *process, err error) {
-	keepDescriptors()
 	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.ExtraFiles = closedFiles()
 	cmd.Env = append([]string{}, env...) // nil would be our own
 	cmd.SysProcAttr = ownGroup()
 	p := &process{cmd: cmd, exited: make(chan struct{})}

@@ -35,14 +35,13 @@ for group in $all; do kill -s KILL -- "-$group" 2>/dev/null; done`
 const guardPatience = time.Second
 
 func startGuard() (*guard, error) {
-	keepDescriptors()
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
 	cmd := exec.Command("/bin/sh", "-c", guardScript, "duet-guard")
-	cmd.Env, cmd.Dir, cmd.Stdin = []string{}, "/", r
+	cmd.Env, cmd.Dir, cmd.Stdin, cmd.ExtraFiles = []string{}, "/", r, closedFiles()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // what is sent to our group is not for it
 	if err := cmd.Start(); err != nil {
 		_ = w.Close()
