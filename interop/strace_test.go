@@ -123,10 +123,10 @@ func observed(trace, port string) map[string][]string {
 			open[result] = &seenSocket{}
 			fd = result
 		case "accept4":
-			open[result] = &seenSocket{kind: "conversation"}
+			open[result] = &seenSocket{kind: "conversation", accepted: true}
 		}
 		s := open[fd]
-		if name == "getsockopt" && s != nil && s.kind == "conversation" {
+		if name == "getsockopt" && s != nil && s.accepted {
 			continue // whether the peer has refused something is asked, and nothing is sent for that
 		}
 		if s == nil {
@@ -148,8 +148,9 @@ func observed(trace, port string) map[string][]string {
 // A seenSocket is one as strace sees it. Those of which neither bind nor connect names the port are none of ours: package net
 // looks what the system can do.
 type seenSocket struct {
-	kind  string
-	calls []string // that belong to no kind yet
+	accepted bool
+	kind     string
+	calls    []string // that belong to no kind yet
 }
 
 func (s *seenSocket) learn(name, args, port string) {
