@@ -32,6 +32,8 @@ func leakOptions() []goleak.Option {
 	return []goleak.Option{
 		goleak.IgnoreTopFunction("os/signal.loop"), // one for the life of the process
 		goleak.IgnoreTopFunction("os/signal.signal_recv"),
+		// A key that arrives as the console ends: bubbletea reads it for a loop that has ended, and waits. The process ends with it.
+		goleak.IgnoreTopFunction("github.com/charmbracelet/ultraviolet.(*TerminalReader).sendEvents"),
 	}
 }
 
