@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
+
+	"duet.example/duet/internal/aside"
 )
 
 // Converse has h answer a conversation that was dialled, as a [Server] has its
@@ -38,7 +39,9 @@ func guard(ctx context.Context, c *Conn, h Handler) (err error) {
 			return
 		}
 		if p := recover(); p != nil {
-			err = &PanicError{Value: p, Stack: debug.Stack()}
+			e := &PanicError{}
+			e.Value, e.Stack = aside.Recovered(p)
+			err = e
 			return
 		}
 		_ = c.finish(EndHandlerFailed, errGoexit)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"duet.example/duet"
+	"duet.example/duet/internal/aside"
 )
 
 // Converse has a handler answer a conversation that was dialled, and ends it as a server would.
@@ -74,6 +75,21 @@ func TestConverse_PanicError(t *testing.T) {
 			t.Errorf("cause %v", cause)
 		}
 	})
+}
+
+// A panic on a stack that the handler has made for a part of its work tells its own frames, and its own value.
+func TestConverse_PanicAside(t *testing.T) {
+	x, y := connect(t, tcp)
+	c := new(duet.Dialer).Conn(x)
+	newPeer(t, y).fin()
+	err := duet.Converse(context.Background(), c, duet.HandlerFunc(func(context.Context, *duet.Conn) error {
+		aside.Do(explode)
+		return nil
+	}))
+	var pe *duet.PanicError
+	if !errors.As(err, &pe) || pe.Value != "boom" || !strings.Contains(string(pe.Stack), "explode") {
+		t.Fatalf("error %v, stack\n%s", err, pe.Stack)
+	}
 }
 
 // runtime.Goexit ends the conversation as well.

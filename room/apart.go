@@ -2,24 +2,24 @@ package room
 
 import (
 	"errors"
-	"runtime/debug"
 
 	"duet.example/duet"
 	"duet.example/duet/internal/aside"
 )
 
-// errNoReturn: something in the hall ended its goroutine.
+// errNoReturn: a member's goroutine has left the hall without an error: by a panic, or by runtime.Goexit.
 var errNoReturn = errors.New("the hall failed")
 
 // apart calls f on a stack of its own, since most members are idle most of the time. A panic comes back as a [*duet.PanicError].
+// If f calls runtime.Goexit, apart does, too.
 //
 //go:noinline
-func apart(f func() error) error {
-	err := errNoReturn
+func apart(f func() error) (err error) {
 	aside.Do(func() {
 		defer func() {
 			if p := recover(); p != nil {
-				err = &duet.PanicError{Value: p, Stack: debug.Stack()} // here, where the stack still shows it
+				value, stack := aside.Recovered(p) // here, where the stack still shows it
+				err = &duet.PanicError{Value: value, Stack: stack}
 			}
 		}()
 		err = f()

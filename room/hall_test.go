@@ -1,7 +1,10 @@
 package room_test
 
 import (
+	"context"
 	"errors"
+	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -84,7 +87,7 @@ func TestNick(t *testing.T) {
 // A framing that panics ends its own conversation, and takes no name with it.
 func TestPanicWhileJoining(t *testing.T) {
 	h := new(room.Hall)
-	_, server := duettest.ConnPair(t, func(s *duet.Server) { s.Framing = broken{framing.LF} })
+	_, server := duettest.ConnPair(t, func(s *duet.Server) { s.Framing = broken{framing.LF, breakDown} })
 	var pe *duet.PanicError
 	if err := duet.Converse(t.Context(), server, h); !errors.As(err, &pe) || pe.Value != "broken" {
 		t.Fatalf("%v, want a panic", err)
@@ -107,15 +110,63 @@ func TestPanicWhileSpeaking(t *testing.T) {
 	}
 }
 
+// A member whose goroutine ends on the way, while it joins or while it speaks, leaves the hall, and frees its name.
+func TestGoexit(t *testing.T) {
+	t.Run("while joining", func(t *testing.T) {
+		h := new(room.Hall)
+		client, server := duettest.ConnPair(t, func(s *duet.Server) { s.Framing = broken{framing.LF, runtime.Goexit} })
+		converseUntilGoexit(t, h, server)
+		if _, err := client.Receive(t.Context()); !errors.Is(err, io.EOF) {
+			t.Errorf("the peer has received %v, want the end", err)
+		}
+		enter(t, h).expect("-- you are guest-1 in lobby; nobody else is here; /help shows the commands")
+	})
+	t.Run("while speaking", func(t *testing.T) {
+		h := &room.Hall{Watch: room.Watch{Said: func(*duet.Conn, string, []byte) { runtime.Goexit() }}}
+		a := join(t, h)
+		client, server := duettest.ConnPair(t)
+		if err := client.Send(t.Context(), []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		converseUntilGoexit(t, h, server)
+		a.expect("-- guest-2 has joined", "guest-2: hello", "-- guest-2 has left: handler-failed")
+	})
+}
+
+// converseUntilGoexit has h answer c in a goroutine that runtime.Goexit ends, and waits for its end.
+func converseUntilGoexit(t *testing.T, h *room.Hall, c *duet.Conn) {
+	t.Helper()
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		err := duet.Converse(context.Background(), c, h)
+		t.Errorf("Converse has returned %v after Goexit", err)
+	}()
+	<-gone
+	if reason, err := c.End(); reason != duet.EndHandlerFailed {
+		t.Errorf("ended as %v (%v)", reason, err)
+	}
+}
+
 func breakDown() { panic("broken") }
 
-type broken struct{ framing.Framing }
+// broken is a framing whose codecs call fail instead of sending.
+type broken struct {
+	framing.Framing
+	fail func()
+}
 
-func (b broken) New(limit int) framing.Codec { return brokenCodec{b.Framing.New(limit)} }
+func (b broken) New(limit int) framing.Codec { return brokenCodec{b.Framing.New(limit), b.fail} }
 
-type brokenCodec struct{ framing.Codec }
+type brokenCodec struct {
+	framing.Codec
+	fail func()
+}
 
-func (brokenCodec) Append(_, _ []byte) ([]byte, error) { panic("broken") }
+func (c brokenCodec) Append(_, _ []byte) ([]byte, error) {
+	c.fail()
+	return nil, nil
+}
 
 func TestRename(t *testing.T) {
 	h := new(room.Hall)

@@ -37,29 +37,31 @@ var errQuit = errors.New("left")
 // ServeConn makes c a member, of the first room, until its end.
 func (h *Hall) ServeConn(ctx context.Context, c *duet.Conn) error {
 	m := &member{hall: h, conn: c}
-	if err := m.enter(ctx); err != nil {
-		return m.leave(ctx, err)
-	}
-	return m.stay(ctx)
-}
-
-// stay receives until the end.
-func (m *member) stay(ctx context.Context) error {
 	returned := false
 	defer m.leaveUnless(ctx, &returned)
+	err := m.enter(ctx)
+	if err == nil {
+		err = m.stay(ctx)
+	}
+	returned = true
+	return m.leave(ctx, err)
+}
+
+// stay receives until the end, and returns why it has come.
+func (m *member) stay(ctx context.Context) error {
 	for {
 		msg, err := m.conn.Receive(ctx)
 		if err == nil && !msg.Farewell {
 			err = m.take(ctx, msg.Body)
 		}
 		if err != nil {
-			returned = true
-			return m.leave(ctx, err)
+			return err
 		}
 	}
 }
 
-// leaveUnless lets no name be taken where Receive has panicked. The server has the stack.
+// leaveUnless takes m out of the hall, unless its goroutine has returned: after a panic in Receive, or runtime.Goexit. The server
+// has the stack of a panic.
 //
 //go:noinline
 func (m *member) leaveUnless(ctx context.Context, returned *bool) {
