@@ -257,7 +257,7 @@ func (c *Conn) closeNow(unread bool) {
 	source := o.source
 	o.mu.Unlock()
 	if source != nil {
-		source.end()
+		c.endSource(source)
 	}
 	c.letGo()
 

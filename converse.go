@@ -3,9 +3,6 @@ package duet
 import (
 	"context"
 	"errors"
-	"fmt"
-
-	"duet.example/duet/internal/aside"
 )
 
 // Converse has h answer a conversation that was dialled, as a [Server] has its
@@ -18,16 +15,6 @@ func Converse(ctx context.Context, c *Conn, h Handler) error {
 	return err
 }
 
-// A PanicError is a handler's panic, kept in its conversation.
-type PanicError struct {
-	// Value is what the handler panicked with.
-	Value any
-	// Stack is where, as debug.Stack prints it.
-	Stack []byte
-}
-
-func (e *PanicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.Value) }
-
 // errGoexit: the handler called runtime.Goexit, as testing.T.FailNow does.
 var errGoexit = errors.New("handler left its goroutine")
 
@@ -39,9 +26,7 @@ func guard(ctx context.Context, c *Conn, h Handler) (err error) {
 			return
 		}
 		if p := recover(); p != nil {
-			e := &PanicError{}
-			e.Value, e.Stack = aside.Recovered(p)
-			err = e
+			err = newPanicError("", p)
 			return
 		}
 		_ = c.finish(EndHandlerFailed, errGoexit)

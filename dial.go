@@ -75,9 +75,7 @@ func (d *Dialer) Conn(nc net.Conn) *Conn {
 		framing: d.Framing, max: d.MaxMessage, farewell: d.Farewell,
 		idle: d.IdleTimeout, send: d.SendTimeout, linger: d.CloseTimeout, queue: d.QueueSize,
 	}
-	if d.Trace != nil {
-		set.trace = *d.Trace
-	}
+	set.trace = d.Trace.guarded(nil)
 	c := newConn(nc, set.withDefaults())
 	if f := c.set.trace.ConnStart; f != nil {
 		f(c)

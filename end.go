@@ -43,7 +43,7 @@ const (
 	EndKicked
 	// EndShutdown: the server stopped.
 	EndShutdown
-	// EndHandlerFailed: the handler returned an error or panicked.
+	// EndHandlerFailed: the handler returned an error, or it, a Trace func or a Source panicked.
 	EndHandlerFailed
 	// EndOverload: all conversations together held too much memory, and this one the most.
 	EndOverload
@@ -142,12 +142,17 @@ func (e *Error) Timeout() bool { return e.Reason == EndTimeout || e.Reason == En
 // conversation stands for. A nil error is EndClosed, io.EOF EndPeerClosed; what is unknown EndReset,
 // so do not ask it about errors that end nothing: ErrDelimiter, or a Dial that failed.
 func ReasonOf(err error) EndReason {
-	var de *Error
+	var (
+		de       *Error
+		panicked *PanicError
+	)
 	switch {
 	case err == nil:
 		return EndClosed
 	case errors.As(err, &de) && de.Reason != EndNone:
 		return de.Reason
+	case errors.As(err, &panicked):
+		return EndHandlerFailed
 	case errors.Is(err, io.EOF):
 		return EndPeerClosed
 	case errors.Is(err, ErrTooLong):

@@ -179,7 +179,7 @@ func (c *Conn) stopCause(why EndReason) error {
 			return fmt.Errorf("%w: %s", ErrKicked, *words)
 		}
 	}
-	return nil
+	return c.stopFailure(why)
 }
 
 func (c *Conn) stopError(why EndReason) error {

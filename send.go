@@ -206,6 +206,8 @@ func (c *Conn) canSend() error {
 		return c.error("send", o.err)
 	case o.shut:
 		return c.error("send", ErrClosed)
+	case c.Stopped() == EndHandlerFailed:
+		return c.error("send", c.stopError(EndHandlerFailed))
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ type Server struct {
 	Listen transport.ListenConfig
 	// Trace watches. nil: nobody does.
 	Trace *Trace
-	// ErrorLog gets what nobody else is told of: panics, failing handlers, failing accepts. nil is slog.Default().
+	// ErrorLog gets what nobody else is told of: panics of handlers, Trace funcs and Sources, failing handlers, failing accepts. nil is slog.Default().
 	ErrorLog *slog.Logger
 
 	mu        sync.Mutex
@@ -209,9 +209,7 @@ func (s *Server) init() {
 			s.log().Error("busy peers are told nothing", "busy", s.Busy, "error", err)
 		}
 	}
-	if s.Trace != nil {
-		s.set.trace = *s.Trace
-	}
+	s.set.trace = s.Trace.guarded(s)
 	s.set.budget = newBudget(s)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.conns = make(map[uint64]*Conn)
@@ -393,6 +391,14 @@ func (s *Server) beginClose() <-chan struct{} {
 func (s *Server) log() *slog.Logger {
 	if s.ErrorLog != nil {
 		return s.ErrorLog
+	}
+	return slog.Default()
+}
+
+// logger is where the conversation's panics are logged.
+func (c *Conn) logger() *slog.Logger {
+	if c.srv != nil {
+		return c.srv.log()
 	}
 	return slog.Default()
 }

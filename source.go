@@ -7,7 +7,7 @@ import "context"
 type Source interface {
 	// Next gives what is to be sent next: whole messages, as they go over the wire, and how many they are. No bytes:
 	// there is nothing now. The bytes must never change, for a slow peer takes them when it likes. An error ends the conversation, with the
-	// reason that it stands for (ReasonOf). One goroutine at a time calls Next, which must neither wait nor call the Conn.
+	// reason that it stands for (ReasonOf), and so does a panic, as EndHandlerFailed. One goroutine at a time calls Next, which must neither wait nor call the Conn.
 	Next() (wire []byte, messages int, err error)
 }
 
@@ -16,13 +16,6 @@ type SourceEnder interface {
 	Source
 	// EndSource is called once, when Next is not called any more.
 	EndSource()
-}
-
-// end tells the source that nothing more is taken from it.
-func (s *sourced) end() {
-	if e, ok := s.from.(SourceEnder); ok {
-		e.EndSource()
-	}
 }
 
 // sourced is what a conversation with a Source holds. It is under sendState.mu.
@@ -71,9 +64,9 @@ func (c *Conn) Pump() (busy bool) {
 	}
 	o.writing, s.more = true, false
 	o.mu.Unlock()
-	b, n, err := s.from.Next()
+	b, n, err := s.next()
 	if err != nil {
-		_ = c.sendFailed(err)
+		c.sourceFailed(err)
 	} else if len(b) > 0 {
 		c.pumpBytes(s, b, n)
 	}
@@ -142,8 +135,8 @@ func (c *Conn) writeSourced() {
 	o.mu.Unlock()
 	if b == nil {
 		var err error
-		if b, n, err = s.from.Next(); err != nil {
-			_ = c.sendFailed(err)
+		if b, n, err = s.next(); err != nil {
+			c.sourceFailed(err)
 			return
 		}
 		if len(b) == 0 {

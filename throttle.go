@@ -15,6 +15,8 @@ import (
 type seldom struct {
 	kicked   atomic.Pointer[string]   // KickWith's words
 	transfer atomic.Pointer[Transfer] // the one whose turn it is; nil: none. Written under sendState.mu
+	failure  atomic.Pointer[error]    // why stopBecause was called first
+	panicked atomic.Bool              // a panic of a Trace func or of the source was logged
 
 	next    framing.Codec   // set by SetFraming and not yet in use, under recv.dl.mu
 	framing framing.Framing // SetFraming's, under recv.dl.mu

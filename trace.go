@@ -9,6 +9,10 @@ import (
 // It is a struct of optional funcs, as in net/http/httptrace; a nil func is not
 // called. The funcs run on the conversation's own path, by several goroutines at
 // the same time: they must be quick and must not call back into the Conn's Receive, Send or Close.
+//
+// A func that panics ends its conversation as EndHandlerFailed, with a [*PanicError], unless that ends already for another
+// reason. The first panic of a conversation is logged with its stack, to the server's ErrorLog, or to slog.Default() if the conversation
+// was dialled. A panic of Refused or AcceptPaused is only logged.
 type Trace struct {
 	// ConnStart: a conversation begins.
 	ConnStart func(c *Conn)
@@ -38,7 +42,7 @@ type Trace struct {
 	AcceptPaused func(err error, d time.Duration)
 }
 
-// JoinTraces returns a Trace that calls the funcs of each of ts, in order. Nil traces are left out.
+// JoinTraces returns a Trace that calls the funcs of each of ts, in order, even if one before has panicked. Nil traces are left out.
 func JoinTraces(ts ...*Trace) *Trace {
 	var out *Trace
 	for _, t := range ts {
@@ -74,21 +78,30 @@ func join1[A any](f, g func(A)) func(A) {
 	if f == nil || g == nil {
 		return either(f, f == nil, g)
 	}
-	return func(a A) { f(a); g(a) }
+	return func(a A) {
+		defer g(a)
+		f(a)
+	}
 }
 
 func join2[A, B any](f, g func(A, B)) func(A, B) {
 	if f == nil || g == nil {
 		return either(f, f == nil, g)
 	}
-	return func(a A, b B) { f(a, b); g(a, b) }
+	return func(a A, b B) {
+		defer g(a, b)
+		f(a, b)
+	}
 }
 
 func join3[A, B, C any](f, g func(A, B, C)) func(A, B, C) {
 	if f == nil || g == nil {
 		return either(f, f == nil, g)
 	}
-	return func(a A, b B, c C) { f(a, b, c); g(a, b, c) }
+	return func(a A, b B, c C) {
+		defer g(a, b, c)
+		f(a, b, c)
+	}
 }
 
 func either[F any](f F, fIsNil bool, g F) F {
