@@ -118,9 +118,13 @@ func (s *Server) awaitSomebody() (stop func()) {
 	return func() { t.Stop() }
 }
 
-// passes reports whether an error of accept(2) is one that passes: no descriptors or
-// memory now, or a connection that was gone before it was taken.
+// passes reports whether an error of Accept is one that passes: no descriptors or memory now, a connection that was gone before it was
+// taken, or one that says so itself.
 func passes(err error) bool {
+	var says interface{ Temporary() bool }
+	if errors.As(err, &says) && says.Temporary() {
+		return true
+	}
 	for _, e := range []error{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
 		syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EINTR,

@@ -64,6 +64,34 @@ func TestAccept_Pauses(t *testing.T) {
 	})
 }
 
+// overloaded is an error of a listener that says itself that it passes.
+type overloaded struct{}
+
+func (overloaded) Error() string   { return "overloaded" }
+func (overloaded) Temporary() bool { return true }
+
+// Errors that say that they are temporary are waited out, as those of the system are.
+func TestAccept_Temporary(t *testing.T) {
+	for _, err := range []error{overloaded{}, syscall.EAGAIN, syscall.ETIMEDOUT} {
+		synctest.Test(t, func(t *testing.T) {
+			var log logBuffer
+			s := &duet.Server{ErrorLog: log.logger(), Greeting: "hi"}
+			l := duettest.NewListener()
+			served := make(chan error, 1)
+			go func() { served <- s.Serve(&failing{l, 1, err}) }()
+			nc, derr := l.Dial(context.Background())
+			if derr != nil {
+				t.Fatalf("%v: %v", err, derr)
+			}
+			p := newPeer(t, nc)
+			p.want("hi\n")
+			p.Close()
+			s.Shutdown(context.Background())
+			wantErr(t, "Serve", <-served, duet.ErrServerClosed)
+		})
+	}
+}
+
 func TestAccept_Fails(t *testing.T) {
 	var s duet.Server
 	l := duettest.NewListener()

@@ -12,7 +12,7 @@ import (
 // Raw takes over the bytes of the conversation: the handler reads and
 // writes them itself, and Send and Receive return ErrRaw from then on. What was
 // read ahead comes first; whole messages that wait to be received come in their framing's own form.
-// Raw waits until what was posted has been sent.
+// Raw waits until what was posted has been sent. If Raw fails, it has taken nothing over.
 //
 // When the handler returns, the conversation is half-closed, drained and closed as any
 // other; it need not close what Raw returned. To have it end for a reason of its own, a handler
@@ -24,9 +24,11 @@ func (c *Conn) Raw() (net.Conn, error) {
 	c.stopReceiving()
 	defer c.recv.mu.Unlock()
 	if c.closing.Load() {
+		c.rawWanted.Store(false)
 		return nil, c.error("raw", ErrClosed)
 	}
 	if err := c.awaitWriter(); err != nil && !c.wire.isLost() {
+		c.rawWanted.Store(false)
 		return nil, err
 	}
 	rest := c.readAhead()

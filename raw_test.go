@@ -246,3 +246,29 @@ func TestRaw_AwaitRead(t *testing.T) {
 		})
 	}
 }
+
+// A Raw that has failed takes nothing over: sending and receiving go on, or fail for their own reason.
+func TestRaw_Fails(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		x, y := connect(t, n)
+		d := duet.Dialer{SendTimeout: 10 * time.Millisecond}
+		c := d.Conn(x)
+		p := newPeer(t, y)
+		p.say("said before\n")
+		err := c.Send(context.Background(), make([]byte, 64<<20))
+		wantErr(t, "Send", err, duet.ErrSlowPeer)
+		for range 2 {
+			_, err = c.Raw()
+			wantErr(t, "Raw", err, duet.ErrSlowPeer)
+		}
+		wantErr(t, "Send", c.Send(context.Background(), []byte("x")), duet.ErrSlowPeer)
+		wantErr(t, "Post", c.Post([]byte("x")), duet.ErrSlowPeer)
+		_, err = c.Receive(context.Background())
+		wantErr(t, "Receive", err, duet.ErrSlowPeer)
+		c.Close()
+		_, err = c.Raw()
+		wantErr(t, "Raw after Close", err, duet.ErrClosed)
+		_, err = c.Receive(context.Background())
+		wantErr(t, "Receive after Close", err, duet.ErrClosed)
+	})
+}

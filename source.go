@@ -167,9 +167,12 @@ func (c *Conn) AppendWire(dst, body []byte) ([]byte, error) {
 	return c.out.codec.Append(dst, body)
 }
 
-// Ready is how many messages Receive gives without waiting. The receiving goroutine may ask.
+// Ready is how many messages Receive gives without waiting, for the goroutine that receives. It never waits: while another
+// goroutine is in Receive, or in Ready, it may be zero.
 func (c *Conn) Ready() int {
-	c.recv.mu.Lock()
+	if !c.recv.mu.TryLock() {
+		return 0
+	}
 	defer c.recv.mu.Unlock()
 	n := 0
 	for _, m := range c.recv.queue[c.recv.head:] {

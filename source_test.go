@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -264,6 +265,52 @@ func TestReady(t *testing.T) {
 		}
 		p.Close()
 	})
+}
+
+// told is a connection that tells of each Read before it waits.
+type told struct {
+	net.Conn
+	reads chan struct{}
+}
+
+func (r *told) Read(b []byte) (int, error) {
+	select {
+	case r.reads <- struct{}{}:
+	default:
+	}
+	return r.Conn.Read(b)
+}
+
+// Ready answers at once also while Receive waits, when there is nothing.
+func TestReady_WhileReceiveWaits(t *testing.T) {
+	x, y := connect(t, memory)
+	reads := make(chan struct{}, 1)
+	p, c := newPeer(t, x), new(duet.Dialer).Conn(&told{y, reads})
+	received := make(chan error, 1)
+	go func() {
+		_, err := c.Receive(context.Background())
+		received <- err
+	}()
+	<-reads
+	ready := make(chan int, 1)
+	go func() { ready <- c.Ready() }()
+	select {
+	case n := <-ready:
+		if n != 0 {
+			t.Errorf("%d messages while Receive waits", n)
+		}
+	case <-time.After(patience):
+		t.Error("Ready waits")
+	}
+	p.say("one\ntwo\n")
+	if err := <-received; err != nil {
+		t.Error(err)
+	}
+	if n := c.Ready(); n != 1 {
+		t.Errorf("%d messages after Receive, want 1", n)
+	}
+	p.Close()
+	c.Close()
 }
 
 func TestAppendWire(t *testing.T) {
