@@ -68,6 +68,8 @@ func (c *Conn) Raw() (net.Conn, error) {
 func (c *Conn) readAhead() []byte {
 	r := &c.recv
 	var b []byte
+	c.out.mu.Lock() // Append belongs to who sends
+	defer c.out.mu.Unlock()
 	for ; r.head < len(r.queue); r.head++ {
 		if m := r.queue[r.head]; !m.Partial {
 			// It came out of this codec, so that it can go back into one.

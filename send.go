@@ -218,7 +218,6 @@ func (c *Conn) encode(m *outgoing, body []byte, how form) error {
 		return err
 	}
 	o := &c.out
-	// The gap is asked for before the codec counts this message.
 	gap := o.codec.Gap()
 	var wire []byte
 	var err error
@@ -232,6 +231,9 @@ func (c *Conn) encode(m *outgoing, body []byte, how form) error {
 	}
 	if err != nil {
 		return &Error{Op: "send", Addr: addrText(c.RemoteAddr()), Err: err}
+	}
+	if !m.raw {
+		o.codec.Sent()
 	}
 	m.wire, m.gap = wire, gap
 	if c.set.trace.Sent != nil {

@@ -160,7 +160,7 @@ func (o *sendState) drainSource() bool {
 	return true
 }
 
-// AppendWire appends body to dst as it would go over the wire now, and sends nothing. ErrDelimiter as in Send.
+// AppendWire appends body to dst as it would go over the wire now. It sends nothing and changes nothing. ErrDelimiter as in Send.
 func (c *Conn) AppendWire(dst, body []byte) ([]byte, error) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()

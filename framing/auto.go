@@ -70,7 +70,7 @@ type autoCodec struct {
 	burst   burst // of a peer that is no line peer; of the receiving goroutine
 	peer    uint8 // of the receiving goroutine
 	tooLong bool  // of the receiving goroutine
-	sent    uint8 // of the sending goroutine: messages, up to spacedUnknown
+	sent    uint8 // of the sending goroutine: messages that were sent, up to spacedUnknown
 }
 
 var (
@@ -256,22 +256,15 @@ func (c *autoCodec) take() []byte {
 }
 
 func (c *autoCodec) Append(dst, body []byte) ([]byte, error) {
-	style := c.style.Load()
-	var err error
-	switch {
+	switch style := c.style.Load(); {
 	case style == sendBare:
-		dst = append(dst, body...)
+		return append(dst, body...), nil
 	case style != sendCRLF:
-		dst, err = lf.appendTo(dst, body)
+		return lf.appendTo(dst, body)
 	case bytes.IndexByte(body, '\n') >= 0:
-		err = ErrDelimiter
-	default:
-		dst, err = crlf.appendTo(dst, body)
+		return dst, ErrDelimiter
 	}
-	if err == nil && c.sent < spacedUnknown {
-		c.sent++
-	}
-	return dst, err
+	return crlf.appendTo(dst, body)
 }
 
 // AppendFarewell sends the word alone to a peer that has not spoken: a plain
@@ -281,6 +274,12 @@ func (c *autoCodec) AppendFarewell(dst, body []byte) ([]byte, error) {
 		return append(dst, body...), nil
 	}
 	return c.Append(dst, body)
+}
+
+func (c *autoCodec) Sent() {
+	if c.sent < spacedUnknown {
+		c.sent++
+	}
 }
 
 func (c *autoCodec) Gap() time.Duration {

@@ -220,6 +220,7 @@ func TestAuto_F12_GapUntilThePeerHasSpoken(t *testing.T) {
 		if _, err := c.Append(nil, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
+		c.Sent()
 	}
 	if gap := c.Gap(); gap != 0 {
 		t.Errorf("Gap after 16 messages = %v", gap)
@@ -232,6 +233,29 @@ func TestAuto_F12_GapUntilThePeerHasSpoken(t *testing.T) {
 	}
 }
 
+// How a message would look can be asked for as often as one likes.
+func TestAppend_ChangesNothing(t *testing.T) {
+	for _, f := range append(slices.Clone(all), framing.WithEOL(framing.Auto, nil), framing.WithEOL(framing.Auto, []byte("!"))) {
+		for _, heard := range []string{"", "x", "x\n", "x\r\n"} {
+			c := f.New(0)
+			if heard != "" {
+				if _, err := c.Feed(nil, []byte(heard)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			gap, mark := c.Gap(), c.(framing.Marker).SendMark(false)
+			first, _ := c.Append(nil, []byte("body"))
+			for range 100 {
+				again, _ := c.Append(nil, []byte("body"))
+				_, _ = c.AppendFarewell(nil, []byte("bye"))
+				if g, m := c.Gap(), c.(framing.Marker).SendMark(false); g != gap || m != mark || string(again) != string(first) {
+					t.Fatalf("%v after %q: Gap %v, mark %q, %q; at first %v, %q, %q", f, heard, g, m, again, gap, mark, first)
+				}
+			}
+		}
+	}
+}
+
 // One goroutine receives and another sends: the race detector watches.
 func TestAuto_TwoGoroutines(t *testing.T) {
 	c := framing.Auto.New(0)
@@ -241,6 +265,7 @@ func TestAuto_TwoGoroutines(t *testing.T) {
 		for range 1000 {
 			_, _ = c.Append(nil, []byte("x"))
 			_, _ = c.AppendFarewell(nil, []byte("x"))
+			c.Sent()
 			c.Gap()
 			c.(framing.Learner).Learned()
 		}

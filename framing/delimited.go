@@ -197,4 +197,6 @@ func (c *delimitedCodec) AppendFarewell(dst, body []byte) ([]byte, error) {
 	return c.kind.appendTo(dst, body)
 }
 
+func (c *delimitedCodec) Sent() {}
+
 func (c *delimitedCodec) Gap() time.Duration { return 0 }

@@ -47,7 +47,7 @@ type Framing interface {
 // directions share it, because Auto sends what it has learned from receiving.
 //
 // Two goroutines may use a Codec at the same time: one calls Feed, Patience,
-// Pause, End, Rest, Held and Shrink; the other Append, AppendFarewell and Gap.
+// Pause, End, Rest, Held and Shrink; the other Append, AppendFarewell, Sent and Gap.
 type Codec interface {
 	// Feed takes bytes that have arrived and appends the messages they
 	// complete to dst. It does not keep b. With an error (ErrTooLong) the messages before
@@ -73,10 +73,14 @@ type Codec interface {
 	Shrink()
 
 	// Append appends body to dst as it goes over the wire. ErrDelimiter
-	// where the body would arrive as several messages.
+	// where the body would arrive as several messages. It changes nothing in
+	// the codec: what it returns need not be sent.
 	Append(dst, body []byte) ([]byte, error)
 	// AppendFarewell is Append for the last message of a conversation.
 	AppendFarewell(dst, body []byte) ([]byte, error)
+	// Sent notes that a message, which Append or AppendFarewell has made, is
+	// sent now. What follows may depend on how many were.
+	Sent()
 	// Gap is the least time between two messages that are sent, so that
 	// a peer that takes one read for one message sees them apart. Zero where a
 	// delimiter or a length keeps them apart.

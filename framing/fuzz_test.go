@@ -97,7 +97,15 @@ func FuzzRoundTrip(f *testing.F) {
 		want := []string{}
 		list := []step{}
 		for _, body := range [][]byte{one, two, one} {
+			gap := sender.Gap()
 			out, err := sender.Append([]byte("x"), body)
+			again, _ := sender.Append([]byte("x"), body)
+			if got := sender.Gap(); got != gap || !bytes.Equal(again, out) {
+				t.Fatalf("%v: Append(%q) = %q, then %q; Gap %v, then %v", fr, body, out, again, gap, got)
+			}
+			if err == nil {
+				sender.Sent()
+			}
 			if err == framing.ErrDelimiter && fr != framing.Length && fr != framing.Raw {
 				continue
 			}

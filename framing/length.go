@@ -102,4 +102,6 @@ func (c *lengthCodec) AppendFarewell(dst, body []byte) ([]byte, error) {
 	return c.Append(dst, body)
 }
 
+func (c *lengthCodec) Sent() {}
+
 func (c *lengthCodec) Gap() time.Duration { return 0 }

@@ -126,4 +126,6 @@ func (c *rawCodec) AppendFarewell(dst, body []byte) ([]byte, error) {
 	return append(dst, body...), nil
 }
 
+func (c *rawCodec) Sent() {}
+
 func (c *rawCodec) Gap() time.Duration { return BareGap }

@@ -47,6 +47,8 @@ func (chunkCodec) Append(dst, body []byte) ([]byte, error) { return append(dst, 
 
 func (chunkCodec) AppendFarewell(dst, body []byte) ([]byte, error) { return append(dst, body...), nil }
 
+func (chunkCodec) Sent() {}
+
 func (chunkCodec) Gap() time.Duration { return 0 }
 
 // relayPatience is how long, in all, the others wait for a member of a relay that lags and goes on reading.
