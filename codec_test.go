@@ -131,3 +131,37 @@ func TestRaw_WhileAppendWire(t *testing.T) {
 	p.Close()
 	c.Close()
 }
+
+// The framing that is set last holds for both directions. The first call is held up while it has the deadline's lock,
+// for long enough that the other goroutine comes and waits behind it; then the first goroutine calls again, and passes it.
+func TestSetFraming_BothDirections(t *testing.T) {
+	x, y := connect(t, memory)
+	var held atomic.Pointer[chan struct{}]
+	c := new(duet.Dialer).Conn(&hooked{Conn: x, readDeadline: func(bool) error {
+		if other := held.Swap(nil); other != nil {
+			close(*other)
+			time.Sleep(time.Millisecond)
+		}
+		return nil
+	}})
+	for range 30 {
+		other := make(chan struct{})
+		held.Store(&other)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			c.SetFraming(framing.NUL)
+			c.SetFraming(framing.NUL)
+		})
+		wg.Go(func() {
+			<-other
+			c.SetFraming(framing.CR)
+		})
+		wg.Wait()
+		f, _ := c.Framing()
+		if got := c.SendMark(false); got != f.String() {
+			t.Fatalf("receives as %v and sends as %v", f, got)
+		}
+	}
+	y.Close()
+	c.Close()
+}

@@ -196,16 +196,16 @@ func (c *Conn) fail(op string, err error) error {
 }
 
 // SetFraming changes how messages are cut and sent from now on. Bytes that have
-// arrived and belong to no message yet are read in the new way.
+// arrived and belong to no message yet are read in the new way. If several goroutines call it, the last one changes both directions.
 func (c *Conn) SetFraming(f framing.Framing) {
 	codec, x := f.New(c.set.max), c.rarely()
 	c.out.mu.Lock()
-	c.out.codec = codec
-	c.out.mu.Unlock()
+	defer c.out.mu.Unlock()
 	c.recv.dl.mu.Lock()
+	defer c.recv.dl.mu.Unlock()
+	c.out.codec = codec
 	x.next, x.framing = codec, f
-	c.recv.dl.mu.Unlock()
-	c.interrupt()
+	c.wakeReceiver()
 }
 
 // SendMark names what the framing puts around the body of a message that is sent now, or of the farewell, as
@@ -234,6 +234,8 @@ func (c *Conn) SetEncoding(e framing.Encoding) {
 // Framing returns the framing in use, and what it has learned of the peer
 // (framing.Auto only), in words; empty if nothing.
 func (c *Conn) Framing() (f framing.Framing, learned string) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
 	f = c.set.framing
 	if x := c.seldom.Load(); x != nil {
 		c.recv.dl.mu.Lock()
@@ -242,8 +244,6 @@ func (c *Conn) Framing() (f framing.Framing, learned string) {
 		}
 		c.recv.dl.mu.Unlock()
 	}
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
 	if l, ok := c.out.codec.(framing.Learner); ok {
 		learned = l.Learned()
 	}
