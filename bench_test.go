@@ -1,6 +1,7 @@
 package duet_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -134,5 +135,20 @@ func BenchmarkAcceptGreetClose(b *testing.B) {
 			b.Fatal(err)
 		}
 		nc.Close()
+	}
+}
+
+// BenchmarkIsFarewell asks about a long message and about the farewell.
+func BenchmarkIsFarewell(b *testing.B) {
+	for name, body := range map[string][]byte{
+		"1 MiB": bytes.Repeat([]byte("a line of text\n"), 1<<20/15),
+		"bye":   []byte("Bye"),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				duet.IsFarewell(body, "bye")
+			}
+		})
 	}
 }

@@ -2,8 +2,10 @@ package duet_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"duet.example/duet"
 )
@@ -30,5 +32,27 @@ func TestSayBye_ClosedMeanwhile(t *testing.T) {
 			t.Fatalf("SayBye: %v", err)
 		}
 		wg.Wait()
+	}
+}
+
+// A message that is longer than any form of the farewell is no farewell, and costs no look at all of it.
+func TestIsFarewell_WorkIsBounded(t *testing.T) {
+	fastest := func(body []byte) time.Duration {
+		best := time.Hour
+		for range 20 {
+			began := time.Now()
+			for range 100 {
+				if duet.IsFarewell(body, "bye") {
+					t.Fatal("a long message is a farewell")
+				}
+			}
+			best = min(best, time.Since(began))
+		}
+		return best
+	}
+	// The time that it takes to look at all of a message grows by a factor of 1,024 here.
+	short, long := fastest([]byte(strings.Repeat("é", 1<<9))), fastest([]byte(strings.Repeat("é", 1<<19)))
+	if long > 50*max(short, time.Microsecond) {
+		t.Errorf("1 MiB takes %v, 1 KiB takes %v", long, short)
 	}
 }

@@ -31,11 +31,14 @@ func IsFarewell(body []byte, word string) bool {
 		return false
 	}
 	body = bytes.TrimSpace(body)
+	// A letter of the other case may take more bytes, but never more than these. A longer body is not looked at.
+	if len(body) > 4*len(word) {
+		return false
+	}
 	if !utf8.Valid(body) || !utf8.ValidString(word) {
 		return string(body) == word // to EqualFold, one invalid byte is as good as another
 	}
-	// A letter of the other case may take more bytes, but never more than these.
-	return len(body) <= 4*len(word) && strings.EqualFold(string(body), word)
+	return strings.EqualFold(string(body), word)
 }
 
 // farewellAnswer is what answers the farewell word: `Bye` to a bye, the word
