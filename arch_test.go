@@ -232,6 +232,33 @@ func TestLibraryIsLight(t *testing.T) {
 	}
 }
 
+// linksTLS are the packages that may link crypto/tls and net/http, which make a program half as large again. The command does,
+// for net/http/httptrace.
+var linksTLS = []string{"cmd/duet"}
+
+// A program that imports a package of the library links crypto/tls and net/http only if it wants them itself.
+func TestLibraryLinksNoTLS(t *testing.T) {
+	module := modulePath(t)
+	for _, goos := range systems {
+		var library []string
+		for _, p := range goList(t, goos, "./...") {
+			if pkg, ours := folder(module, p.ImportPath); ours && !slices.Contains(linksTLS, pkg) {
+				library = append(library, p.ImportPath)
+			}
+		}
+		for _, p := range goList(t, goos, append([]string{"-deps"}, library...)...) {
+			for _, imp := range p.Imports {
+				if !p.Standard && (imp == "crypto/tls" || imp == "net/http" || strings.HasPrefix(imp, "net/http/")) {
+					t.Errorf("%s: %s imports %s", goos, p.ImportPath, imp)
+				}
+			}
+			if p.ImportPath == "crypto/tls" || p.ImportPath == "net/http" {
+				t.Errorf("%s: a package of the library links %s", goos, p.ImportPath)
+			}
+		}
+	}
+}
+
 type sourceFile struct {
 	path string // slashes, below the module's root
 	text []byte

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http/httptrace"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,6 +23,16 @@ type Dialer struct {
 	UserTimeout time.Duration
 	// Step, if set, is told of each system call made for the connection. Looking up names is not told.
 	Step StepFunc
+	// WatchConnect, if set with Step, has package net call done at the end of each attempt to connect. Where a name has several addresses, only
+	// this tells Step why each attempt failed, and when. It is for net/http/httptrace, which links crypto/tls and so is
+	// left to programs that want it:
+	//
+	//	func(ctx context.Context, done func(network, address string, err error)) context.Context {
+	//		return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectDone: done})
+	//	}
+	//
+	// nil: what can be known of an attempt is told when Dial has come to its end.
+	WatchConnect func(ctx context.Context, done func(network, address string, err error)) context.Context
 }
 
 // Dial connects to a. An empty host means this machine. The connection is a *net.TCPConn or a
@@ -58,20 +68,58 @@ func (d *Dialer) Dial(ctx context.Context, a Address) (net.Conn, error) {
 	}
 	nd.KeepAlive, nd.KeepAliveConfig = options.forNet()
 	nd.SetMultipathTCP(false)
-	if t.narrator != nil {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectDone: t.connected})
+	watched := ctx
+	if t.narrator != nil && d.WatchConnect != nil {
+		watched = d.WatchConnect(ctx, t.connected)
 	}
-	c, err := nd.DialContext(ctx, network, address)
+	c, err := nd.DialContext(watched, network, address)
+	if d.WatchConnect == nil {
+		t.infer(c, err)
+	}
 	t.finish(c)
 	return c, err
+}
+
+// errUnknown is told of an attempt that is known only to have come to nothing.
+var errUnknown = errors.New("failed, or another address was quicker")
+
+// infer tells how the attempts ended, as far as the outcome of the Dial shows it. An error of package net is that of the
+// first attempt that failed.
+func (t *dialTeller) infer(c net.Conn, err error) {
+	if t.narrator == nil {
+		return
+	}
+	t.mu.Lock()
+	attempts := slices.Clone(t.attempts)
+	t.mu.Unlock()
+	var op *net.OpError
+	for _, a := range attempts {
+		end := errUnknown
+		switch {
+		case len(attempts) == 1:
+			end = err
+		case c != nil && c.RemoteAddr().String() == a.address:
+			end = nil
+		case errors.As(err, &op) && op.Addr != nil && op.Addr.String() == a.address:
+			end = err
+		}
+		t.connected(a.network, a.address, end)
+	}
 }
 
 // dialTeller narrates a Dial, whose attempts may run side by side.
 type dialTeller struct {
 	narrator *narrator
 	mu       sync.Mutex
-	fds      map[string]int // sockets of attempts under way, by the peer's address
-	won      []heldSteps    // steps that need the connection to be told
+	attempts []attempt   // those under way, in the order in which they began
+	won      []heldSteps // steps that need the connection to be told
+}
+
+// An attempt is one socket that is to be connected.
+type attempt struct {
+	fd      int
+	network string
+	address string // the peer's
 }
 
 type heldSteps struct {
@@ -85,10 +133,7 @@ func (t *dialTeller) opened(fd int, network, address string, f Family) {
 		return
 	}
 	t.mu.Lock()
-	if t.fds == nil {
-		t.fds = make(map[string]int)
-	}
-	t.fds[address] = fd
+	t.attempts = append(t.attempts, attempt{fd, network, address})
 	t.mu.Unlock()
 	t.narrator.tell(openedSteps(fd, network, f == IPv6, false)...)
 }
@@ -96,12 +141,14 @@ func (t *dialTeller) opened(fd int, network, address string, f Family) {
 // connected is told of each attempt's end.
 func (t *dialTeller) connected(network, address string, err error) {
 	t.mu.Lock()
-	fd, ok := t.fds[address]
-	delete(t.fds, address)
-	t.mu.Unlock()
-	if !ok {
+	i := slices.IndexFunc(t.attempts, func(a attempt) bool { return a.address == address })
+	if i < 0 {
+		t.mu.Unlock()
 		return
 	}
+	fd := t.attempts[i].fd
+	t.attempts = slices.Delete(t.attempts, i, i+1)
+	t.mu.Unlock()
 	connect := fdText(fd) + ", " + address
 	getError := fdText(fd) + ", SO_ERROR"
 	unix := network == "unix"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http/httptrace"
 	"os"
 	"strconv"
 	"testing"
@@ -35,6 +36,11 @@ func helperEnviron(what, address string) []string {
 	return append(os.Environ(), "GORACE=atexit_sleep_ms=0", helperEnv+"="+what, helperEnv+"_ADDRESS="+address)
 }
 
+// watchConnect is what a program sets as Dialer.WatchConnect.
+func watchConnect(ctx context.Context, done func(network, address string, err error)) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectDone: done})
+}
+
 // told is a Step that survives JSON.
 type told struct {
 	Call, Args, Result, Err string
@@ -52,7 +58,7 @@ func helper(what, address string) error {
 		fmt.Println("step", string(b))
 	}
 	lc := transport.ListenConfig{Step: tell}
-	d := transport.Dialer{Step: tell}
+	d := transport.Dialer{Step: tell, WatchConnect: watchConnect}
 	var (
 		a   transport.Address
 		err error
@@ -126,6 +132,9 @@ func helper(what, address string) error {
 		return nil
 	case "connectslow":
 		d.Timeout = 100 * time.Millisecond
+		return end(d.Dial(ctx, a))
+	case "connectalone":
+		d.WatchConnect = nil
 		return end(d.Dial(ctx, a))
 	case "connectfd":
 		return end(d.File(3))

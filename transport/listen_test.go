@@ -316,3 +316,39 @@ func TestReachable(t *testing.T) {
 		t.Errorf("unix: %q", got)
 	}
 }
+
+// Without WatchConnect, each socket of a Dial still has one connect: the one that has won, those that have failed, and why, as far as
+// that is known.
+func TestStepsWithoutWatchConnect(t *testing.T) {
+	open, gone := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+	gone.Close()
+	for _, tt := range []struct {
+		at   net.Addr
+		wins int
+	}{{open.Addr(), 1}, {gone.Addr(), 0}} {
+		_, port, _ := net.SplitHostPort(tt.at.String())
+		sockets, wins, reasons := 0, 0, 0
+		fails := 0
+		d := transport.Dialer{Step: func(s transport.Step) {
+			switch {
+			case s.Call == "socket":
+				sockets++
+			case s.Call != "connect":
+			case s.Err == nil:
+				wins++
+			default:
+				fails++
+				if !strings.Contains(s.Err.Error(), "another address") {
+					reasons++
+				}
+			}
+		}}
+		c, err := d.Dial(t.Context(), parse(t, "localhost:"+port))
+		if err == nil {
+			c.Close()
+		}
+		if sockets == 0 || wins != tt.wins || wins+fails != sockets || tt.wins == 0 && reasons == 0 {
+			t.Errorf("%d sockets, %d connected, %d failed, %d of these for a reason", sockets, wins, fails, reasons)
+		}
+	}
+}

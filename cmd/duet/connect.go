@@ -152,7 +152,7 @@ func (k *connect) dialer(pipe bool) *duet.Dialer {
 		d.Transport.UserTimeout = k.pipePatience()
 	}
 	if k.talk.explain || k.wantsConsole(&k.talk) {
-		d.Transport.Step = k.explain.Step
+		d.Transport.Step, d.Transport.WatchConnect = k.explain.Step, watchConnect
 		d.Trace = k.explain.Trace()
 	}
 	d.Trace = duet.JoinTraces(d.Trace, wrongProtocol(func(format string, args ...any) { k.say(format, args...) }))
