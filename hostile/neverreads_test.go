@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,12 +16,17 @@ import (
 	"time"
 )
 
-// One peer of several never reads while the operator says 100,000 lines to all: the others get them all, in order and without delay,
-// and the silent one ends as slow-peer, as the operator is told.
+// One peer of several never reads while the operator says 100,000 lines to all. The others get them all, in order and without delay.
+// The silent one ends as slow-peer, and the operator is told.
+//
+// A peer whose queue is full ends as slow-peer, even if it reads [C-13]. So the operator stays less than a queue ahead of the others.
 func TestNeverReads(t *testing.T) {
 	const (
 		lines   = 100_000
 		readers = 4
+		block   = 1000 // lines
+		// ahead is how many blocks the operator may be ahead of a reader: 1 MB, a quarter of what its queue holds.
+		ahead = 9
 		// longest is far more than the lines need, and less than the --send-timeout of a peer that does not
 		// read: nobody waited for that.
 		longest = 25 * time.Second
@@ -44,14 +50,23 @@ func TestNeverReads(t *testing.T) {
 	var wg sync.WaitGroup
 	failed := make(chan error, readers)
 	took := make([]time.Duration, readers)
+	var heard [readers]chan struct{} // one for each block that the reader has; closed when it reads no more
 	for i := range readers {
 		c := connect(t, s)
 		introduce(t, c)
+		heard[i] = make(chan struct{}, lines/block)
 		wg.Go(func() {
+			defer close(heard[i])
 			<-began
 			start := time.Now()
-			if err := hearLines(c, said); err != nil {
-				failed <- fmt.Errorf("reader %d: %w", i, err)
+			_ = c.SetReadDeadline(start.Add(2 * patience))
+			r := bufio.NewReaderSize(c, 64<<10)
+			for b := range slices.Chunk(said, block) {
+				if err := hearLines(r, b); err != nil {
+					failed <- fmt.Errorf("reader %d: %w", i, err)
+					break
+				}
+				heard[i] <- struct{}{}
 			}
 			took[i] = time.Since(start)
 		})
@@ -61,11 +76,25 @@ func TestNeverReads(t *testing.T) {
 	}
 	close(began)
 	w := bufio.NewWriter(s.in)
-	for _, line := range said {
-		_, _ = w.WriteString("/all " + line)
-	}
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
+	for n, b := range slices.Collect(slices.Chunk(said, block)) {
+		for _, line := range b {
+			_, _ = w.WriteString("/all " + line)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if n < ahead {
+			continue
+		}
+		reading := 0
+		for i := range heard {
+			if _, ok := <-heard[i]; ok {
+				reading++
+			}
+		}
+		if reading == 0 {
+			break // where nobody is left the server reads no more of its script
+		}
 	}
 	wg.Wait()
 	close(failed)
@@ -100,13 +129,11 @@ func introduce(t *testing.T, c net.Conn) {
 	}
 }
 
-func hearLines(c net.Conn, want []string) error {
-	_ = c.SetReadDeadline(time.Now().Add(2 * patience))
-	r := bufio.NewReaderSize(c, 64<<10)
-	for i := range want {
+func hearLines(r *bufio.Reader, want []string) error {
+	for _, words := range want {
 		line, err := r.ReadSlice('\n')
-		if err != nil || string(line) != want[i] {
-			return fmt.Errorf("got %q as line %d, %w", line, i, err)
+		if err != nil || string(line) != words {
+			return fmt.Errorf("got %q, %w, want %q", line, err, words)
 		}
 	}
 	return nil
