@@ -24,7 +24,7 @@ type ListenConfig struct {
 	// lives, and the time between such questions: 0 means 15 s, negative means never.
 	Keepalive time.Duration
 	// UserTimeout is how long what was sent may stay unacknowledged, or a peer's window closed, before the
-	// system gives the conversation up (TCP_USER_TIMEOUT, tcp(7); Linux only). 0 means 30 s, negative
+	// system gives the conversation up (TCP_USER_TIMEOUT, tcp(7); Linux only). 0 means DefaultUserTimeout, negative
 	// leaves it to the system.
 	UserTimeout time.Duration
 	// OwnerOnly has a unix socket accept only processes of this process's own user and of root. Others are closed at once.

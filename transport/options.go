@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-const (
-	defaultKeepalive   = 15 * time.Second
-	defaultUserTimeout = 30 * time.Second
-)
+const defaultKeepalive = 15 * time.Second
+
+// DefaultUserTimeout is the UserTimeout of a ListenConfig and a Dialer where none is given.
+const DefaultUserTimeout = 30 * time.Second
 
 // socketOptions is how dead peers are noticed; not above zero is off.
 type socketOptions struct {
@@ -22,7 +22,7 @@ func newSocketOptions(keepalive, userTimeout time.Duration) socketOptions {
 		o.keepalive = defaultKeepalive
 	}
 	if o.userTimeout == 0 {
-		o.userTimeout = defaultUserTimeout
+		o.userTimeout = DefaultUserTimeout
 	}
 	return o
 }

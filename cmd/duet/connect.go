@@ -147,9 +147,9 @@ func (k *connect) dialer(pipe bool) *duet.Dialer {
 		IdleTimeout: k.idleTimeout, SendTimeout: k.sendTimeout,
 		Transport: transport.Dialer{Family: k.family(), Timeout: k.connectTimeout},
 	}
+	d.Transport.UserTimeout = k.userTimeout(pipe)
 	if pipe {
 		d.Farewell = ""
-		d.Transport.UserTimeout = k.pipePatience()
 	}
 	if k.talk.explain || k.wantsConsole(&k.talk) {
 		d.Transport.Step, d.Transport.WatchConnect = k.explain.Step, watchConnect

@@ -205,6 +205,21 @@ func (t *talk) pipePatience() time.Duration {
 	return -1
 }
 
+// userTimeout is how long the system lets a peer take nothing. The system calls that a timeout, so it must be later
+// than duet's own time, after which the peer is slow, also where duet gets no processor for a while. [C-13]
+// Zero is the default of package transport, below zero none.
+func (t *talk) userTimeout(pipe bool) time.Duration {
+	switch {
+	case t.sendTimeout > 0 && pipe:
+		return 2*t.sendTimeout + time.Second
+	case t.sendTimeout > 0:
+		return max(2*t.sendTimeout+time.Second, transport.DefaultUserTimeout)
+	case t.sendTimeout < 0, pipe:
+		return -1
+	}
+	return 0
+}
+
 // closePassed closes the descriptor that was passed with --fd, once it is duplicated: as long as it
 // is open the port stays taken and no FIN goes out. Standard streams stay.
 func closePassed(fd int) {

@@ -34,15 +34,17 @@ func TestTimeouts(t *testing.T) {
 		args                []string
 		connect, idle, send time.Duration
 		pipe                time.Duration // how long a pipe's peer may take nothing
+		system, systemPipe  time.Duration // how long the system waits for a peer, and for a pipe's
 	}{
-		{"none", nil, 10 * time.Second, 0, 0, -1},
-		{"all", []string{"--timeout", "300ms"}, 300 * ms, 300 * ms, 300 * ms, 300 * ms},
-		{"others override it", []string{"--timeout", "300ms", "--connect-timeout", "1ms", "--idle-timeout", "2ms", "--send-timeout", "3ms"}, 1 * ms, 2 * ms, 3 * ms, 3 * ms},
-		{"longer ones too", []string{"--idle-timeout", "10s", "--timeout", "50ms"}, 50 * ms, 10 * time.Second, 50 * ms, 50 * ms},
-		{"never idle", []string{"--timeout", "300ms", "--idle-timeout", "0"}, 300 * ms, 0, 300 * ms, 300 * ms},
-		{"never a slow peer", []string{"--timeout", "300ms", "--send-timeout", "0"}, 300 * ms, 300 * ms, -1, -1},
-		{"never too long connecting", []string{"--timeout", "300ms", "--connect-timeout", "0"}, 0, 300 * ms, 300 * ms, 300 * ms},
-		{"none of them", []string{"--connect-timeout", "0", "--idle-timeout", "0", "--send-timeout", "0"}, 0, 0, -1, -1},
+		{"none", nil, 10 * time.Second, 0, 0, -1, 0, -1},
+		{"all", []string{"--timeout", "300ms"}, 300 * ms, 300 * ms, 300 * ms, 300 * ms, 30 * time.Second, 1600 * ms},
+		{"others override it", []string{"--timeout", "300ms", "--connect-timeout", "1ms", "--idle-timeout", "2ms", "--send-timeout", "3ms"}, 1 * ms, 2 * ms, 3 * ms, 3 * ms, 30 * time.Second, 1006 * ms},
+		{"longer ones too", []string{"--idle-timeout", "10s", "--timeout", "50ms"}, 50 * ms, 10 * time.Second, 50 * ms, 50 * ms, 30 * time.Second, 1100 * ms},
+		{"never idle", []string{"--timeout", "300ms", "--idle-timeout", "0"}, 300 * ms, 0, 300 * ms, 300 * ms, 30 * time.Second, 1600 * ms},
+		{"never a slow peer", []string{"--timeout", "300ms", "--send-timeout", "0"}, 300 * ms, 300 * ms, -1, -1, -1, -1},
+		{"never too long connecting", []string{"--timeout", "300ms", "--connect-timeout", "0"}, 0, 300 * ms, 300 * ms, 300 * ms, 30 * time.Second, 1600 * ms},
+		{"none of them", []string{"--connect-timeout", "0", "--idle-timeout", "0", "--send-timeout", "0"}, 0, 0, -1, -1, -1, -1},
+		{"long", []string{"--send-timeout", "1m"}, 10 * time.Second, 0, time.Minute, time.Minute, 121 * time.Second, 121 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			k := &connect{app: &app{}}
@@ -58,6 +60,9 @@ func TestTimeouts(t *testing.T) {
 			}
 			if got := k.pipePatience(); got != tt.pipe {
 				t.Errorf("a pipe's peer may take nothing for %v, want %v", got, tt.pipe)
+			}
+			if got, pipe := k.dialer(false).Transport.UserTimeout, k.dialer(true).Transport.UserTimeout; got != tt.system || pipe != tt.systemPipe {
+				t.Errorf("the system waits for %v, in a pipe for %v; want %v, %v", got, pipe, tt.system, tt.systemPipe)
 			}
 		})
 	}

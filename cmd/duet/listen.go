@@ -164,9 +164,7 @@ func (l *listen) open(ctx context.Context, args []string) (net.Listener, string,
 	if l.talk.explain || l.wantsConsole(&l.talk) {
 		lc.Step = l.explain.Step
 	}
-	if l.pipes() {
-		lc.UserTimeout = l.pipePatience()
-	}
+	lc.UserTimeout = l.userTimeout(l.pipes())
 	switch {
 	case l.fd >= 0:
 		ln, err := lc.File(int(l.fd))
