@@ -79,6 +79,9 @@ func (e *end) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// AwaitRead waits as duet.ReadAwaiter says.
+func (e *end) AwaitRead() error { return e.failed("read", e.in.awaitRead()) }
+
 func (e *end) Write(b []byte) (int, error) {
 	n, err := e.out.write(b)
 	return n, e.failed("write", err)

@@ -94,6 +94,23 @@ func (s *stream) setWriteDeadline(t time.Time) error {
 	return nil
 }
 
+// awaitRead returns when a read would return without waiting, with the error that the deadline or the end gives.
+func (s *stream) awaitRead() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		switch {
+		case s.readerClosed:
+			return net.ErrClosed
+		case s.readDeadline.passed:
+			return os.ErrDeadlineExceeded
+		case s.size > 0, s.aborted, s.finished, s.deaf:
+			return nil
+		}
+		s.changed.Wait()
+	}
+}
+
 func (s *stream) read(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
