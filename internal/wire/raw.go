@@ -1,0 +1,464 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A Tap sees what passes a [RawConn]. Its methods are called by the goroutines that use the RawConn.
+type Tap interface {
+	// BeforeRead waits until a Read may read. Its error is the Read's.
+	BeforeRead() error
+	// AfterRead is told of each Read, except of one that a deadline has ended.
+	AfterRead(n int, err error)
+	// AfterWrite is told of each Write.
+	AfterWrite(n int, err error)
+	// HalfClose ends the sending direction in place of [Conn.HalfClose].
+	HalfClose() error
+	// AfterReset is told that the close will be a reset.
+	AfterReset(err error)
+	// Sees reports whether each Read and Write must pass the tap, so that the system must not copy by itself.
+	Sees() bool
+}
+
+// A RawConn is a connection whose bytes are read and written without messages. Deadlines that are set on it go through the
+// [Conn]. Its errors are those of a net.Conn. After [Conn.Reclaim] they are net.ErrClosed.
+//
+// One goroutine reads and one writes at a time. Any goroutine may call the other methods.
+type RawConn struct {
+	w   *Conn
+	tap Tap // nil: nobody sees anything
+
+	ahead      []byte // what was read before Raw; used by the goroutine that reads
+	rerr, werr error  // of a connection that was lost before; nil otherwise
+
+	// Under Conn.mu:
+	users   int           // calls that use the connection now
+	left    chan struct{} // closed when users is zero again; nil if nobody waits for that
+	stopped bool          // both deadlines are in the past, whatever is set
+	revoked bool          // the connection was taken back
+	closed  bool          // Close was called
+}
+
+// Raw gives the bytes of the connection away, to be used through the RawConn that it returns. Read returns ahead before what it reads from the
+// connection. Raw is called once, by the goroutine that has the right to read, while nobody writes.
+func (w *Conn) Raw(ahead []byte, tap Tap) *RawConn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := &RawConn{w: w, ahead: ahead, tap: tap}
+	w.extend().raw = r
+	if w.set != 0 && w.kind != unknown {
+		_ = w.nc.SetReadDeadline(time.Time{})
+	}
+	w.wake, w.set = false, 0
+	w.drainWoken()
+	return r
+}
+
+// RawLost is Raw for a connection that is lost: after ahead, Read returns rerr, and Write returns werr.
+func (w *Conn) RawLost(ahead []byte, tap Tap, rerr, werr error) *RawConn {
+	r := w.Raw(ahead, tap)
+	r.rerr, r.werr = rerr, werr
+	return r
+}
+
+// NewRaw returns a RawConn for a connection that is used without messages from the beginning.
+func NewRaw(nc net.Conn) *RawConn {
+	w := new(Conn)
+	w.Init(nc, nil)
+	return w.Raw(nil, nil)
+}
+
+// Stop ends the reads and writes of the RawConn, and all that follow. They fail as after a close if closing is true, and otherwise
+// as with a deadline in the past, which nobody can move. Stop does nothing before Raw.
+func (w *Conn) Stop(closing bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.rawConn()
+	if r == nil || r.stopped {
+		return
+	}
+	r.stopped, r.closed = true, r.closed || closing
+	w.interrupt()
+	w.endWrite()
+}
+
+// Reclaim takes the connection back from the RawConn, whose calls return net.ErrClosed from now on. It waits at most limit for
+// those that go on. If all have ended, it removes both deadlines and returns true. Otherwise the connection can only be closed.
+func (w *Conn) Reclaim(limit time.Duration) bool {
+	w.mu.Lock()
+	r := w.ext.raw
+	w.ext.raw = nil
+	r.revoked = true
+	w.interrupt()
+	w.endWrite()
+	left := make(chan struct{})
+	if r.users > 0 {
+		r.left = left
+	} else {
+		close(left)
+	}
+	w.mu.Unlock()
+	if !waitFor(left, limit) {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wake, w.set = false, 0
+	w.drainWoken()
+	if w.kind != unknown {
+		_ = w.nc.SetReadDeadline(time.Time{})
+	}
+	_ = w.nc.SetWriteDeadline(time.Time{})
+	return true
+}
+
+// rawConn returns the RawConn that has the connection; nil if none has. mu is held.
+func (w *Conn) rawConn() *RawConn {
+	if w.ext == nil {
+		return nil
+	}
+	return w.ext.raw
+}
+
+func waitFor(c <-chan struct{}, limit time.Duration) bool {
+	select {
+	case <-c:
+		return true
+	default:
+	}
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-c:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// use begins a call that uses the connection. It returns false if the connection was taken back.
+func (r *RawConn) use() bool {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	if r.revoked {
+		return false
+	}
+	r.users++
+	return true
+}
+
+// unuse ends what use has begun.
+func (r *RawConn) unuse() {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	if r.users--; r.users == 0 && r.left != nil {
+		close(r.left)
+		r.left = nil
+	}
+}
+
+// outcome returns the error of a call. A timeout becomes net.ErrClosed if Reclaim, Close or a closing Stop has ended the call.
+func (r *RawConn) outcome(err error) error {
+	if !isTimeout(err) {
+		return err
+	}
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	if r.revoked || r.closed {
+		return r.closedError()
+	}
+	return err
+}
+
+func (r *RawConn) closedError() error {
+	return &net.OpError{Op: "use", Net: network(r.w.nc), Source: r.w.nc.LocalAddr(), Addr: r.w.nc.RemoteAddr(), Err: net.ErrClosed}
+}
+
+func network(nc net.Conn) string {
+	if a := nc.LocalAddr(); a != nil {
+		return a.Network()
+	}
+	return ""
+}
+
+// Read reads what was read before, then from the connection.
+func (r *RawConn) Read(p []byte) (n int, err error) {
+	if len(r.ahead) > 0 {
+		n := copy(p, r.ahead)
+		r.ahead = r.ahead[n:]
+		return n, nil
+	}
+	if !r.use() {
+		return 0, r.closedError()
+	}
+	defer r.unuse()
+	if r.tap != nil {
+		if err := r.tap.BeforeRead(); err != nil {
+			return 0, err
+		}
+	}
+	n, err = r.read(p)
+	err = r.outcome(err)
+	if r.tap != nil && !isTimeout(err) {
+		r.tap.AfterRead(n, err)
+	}
+	return n, err
+}
+
+func (r *RawConn) read(p []byte) (int, error) {
+	switch {
+	case r.rerr != nil:
+		return 0, r.rerr
+	case r.w.kind != unknown:
+		return r.w.nc.Read(p)
+	case len(p) == 0:
+		return 0, nil
+	case r.isDue():
+		return 0, errDeadline
+	}
+	for {
+		r.w.Read(min(len(p), ChunkSize))
+		b, err := r.w.Got()
+		n := copy(p, b)
+		r.w.Done()
+		if n > 0 || !isTimeout(err) || r.isDue() {
+			return n, err
+		}
+	}
+}
+
+// hasEnded reports whether nothing may be read any more.
+func (r *RawConn) hasEnded() bool {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	return r.stopped || r.revoked || r.closed
+}
+
+// isDue reports whether a read need not wait any longer: it has ended, or its deadline has passed.
+func (r *RawConn) isDue() bool {
+	if r.hasEnded() {
+		return true
+	}
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	return r.w.set != 0 && r.w.Now() >= r.w.set
+}
+
+// AwaitRead returns when a Read would return without waiting, or when the read deadline has passed: a copy needs no buffer while the peer is
+// silent. If that cannot be known, it returns at once. An error is one that Read would return too.
+func (r *RawConn) AwaitRead() error {
+	if len(r.ahead) > 0 || r.rerr != nil {
+		return nil
+	}
+	if !r.use() {
+		return r.closedError()
+	}
+	defer r.unuse()
+	if r.tap != nil {
+		if err := r.tap.BeforeRead(); err != nil {
+			return err
+		}
+	}
+	return r.outcome(r.await())
+}
+
+func (r *RawConn) await() error {
+	w := r.w
+	switch w.kind {
+	case socket:
+		return w.awaitSocket()
+	case awaited:
+		return w.nc.(awaiter).AwaitRead()
+	}
+	f := w.ext.foreign
+	for f.begin(); !f.hasResult(); {
+		if r.isDue() {
+			return errDeadline
+		}
+		w.awaitForeign(f)
+	}
+	return nil
+}
+
+// Write writes all of p.
+func (r *RawConn) Write(p []byte) (n int, err error) {
+	if !r.use() {
+		return 0, r.closedError()
+	}
+	defer r.unuse()
+	switch {
+	case r.werr != nil:
+		return 0, r.werr
+	case r.w.kind == unknown:
+		n, err = r.w.ext.foreign.write(p, 0, r.hasEnded)
+	default:
+		n, err = r.w.nc.Write(p)
+	}
+	err = r.outcome(err)
+	if r.tap != nil {
+		r.tap.AfterWrite(n, err)
+	}
+	return n, err
+}
+
+// Close closes the connection.
+func (r *RawConn) Close() error {
+	r.w.mu.Lock()
+	r.closed = true
+	r.w.mu.Unlock()
+	return r.w.Close()
+}
+
+// CloseWrite ends the sending direction. It does nothing if the connection has no such thing; see CanHalfClose.
+func (r *RawConn) CloseWrite() error {
+	if r.tap != nil {
+		return r.tap.HalfClose()
+	}
+	_, err := r.w.HalfClose()
+	return err
+}
+
+// CanHalfClose reports whether CloseWrite does something.
+func (r *RawConn) CanHalfClose() bool { return r.w.CanHalfClose() }
+
+// SetLinger is that of net.TCPConn, if the connection has one. Zero seconds make the close a reset.
+func (r *RawConn) SetLinger(sec int) error {
+	possible, err := r.w.setLinger(sec)
+	if possible && sec == 0 && r.tap != nil {
+		r.tap.AfterReset(err)
+	}
+	return err
+}
+
+// Reset closes the connection so that the peer sees a reset and does not take what it has for the whole. It returns false, and does
+// nothing, if the connection has no such thing.
+func (r *RawConn) Reset() bool {
+	possible, err := r.w.setLinger(0)
+	if !possible {
+		return false
+	}
+	if r.tap != nil {
+		r.tap.AfterReset(err)
+	}
+	_ = r.Close()
+	return true
+}
+
+// LocalAddr returns this side's address.
+func (r *RawConn) LocalAddr() net.Addr { return r.w.LocalAddr() }
+
+// RemoteAddr returns the peer's address.
+func (r *RawConn) RemoteAddr() net.Addr { return r.w.RemoteAddr() }
+
+// SetDeadline sets both deadlines.
+func (r *RawConn) SetDeadline(t time.Time) error {
+	return errors.Join(r.SetReadDeadline(t), r.SetWriteDeadline(t))
+}
+
+// SetReadDeadline sets the deadline of reads. It does nothing after Stop.
+func (r *RawConn) SetReadDeadline(t time.Time) error {
+	w := r.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r.stopped || r.revoked {
+		return nil
+	}
+	w.set = 0
+	if !t.IsZero() {
+		w.set = w.At(t)
+	}
+	w.pokeLocked()
+	if w.kind == unknown {
+		return nil
+	}
+	return w.nc.SetReadDeadline(t)
+}
+
+// SetWriteDeadline sets the deadline of writes. It does nothing after Stop.
+func (r *RawConn) SetWriteDeadline(t time.Time) error {
+	w := r.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r.stopped || r.revoked {
+		return nil
+	}
+	if w.kind == unknown {
+		w.ext.foreign.setWriteDeadline(t)
+	}
+	return w.nc.SetWriteDeadline(t)
+}
+
+// RawDeadline returns the read deadline of the RawConn; 0: none. over reports that its reads fail without a wait.
+func (w *Conn) RawDeadline() (until Moment, over bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.rawConn()
+	return w.set, r == nil || r.stopped || r.closed
+}
+
+// Descriptor returns the socket of the system, to be asked and not to be read or written; nil if there is none.
+func (r *RawConn) Descriptor() syscall.RawConn { return r.w.rc }
+
+// Lend lends the socket of the system to code that copies by itself, until giveBack is called. The deadlines of r hold for it.
+// rc and giveBack are nil if there is no socket, or if the tap has to see what passes. tcp reports whether it is a TCP socket.
+func (r *RawConn) Lend() (rc syscall.RawConn, tcp bool, giveBack func()) {
+	if !r.isPlain() || !r.use() {
+		return nil, false, nil
+	}
+	_, tcp = r.w.nc.(*net.TCPConn)
+	return r.w.rc, tcp, sync.OnceFunc(r.unuse)
+}
+
+// isPlain reports whether all bytes that are still to be read come from the socket, and nobody has to see them.
+func (r *RawConn) isPlain() bool {
+	return r.w.rc != nil && len(r.ahead) == 0 && r.rerr == nil && (r.tap == nil || !r.tap.Sees())
+}
+
+// WriteTo copies to dst until the end. The system copies by itself if it can.
+func (r *RawConn) WriteTo(dst io.Writer) (int64, error) {
+	var before int64
+	if n := len(r.ahead); n > 0 && (r.tap == nil || !r.tap.Sees()) {
+		k, err := dst.Write(r.ahead)
+		r.ahead = r.ahead[k:]
+		if before = int64(k); err != nil {
+			return before, err
+		}
+	}
+	t, ok := r.w.nc.(*net.TCPConn)
+	if !ok || !r.isPlain() {
+		n, err := io.Copy(dst, struct{ io.Reader }{r})
+		return before + n, err
+	}
+	if !r.use() {
+		return before, r.closedError()
+	}
+	defer r.unuse()
+	if o, ok := dst.(*RawConn); ok && o.isPlain() && o.use() {
+		defer o.unuse()
+		dst = o.w.nc
+	}
+	n, err := io.Copy(dst, t)
+	return before + n, r.outcome(err)
+}
+
+// ReadFrom copies from src until its end. The system copies by itself if it can.
+func (r *RawConn) ReadFrom(src io.Reader) (int64, error) {
+	t, ok := r.w.nc.(*net.TCPConn)
+	if !ok || !r.isPlain() || !r.use() {
+		return io.Copy(struct{ io.Writer }{r}, src)
+	}
+	defer r.unuse()
+	n, err := t.ReadFrom(src)
+	return n, r.outcome(err)
+}
+
+var (
+	_ net.Conn      = (*RawConn)(nil)
+	_ io.ReaderFrom = (*RawConn)(nil)
+	_ io.WriterTo   = (*RawConn)(nil)
+)

@@ -1,0 +1,224 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestRaw(t *testing.T) {
+	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+		r := w.Raw([]byte("ahead "), nil)
+		say(t, peer, "rest")
+		peer.CloseWrite()
+		if b, err := io.ReadAll(r); string(b) != "ahead rest" || err != nil {
+			t.Errorf("read %q, %v", b, err)
+		}
+		say(t, r, "answer")
+		r.Close()
+		if b, _ := io.ReadAll(peer); string(b) != "answer" {
+			t.Errorf("the peer has %q", b)
+		}
+	})
+}
+
+// Everybody who uses what Raw returned is let go when the connection is taken back, at once and with net.ErrClosed. The connection is
+// as before then.
+func TestReclaim(t *testing.T) {
+	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+		r := w.Raw(nil, nil)
+		var wg sync.WaitGroup
+		reading := make(chan struct{})
+		wg.Go(func() {
+			close(reading)
+			_, err := r.Read(make([]byte, 1))
+			if !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Read: %v", err)
+			}
+		})
+		<-reading
+		if !w.Reclaim(patience) {
+			t.Error("somebody still uses it")
+		}
+		wg.Wait()
+		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Read afterwards: %v", err)
+		}
+		if _, err := r.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Write afterwards: %v", err)
+		}
+		r.SetDeadline(longAgo)
+		mustWrite(t, w, "last")
+		say(t, peer, "words")
+		wantRead(t, w, "words")
+	})
+}
+
+// Stop is a deadline in the past that nobody can move; with closing, it is a close.
+func TestStop(t *testing.T) {
+	for closing, want := range map[bool]error{false: os.ErrDeadlineExceeded, true: net.ErrClosed} {
+		overEach(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
+			w.Stop(false) // before Raw
+			r := w.Raw(nil, nil)
+			go w.Stop(closing)
+			if _, err := r.Read(make([]byte, 1)); !errors.Is(err, want) {
+				t.Errorf("Read: %v", err)
+			}
+			r.SetDeadline(time.Time{})
+			if _, err := r.Read(make([]byte, 1)); !errors.Is(err, want) {
+				t.Errorf("Read afterwards: %v", err)
+			}
+			if _, err := r.Write([]byte("x")); !errors.Is(err, want) {
+				t.Errorf("Write afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// The deadlines of what Raw returned hold on every connection, also on one whose own do nothing, and AwaitRead keeps them.
+func TestRaw_Deadlines(t *testing.T) {
+	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+		r := w.Raw(nil, nil)
+		r.SetReadDeadline(time.Now().Add(time.Millisecond))
+		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read: %v", err)
+		}
+		if err := r.AwaitRead(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("AwaitRead: %v", err)
+		}
+		r.SetReadDeadline(time.Now().Add(patience))
+		time.AfterFunc(time.Millisecond, func() { r.SetReadDeadline(time.Now()) })
+		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read: %v", err)
+		}
+		r.SetReadDeadline(time.Time{})
+		say(t, peer, "x")
+		if err := r.AwaitRead(); err != nil {
+			t.Errorf("AwaitRead: %v", err)
+		}
+		if n, err := r.Read(make([]byte, 10)); n != 1 || err != nil {
+			t.Errorf("Read: %d, %v", n, err)
+		}
+	})
+}
+
+// Interrupt is for the messages of a connection, not for somebody who has its bytes.
+func TestRaw_Interrupt(t *testing.T) {
+	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+		r := w.Raw(nil, nil)
+		w.Interrupt()
+		say(t, peer, "x")
+		if n, err := r.Read(make([]byte, 1)); n != 1 || err != nil {
+			t.Errorf("Read: %d, %v", n, err)
+		}
+	})
+}
+
+// A connection is lent only if its bytes are those of its socket and nobody has to see them. Reclaim waits for the one who has it.
+func TestLend(t *testing.T) {
+	overEach(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
+		ahead := []byte("a")
+		r := w.Raw(ahead, nil)
+		if rc, _, _ := r.Lend(); rc != nil {
+			t.Error("lent with bytes read ahead")
+		}
+		r.Read(ahead)
+		rc, tcp, giveBack := r.Lend()
+		if w.kind != socket {
+			if rc != nil || giveBack != nil {
+				t.Error("lent what is no socket")
+			}
+			return
+		}
+		if rc == nil || !tcp {
+			t.Fatalf("lent %v, %v", rc, tcp)
+		}
+		go func() {
+			rc.Read(func(uintptr) bool { return false }) // until Reclaim ends it
+			giveBack()
+		}()
+		if !w.Reclaim(patience) {
+			t.Error("it was not given back")
+		}
+		if rc, _, _ := r.Lend(); rc != nil {
+			t.Error("lent after it was taken back")
+		}
+	})
+}
+
+// One who does not give the connection back is not waited for without end.
+func TestReclaim_InVain(t *testing.T) {
+	a, _ := pair(t)
+	w := new(Conn)
+	w.Init(a, nil)
+	r := w.Raw(nil, nil)
+	_, _, giveBack := r.Lend()
+	if w.Reclaim(time.Millisecond) {
+		t.Error("it was taken back")
+	}
+	giveBack()
+}
+
+type seeing struct{ sees bool }
+
+func (s *seeing) BeforeRead() error     { return nil }
+func (s *seeing) AfterRead(int, error)  {}
+func (s *seeing) AfterWrite(int, error) {}
+func (s *seeing) HalfClose() error      { return nil }
+func (s *seeing) AfterReset(error)      {}
+func (s *seeing) Sees() bool            { return s.sees }
+
+func TestLend_Seen(t *testing.T) {
+	for _, sees := range []bool{true, false} {
+		a, _ := pair(t)
+		w := new(Conn)
+		w.Init(a, nil)
+		rc, _, giveBack := w.Raw(nil, &seeing{sees}).Lend()
+		if (rc == nil) != sees {
+			t.Errorf("seen %v, lent %v", sees, rc != nil)
+		}
+		if giveBack != nil {
+			giveBack()
+		}
+	}
+}
+
+// The system may copy by itself, whichever way it is asked.
+func TestRaw_Copy(t *testing.T) {
+	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+		r := w.Raw([]byte("ahead "), nil)
+		say(t, peer, "rest")
+		peer.CloseWrite()
+		if n, err := io.Copy(r, r); n != 10 || err != nil { // back to the peer
+			t.Errorf("copied %d, %v", n, err)
+		}
+		r.Close()
+		if b, _ := io.ReadAll(peer); string(b) != "ahead rest" {
+			t.Errorf("the peer has %q", b)
+		}
+	})
+}
+
+// A write deadline that was moved holds no longer, also where duet has to keep it itself.
+func TestRaw_WriteDeadlineMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		w := new(Conn)
+		w.Init(plain{a}, nil)
+		r := w.Raw(nil, nil)
+		r.SetWriteDeadline(time.Now().Add(time.Second))
+		r.SetWriteDeadline(time.Now().Add(time.Hour))
+		time.AfterFunc(time.Minute, func() { b.Read(make([]byte, 1)) })
+		if _, err := r.Write([]byte("x")); err != nil {
+			t.Error(err)
+		}
+		r.SetWriteDeadline(time.Time{})
+		r.Close()
+		b.Close()
+	})
+}

@@ -1,0 +1,269 @@
+package wire
+
+import (
+	"context"
+	"os"
+	"syscall"
+	"time"
+)
+
+// errDeadline is what a read or write returns that a deadline or Interrupt has ended.
+var errDeadline = os.ErrDeadlineExceeded
+
+// A strayError is a timeout that nobody has asked for. It does not end a wait but the connection, so it is no os.ErrDeadlineExceeded. For
+// errors.Is it is syscall.ETIMEDOUT.
+type strayError struct{ cause error }
+
+func (e *strayError) Error() string { return e.cause.Error() + ", although no deadline is due" }
+
+func (e *strayError) Is(target error) bool { return target == syscall.ETIMEDOUT }
+
+// graceRead is how long TryRead waits on a connection that only Read can ask.
+const graceRead = time.Millisecond
+
+// Interrupt wakes the reader: a Read or Sleep that waits, or the next Arm, returns at once. No bytes are lost. Interrupt does
+// nothing between Raw and Reclaim.
+func (w *Conn) Interrupt() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ext == nil || w.ext.raw == nil {
+		w.interrupt()
+	}
+}
+
+// interrupt is Interrupt with mu held.
+func (w *Conn) interrupt() {
+	w.wake, w.set = true, past
+	if w.kind != unknown {
+		_ = w.nc.SetReadDeadline(longAgo)
+	}
+	w.pokeLocked()
+}
+
+// poke ends a wait for the extension's channel.
+func (w *Conn) poke() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pokeLocked()
+}
+
+func (w *Conn) pokeLocked() {
+	if w.ext == nil {
+		return
+	}
+	select {
+	case w.ext.woken <- struct{}{}:
+	default:
+	}
+}
+
+// StartDeadline sets the read deadline before the first Arm. The goroutine that makes the connection calls it, because the one that
+// reads would need a larger stack for that.
+func (w *Conn) StartDeadline(until Moment) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.set = until
+	if w.kind != unknown {
+		_ = w.nc.SetReadDeadline(w.deadline(until))
+	}
+}
+
+// Arm sets the deadline of the next Read; 0: none. If lazy is true, an earlier deadline stays: to wake once too often costs
+// less than to move it for each message. Arm returns false, and sets nothing, if Interrupt was called. Then the caller finds out
+// why before it reads.
+func (w *Conn) Arm(until Moment, lazy bool) bool {
+	change, woken := w.beginArm(until, lazy)
+	if change {
+		w.moveDeadline()
+	}
+	w.mu.Unlock()
+	return !woken
+}
+
+// beginArm locks mu for Arm. It reports whether the deadline has to be moved, to w.set, and whether Interrupt was called.
+func (w *Conn) beginArm(until Moment, lazy bool) (change, woken bool) {
+	w.mu.Lock()
+	woken, w.wake = w.wake, false
+	if woken {
+		w.drainWoken()
+		return false, true
+	}
+	if until == w.set || lazy && w.set < until && w.set > w.Now() {
+		return false, false
+	}
+	w.set = until
+	return w.kind != unknown, false
+}
+
+// drainWoken takes what Interrupt has sent. mu is held.
+func (w *Conn) drainWoken() {
+	if w.ext == nil {
+		return
+	}
+	select {
+	case <-w.ext.woken:
+	default:
+	}
+}
+
+// moveDeadline sets the read deadline to w.set. On a socket it does so in another goroutine: the call goes deep, and the stack
+// of the reader, once grown, stays so for as long as it waits.
+func (w *Conn) moveDeadline() {
+	if w.kind != socket {
+		w.applyDeadline()
+		return
+	}
+	done := make(chan struct{})
+	go w.applyAside(done)
+	<-done
+}
+
+func (w *Conn) applyAside(done chan<- struct{}) {
+	w.applyDeadline()
+	close(done)
+}
+
+func (w *Conn) applyDeadline() { _ = w.nc.SetReadDeadline(w.deadline(w.set)) }
+
+// Read waits for bytes, at most most, until the deadline that Arm has set. Got returns them. Read returns nothing itself, because every
+// idle connection pays for what is on the stack during the wait.
+func (w *Conn) Read(most int) {
+	w.rn, w.rerr = int32(most), nil
+	if !w.claim() {
+		w.rn = 0
+		return
+	}
+	switch {
+	case w.rc != nil:
+		if err := w.rc.Read(w.readFn); err != nil {
+			w.rerr = err
+		}
+	case w.kind == awaited:
+		w.readAwaited(most)
+	default:
+		w.readForeign(most)
+	}
+	w.release()
+}
+
+// readAwaited waits without a buffer, then reads.
+//
+//go:noinline
+func (w *Conn) readAwaited(most int) {
+	w.rn = 0
+	err := w.nc.(awaiter).AwaitRead()
+	if err == nil {
+		w.buf = Chunk()
+		var n int
+		n, err = w.nc.Read(w.buf[:most])
+		w.rn = int32(n)
+	}
+	w.rerr = w.judge(int(w.rn), err)
+}
+
+// judge returns the error of a read. A timeout becomes errStray if no deadline is due, nobody has interrupted, and the read before
+// gave such a timeout too.
+func (w *Conn) judge(n int, err error) error {
+	switch {
+	case n > 0, !isTimeout(err), w.isDue():
+		w.state.And(^uint32(stateStray))
+	case w.state.Or(stateStray)&stateStray != 0:
+		return &strayError{err}
+	}
+	return err
+}
+
+// isDue reports whether the read deadline has passed, or Interrupt was called or is at work.
+func (w *Conn) isDue() bool {
+	if !w.mu.TryLock() {
+		return true
+	}
+	defer w.mu.Unlock()
+	return w.kind != unknown && (w.wake || w.set != 0 && w.Now() >= w.set)
+}
+
+// Got returns what the last Read or TryRead has found. The bytes are valid until Done. os.ErrDeadlineExceeded: the deadline has passed, or
+// Interrupt was called.
+func (w *Conn) Got() ([]byte, error) {
+	switch {
+	case w.kind == unknown:
+		return w.ext.foreign.got(int(w.rn)), w.rerr
+	case w.buf == nil:
+		return nil, w.rerr
+	}
+	return w.buf[:w.rn], w.rerr
+}
+
+// Done gives the buffer of the last read back.
+func (w *Conn) Done() {
+	if w.buf != nil {
+		FreeChunk(w.buf)
+		w.buf = nil
+	}
+	if w.kind == unknown {
+		w.ext.foreign.taken(int(w.rn))
+		w.rn = 0
+	}
+}
+
+// TryRead looks for bytes that are there, without waiting for more; Got returns them. On a connection that is no socket it takes
+// up to a millisecond. Interrupt does not end it. The deadline that Arm has set is lost.
+func (w *Conn) TryRead() {
+	w.rn, w.rerr = ChunkSize, nil
+	if !w.claim() {
+		w.rn = 0
+		return
+	}
+	switch {
+	case w.rc != nil:
+		w.trySocket()
+	case w.kind == awaited:
+		w.tryAwaited()
+	default:
+		w.tryForeign()
+	}
+	w.release()
+}
+
+// tryAwaited looks with a deadline of its own. A call of Interrupt moves that into the past, so it looks again.
+func (w *Conn) tryAwaited() {
+	w.rn = 0
+	end := w.Now().After(graceRead)
+	w.buf = Chunk()
+	for first := true; first || w.Now() < end; first = false {
+		w.mu.Lock()
+		w.set = w.Now().After(graceRead)
+		w.applyDeadline()
+		w.mu.Unlock()
+		n, err := w.nc.Read(w.buf[:])
+		w.rn = int32(n)
+		if n > 0 || !isTimeout(err) {
+			w.rerr = err
+			return
+		}
+	}
+}
+
+// Sleep waits until a moment without reading. It returns earlier if Interrupt is called or ctx ends.
+func (w *Conn) Sleep(ctx context.Context, until Moment) {
+	w.mu.Lock()
+	if w.wake {
+		w.wake = false
+		w.drainWoken()
+		w.mu.Unlock()
+		return
+	}
+	woken := w.extend().woken
+	w.mu.Unlock()
+	t := time.NewTimer(until.Since(w.Now()))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-woken:
+	case <-ctx.Done():
+	}
+	w.mu.Lock()
+	w.wake = false
+	w.drainWoken()
+	w.mu.Unlock()
+}
