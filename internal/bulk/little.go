@@ -19,16 +19,22 @@ type Little struct {
 	sent  int32
 	err   error
 	room  func(fd uintptr) bool // give, made by the first Return
+	free  func()                // gives src back; may be nil
 }
 
-// NewLittle gives a Little that reads src, or nil where src is no plain connection of the system.
+// NewLittle returns a Little that reads src, or nil if src is no plain connection of the system. The caller calls Close.
 func NewLittle(src any) *Little {
-	raw := stream(src)
+	raw, giveBack := stream(src)
 	if raw == nil {
 		return nil
 	}
-	return newLittle(raw)
+	l := newLittle(raw)
+	l.free = giveBack
+	return l
 }
+
+// Close ends the use of the connection, and leaves it open.
+func (l *Little) Close() { call(l.free) }
 
 func newLittle(src syscall.RawConn) *Little {
 	l := &Little{src: src}

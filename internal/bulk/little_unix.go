@@ -9,12 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stream gives the system's side of a plain stream socket, see socket.
-func stream(v any) syscall.RawConn {
-	if d := socket(v, unix.POLLIN); d != nil {
-		return d.raw
+// stream returns the system's side of a stream socket; see socket.
+func stream(v any) (rc syscall.RawConn, giveBack func()) {
+	d, giveBack := socket(v, unix.POLLIN)
+	if d == nil {
+		return nil, nil
 	}
-	return nil
+	return d.raw, giveBack
 }
 
 // take makes one read; false means wait.
