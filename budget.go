@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"duet.example/duet/internal/memory"
+	"duet.example/duet/internal/wire"
 )
 
 const (
@@ -165,7 +166,7 @@ func (b *Budget) wantsNoSpareRoom(c *Conn, n int) bool {
 // allowance is how many bytes may be read from c now. Zero: it is read no further, and nudged when it is.
 func (b *Budget) allowance(c *Conn) int {
 	if left := b.limit - b.used.Load(); left >= 0 {
-		return int(min(max(left/atOnce, carefulRead), chunk))
+		return int(min(max(left/atOnce, carefulRead), wire.ChunkSize))
 	}
 	if spare := b.share() - c.held(); spare >= 0 {
 		return int(min(max(spare, leastRead), carefulRead))

@@ -68,7 +68,7 @@ func (c *Conn) answerFarewell() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.shut && o.finAt != 0 {
-		o.finAt = c.now() // the peer's time to end runs from its farewell
+		o.finAt = c.wire.Now() // the peer's time to end runs from its farewell
 	}
 	_ = c.queueLast([]byte(farewellAnswer(c.set.farewell)))
 }
@@ -118,7 +118,7 @@ func (c *Conn) queueLast(last []byte) error {
 func (c *Conn) sendFIN() error {
 	err := c.finishWriting()
 	if c.closing.Load() || c.out.saidBye.Load() {
-		c.interrupt() // the peer's time to end runs from now
+		c.wire.Interrupt() // the peer's time to end runs from now
 	}
 	return err
 }
@@ -128,7 +128,7 @@ func (c *Conn) finishWriting() error {
 	err := c.halfClose()
 	c.out.mu.Lock()
 	if c.out.finAt == 0 {
-		c.out.finAt = c.now()
+		c.out.finAt = c.wire.Now()
 	}
 	c.out.mu.Unlock()
 	return err
@@ -136,11 +136,10 @@ func (c *Conn) finishWriting() error {
 
 // halfClose sends FIN, once. A connection that cannot be half-closed stays open until it is closed.
 func (c *Conn) halfClose() error {
-	hc, ok := c.wire.nc.(interface{ CloseWrite() error })
-	if !ok || c.finSent.Swap(true) {
+	if !c.wire.CanHalfClose() || c.finSent.Swap(true) {
 		return nil
 	}
-	err := hc.CloseWrite()
+	_, err := c.wire.HalfClose()
 	if f := c.set.trace.HalfClosed; f != nil {
 		f(c, err)
 	}

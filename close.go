@@ -6,12 +6,17 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"duet.example/duet/internal/wire"
 )
 
 // Close ends the conversation: what is queued is still sent, then FIN; what the
 // peer still says is read and thrown away until its end, for the close timeout or 1 MiB
 // at the most; then the connection is closed. A Receive that waits returns ErrClosed. Close returns when all
 // that is done; a second Close waits for the first. The error is that of sending.
+//
+// A connection that cannot be half-closed is read until 100 ms of silence, within the same bounds. It is closed at once if it
+// is in memory.
 func (c *Conn) Close() error {
 	return c.finish(EndClosed, nil)
 }
@@ -19,13 +24,16 @@ func (c *Conn) Close() error {
 // stop asks the conversation to end for the reason why: the receiving goroutine gets it as its error.
 func (c *Conn) stop(why EndReason) {
 	if c.stopped.CompareAndSwap(uint32(EndNone), uint32(why)) {
-		c.interrupt()
+		c.wire.Interrupt()
 		c.stopTransfer(c.stopError(why))
 		if c.rawTaken.Load() {
-			_ = c.wire.nc.SetWriteDeadline(longAgo)
+			c.wire.Stop(c.endsAtOnce(why))
 		}
 	}
 }
+
+// endsAtOnce reports whether the connection is about to be closed as it is.
+func (c *Conn) endsAtOnce(why EndReason) bool { return why == EndClosed || c.wantsAbort() }
 
 // Kick ends the conversation as `kicked`, from outside its handler: the handler's Receive fails with ErrKicked, and the
 // peer gets the farewell, where there is one.
@@ -58,10 +66,13 @@ func (c *Conn) finish(r EndReason, cause error) error {
 	c.stopReceiving()
 	defer c.recv.mu.Unlock()
 
-	if c.wire.isLost() {
+	switch reclaimed := c.reclaim(); {
+	case c.wire.IsLost():
 		return c.closeLost()
-	}
-	if !mayLinger(reason) {
+	case !reclaimed:
+		c.closeNow(true)
+		return nil
+	case !mayLinger(reason):
 		c.resetOnClose()
 		c.closeNow(true)
 		return nil
@@ -69,7 +80,7 @@ func (c *Conn) finish(r EndReason, cause error) error {
 	if c.queueLastWords(reason) {
 		defer c.boundSending().Stop()
 	}
-	unread := c.drain(c.now())
+	unread := c.drain(c.wire.Now())
 	err := c.awaitWriter()
 	if err != nil {
 		// Half a message may have left: an ending that looks like a good one would make a whole of it.
@@ -109,7 +120,6 @@ func mayLinger(r EndReason) bool {
 // It reports whether somebody is writing now.
 func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 	if c.rawTaken.Load() {
-		_ = c.wire.nc.SetDeadline(time.Time{})
 		_ = c.finishWriting()
 		return false
 	}
@@ -141,7 +151,7 @@ func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 // closeFinishes reports whether the close that follows sends FIN as well as a half-close would, so that it can be spared: the
 // peer has finished, so nothing is left unread that would make it a reset, and nobody watches.
 func (c *Conn) closeFinishes() bool {
-	return c.recv.fin && c.wire.rc != nil && c.set.trace.HalfClosed == nil
+	return c.recv.fin && c.wire.IsSocket() && c.set.trace.HalfClosed == nil
 }
 
 // queueWords queues what KickWith is to say. o.mu is held.
@@ -174,13 +184,14 @@ func (c *Conn) awaitWriter() error {
 // drain reads and throws away until the peer's end; true where it stopped before
 // that. It goes on while the queue is still being sent, because a peer that cannot get rid of
 // its words may not read ours; the limits count from our FIN.
-func (c *Conn) drain(began moment) (unread bool) {
+func (c *Conn) drain(began wire.Moment) (unread bool) {
 	left := drainLimit
+	last := began // when bytes last came
 	for !c.recv.fin && !c.rawEOF.Load() {
 		if c.wantsAbort() {
 			return true
 		}
-		var until moment
+		var until wire.Moment
 		fin, failed := c.sent()
 		switch {
 		case failed:
@@ -190,19 +201,27 @@ func (c *Conn) drain(began moment) (unread bool) {
 			if began > fin && !c.out.saidBye.Load() {
 				fin = began
 			}
-			until = fin.after(c.set.linger)
-			if left <= 0 || c.now() >= until {
-				return c.wire.unread()
+			until = fin.After(c.set.linger)
+			if !c.wire.CanHalfClose() {
+				if c.wire.IsInMemory() {
+					return false
+				}
+				until = min(until, max(fin, last).After(silenceLimit))
+			}
+			if left <= 0 || c.wire.Now() >= until {
+				return c.wire.HasUnread()
 			}
 		}
-		c.recv.lazy = false
-		if !c.arm(until) {
+		if !c.wire.Arm(until, false) {
 			continue
 		}
-		c.wire.read(chunk)
+		c.wire.Read(wire.ChunkSize)
 		b, err := c.got()
 		n := len(b)
-		c.wire.done()
+		c.wire.Done()
+		if n > 0 {
+			last = c.wire.Now()
+		}
 		if fin != 0 {
 			left -= n
 		}
@@ -219,23 +238,22 @@ func (c *Conn) drain(began moment) (unread bool) {
 }
 
 // sent tells when FIN left, zero if it has not, and whether sending has failed.
-func (c *Conn) sent() (fin moment, failed bool) {
+func (c *Conn) sent() (fin wire.Moment, failed bool) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	return c.out.finAt, c.out.err != nil
 }
 
 // wantsAbort: the server is cut off, there is no time for the peer.
-func (c *Conn) wantsAbort() bool { return c.srv != nil && c.srv.cut.Load() }
+func (c *Conn) wantsAbort() bool { return c.set.server != nil && c.set.server.cut.Load() }
 
 // resetOnClose makes the close a reset: what is queued in the system for a peer that does not read is given up at once.
 func (c *Conn) resetOnClose() {
-	l, ok := c.wire.nc.(interface{ SetLinger(sec int) error })
-	if !ok || c.wire.isLost() {
+	if c.wire.IsLost() {
 		return
 	}
-	err := l.SetLinger(0)
-	if f := c.set.trace.Reset; f != nil {
+	possible, err := c.wire.ResetOnClose()
+	if f := c.set.trace.Reset; possible && f != nil {
 		f(c, err)
 	}
 }
@@ -278,6 +296,6 @@ func (c *Conn) closeNow(unread bool) {
 func (c *Conn) cutOff() {
 	c.setEnd(EndShutdown, nil)
 	c.stop(EndShutdown)
-	c.wire.giveUp()
-	_ = c.wire.nc.Close()
+	c.wire.Abandon()
+	_ = c.wire.Close()
 }

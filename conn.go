@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"duet.example/duet/framing"
+	"duet.example/duet/internal/wire"
 )
 
 // What holds where a field of [Server] or [Dialer] is zero.
@@ -22,6 +23,10 @@ const (
 // drainLimit is how many bytes of a peer are read and thrown away before closing.
 const drainLimit = 1 << 20
 
+// silenceLimit is how long a peer may say nothing before a connection is closed that cannot be half-closed: its peer does not
+// learn that we have finished, so that nobody waits for its end.
+const silenceLimit = 100 * time.Millisecond
+
 // settings hold for all conversations of one server, which share them.
 type settings struct {
 	framing  framing.Framing
@@ -35,6 +40,7 @@ type settings struct {
 	trace    Trace
 	throttle func(c *Conn, n int) (time.Duration, error)
 	budget   *Budget // nil: none
+	server   *Server // nil for a conversation that was dialled
 }
 
 func (s settings) withDefaults() *settings {
@@ -70,11 +76,9 @@ func orDefault(d, def time.Duration) time.Duration {
 // send, and call every other method, at the same time. A Conn comes from a
 // [Server], which hands it to its [Handler], or from a [Dialer].
 type Conn struct {
-	set   *settings
-	srv   *Server // nil for a dialled one
-	id    uint64
-	began time.Time
-	wire  wire
+	set  *settings
+	id   uint64
+	wire wire.Conn
 
 	recv recvState
 	out  sendState
@@ -99,21 +103,19 @@ type Conn struct {
 }
 
 func newConn(nc net.Conn, set *settings) *Conn {
-	c := &Conn{
-		set: set, id: 1, began: time.Now(),
-	}
-	c.wire.init(nc)
+	c := &Conn{set: set, id: 1}
 	if set.budget != nil {
-		c.readWithinBudget()
+		c.wire.Init(nc, (*budgetGate)(c))
+	} else {
+		c.wire.Init(nc, nil)
 	}
 	codec := set.framing.New(set.max)
 	c.recv.codec, c.out.codec = codec, codec
-	c.recv.lastIn, c.recv.idle, c.recv.away = beginning, beginning, true
+	c.recv.lastIn, c.recv.idle, c.recv.away = wire.Beginning, wire.Beginning, true
 	c.recv.queue = c.recv.one[:0]
 	if set.idle > 0 {
 		// Here, not by the conversation's own goroutine, whose stack this would make grow.
-		c.recv.dl.set = c.recv.idle.after(set.idle)
-		_ = nc.SetReadDeadline(c.deadline(c.recv.dl.set))
+		c.wire.StartDeadline(c.recv.idle.After(set.idle))
 	}
 	return c
 }
@@ -123,13 +125,13 @@ func newConn(nc net.Conn, set *settings) *Conn {
 func (c *Conn) ID() uint64 { return c.id }
 
 // RemoteAddr is the peer's address, also after the end. It is nil where the connection never had one.
-func (c *Conn) RemoteAddr() net.Addr { return c.wire.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.wire.RemoteAddr() }
 
 // LocalAddr is this side's address, also after the end.
-func (c *Conn) LocalAddr() net.Addr { return c.wire.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.wire.LocalAddr() }
 
 // Began is when the conversation began.
-func (c *Conn) Began() time.Time { return c.began }
+func (c *Conn) Began() time.Time { return c.wire.Began() }
 
 // Farewell is the word that ends this conversation, empty if none does.
 func (c *Conn) Farewell() string { return c.set.farewell }
@@ -201,11 +203,11 @@ func (c *Conn) SetFraming(f framing.Framing) {
 	codec, x := f.New(c.set.max), c.rarely()
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	c.recv.dl.mu.Lock()
-	defer c.recv.dl.mu.Unlock()
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	c.out.codec = codec
 	x.next, x.framing = codec, f
-	c.wakeReceiver()
+	c.wire.Interrupt()
 }
 
 // SendMark names what the framing puts around the body of a message that is sent now, or of the farewell, as
@@ -225,10 +227,10 @@ func (c *Conn) SendMark(farewell bool) string {
 // decoded.
 func (c *Conn) SetEncoding(e framing.Encoding) {
 	x := c.rarely()
-	c.recv.dl.mu.Lock()
+	x.mu.Lock()
 	x.encoding, x.hasChanged = e, true
-	c.recv.dl.mu.Unlock()
-	c.interrupt()
+	x.mu.Unlock()
+	c.wire.Interrupt()
 }
 
 // Framing returns the framing in use, and what it has learned of the peer
@@ -238,11 +240,11 @@ func (c *Conn) Framing() (f framing.Framing, learned string) {
 	defer c.out.mu.Unlock()
 	f = c.set.framing
 	if x := c.seldom.Load(); x != nil {
-		c.recv.dl.mu.Lock()
+		x.mu.Lock()
 		if x.framing != nil {
 			f = x.framing
 		}
-		c.recv.dl.mu.Unlock()
+		x.mu.Unlock()
 	}
 	if l, ok := c.out.codec.(framing.Learner); ok {
 		learned = l.Learned()

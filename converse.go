@@ -53,12 +53,12 @@ func outcome(err error) EndReason {
 func (c *Conn) Abort() error {
 	c.setEnd(EndClosed, nil)
 	c.stop(EndClosed)
-	c.wire.giveUp()
-	return c.wire.nc.Close()
+	c.wire.Abandon()
+	return c.wire.Close()
 }
 
 // Interrupts reports whether the end of ctx interrupts whatever waits in the conversation, so that nobody need watch it: the
 // context that its server gives to the Handler, or one that has no end. A handler that has the bytes from Raw finds its deadlines in the past.
 func (c *Conn) Interrupts(ctx context.Context) bool {
-	return ctx.Done() == nil || c.srv != nil && ctx == c.srv.ctx
+	return ctx.Done() == nil || c.set.server != nil && ctx == c.set.server.ctx
 }

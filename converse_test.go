@@ -95,8 +95,7 @@ func TestPeers(t *testing.T) {
 			p.say("bye\nbye\n")
 			p.want("Bye\n")
 			p.wantEOF()
-			p.say("more\n")
-		}, "!bye|!bye|more", duet.EndFarewell},
+		}, "!bye|!bye", duet.EndFarewell},
 		{"C-5 a peer that closes at once", &duet.Server{Farewell: "bye"}, func(p *peer) {
 			p.say("bye\n")
 			p.Close()
@@ -188,8 +187,8 @@ func TestSayBye_C3_PeerAnswers(t *testing.T) {
 			t.Errorf("a third farewell: %v", err)
 		}
 		wantReceive(t, b, "bye")
-		wantEOF(t, b)
 		wantReceive(t, a, "Bye")
+		wantEOF(t, b)
 		if err := b.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
@@ -252,8 +251,32 @@ func TestSayBye_C11_PeerIgnoresIt(t *testing.T) {
 	})
 }
 
+// After the farewell it receives until the peer's end.
+func TestSayBye_C5_ReceivesOn(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		if !n.halfCloses {
+			t.Skip("the peer cannot see the end of sending before the close")
+		}
+		var h heard
+		st := start(t, n, &duet.Server{Farewell: "bye", Handler: &h})
+		p := st.peer(t)
+		p.say("bye\n")
+		p.want("Bye\n")
+		p.wantEOF()
+		p.say("more\n")
+		p.Close()
+		st.wantEnd(t, duet.EndFarewell)
+		if got := h.all(); got != "!bye|more" {
+			t.Errorf("heard %q", got)
+		}
+	})
+}
+
 func TestHalfClose_C9(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
+		if !n.halfCloses {
+			t.Skip("see TestCloseWrite_WithoutHalfClose")
+		}
 		a, b := two(t, n, duet.Dialer{})
 		ctx := context.Background()
 		a.Send(ctx, []byte("question"))

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"duet.example/duet/framing"
+	"duet.example/duet/internal/wire"
 )
 
 // An account is what a conversation holds in memory. Few hold anything for long.
@@ -129,18 +130,25 @@ func (c *Conn) letGo() {
 	}
 }
 
+// A budgetGate is a conversation as its wire asks it how much may be read.
+type budgetGate Conn
+
+func (g *budgetGate) Allowance() int { return (*Conn)(g).allowance() }
+
+func (g *budgetGate) IsHeld() bool { return g.recv.held }
+
 // allowance is how many bytes may be read now. What is only thrown away is not held.
 func (c *Conn) allowance() int {
 	if b := c.set.budget; b != nil && !c.closing.Load() {
 		return b.allowance(c)
 	}
-	return chunk
+	return wire.ChunkSize
 }
 
 // mostAtOnce is how many bytes the next read may take. A wire with a descriptor finds out when there is something to read.
 func (c *Conn) mostAtOnce() int {
-	if c.wire.rc != nil {
-		return chunk
+	if c.wire.IsSocket() {
+		return wire.ChunkSize
 	}
 	return c.allowance()
 }
@@ -167,7 +175,7 @@ func (c *Conn) waitsForBudget() bool {
 		r.held = true
 	} else if r.held {
 		r.held = false
-		r.idle = c.now()
+		r.idle = c.wire.Now()
 	}
 	return r.held
 }
@@ -175,28 +183,18 @@ func (c *Conn) waitsForBudget() bool {
 // awaitBudget makes ready for the wait of a conversation that is held back; not ready: look again first. A connection with a
 // descriptor waits as for bytes, so that it sees a reset; only the peer's time after our farewell is due meanwhile.
 func (c *Conn) awaitBudget(ctx context.Context) (ready bool, err error) {
-	r := &c.recv
 	until := c.byeDeadline()
 	switch {
-	case until != 0 && c.now() >= until:
+	case until != 0 && c.wire.Now() >= until:
 		return false, c.dueAside(dueBye)
-	case c.wire.rc == nil:
+	case !c.wire.IsSocket():
 		if until == 0 {
 			until = math.MaxInt64
 		}
-		c.waitUntil(ctx, c.rarely(), until)
+		c.wire.Sleep(ctx, until)
 		return false, nil
 	}
-	r.until, r.lazy = until, false
-	return true, nil
-}
-
-// byeDeadline is the end of the peer's time after our farewell; zero if we have not said it.
-func (c *Conn) byeDeadline() moment {
-	if fin, _ := c.sent(); c.out.saidBye.Load() && fin != 0 {
-		return fin.after(c.set.linger)
-	}
-	return 0
+	return c.wire.Arm(until, false), nil
 }
 
 // leaveBudget has others go on in place of a receiver that was held back and gives up.
@@ -212,18 +210,13 @@ func (c *Conn) nudge() {
 	if c == nil {
 		return
 	}
-	d := &c.recv.dl
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !c.rawWanted.Load() {
-		c.wakeReceiver()
-	}
+	c.wire.Interrupt()
 }
 
 // isEnding reports whether somebody ends the conversation, and it will come to its end without being cut. The peer of a lost one has
 // vanished: it is read no further anyhow.
 func (c *Conn) isEnding() bool {
-	return c.wire.isHopeless() || c.wire.isLost() || c.Stopped() != EndNone && !c.closing.Load()
+	return c.wire.IsAbandoned() || c.wire.IsLost() || c.Stopped() != EndNone && !c.closing.Load()
 }
 
 // overload ends the conversation, because all together hold too much and this one the most. nil is nobody.
@@ -233,5 +226,5 @@ func (c *Conn) overload() {
 	}
 	c.setEnd(EndOverload, ErrOverload)
 	c.stop(EndOverload)
-	c.wire.giveUp()
+	c.wire.Abandon()
 }

@@ -30,6 +30,8 @@ func (h *hooked) Write(b []byte) (int, error) {
 	return n, err
 }
 
+func (h *hooked) AwaitRead() error { return h.Conn.(duet.ReadAwaiter).AwaitRead() }
+
 func (h *hooked) SetReadDeadline(t time.Time) error {
 	err := h.Conn.SetReadDeadline(t)
 	if h.readDeadline != nil {

@@ -25,12 +25,13 @@ func measure() (goroutines int, heap, stack uint64) {
 }
 
 // idlers connects n peers that have spoken once and say nothing more, and
-// tells what the server's side of them costs. The peers' own sockets are no conversations, and are counted apart.
-func idlers(t *testing.T, n int, s *duet.Server) idleUse {
+// tells what the server's side of them costs, with so many goroutines each. The peers' own connections are no conversations, and are
+// counted apart.
+func idlers(t *testing.T, over network, n, perConn int, s *duet.Server) idleUse {
 	t.Helper()
 	base := make([]net.Conn, 0, 2*n)
-	l, dial := tcp.listen(t)
-	st := start(t, tcp, s)
+	l, dial := over.listen(t)
+	st := start(t, over, s)
 	defer func() {
 		for _, nc := range base {
 			nc.Close()
@@ -73,7 +74,7 @@ func idlers(t *testing.T, n int, s *duet.Server) idleUse {
 	waitFor(t, func() bool {
 		g, h, s := measure()
 		use = idleUse{float64(g-goroutines) / float64(n), float64(h-heap)/float64(n) - client, (float64(s) - float64(stack)) / float64(n)}
-		return g-goroutines == n
+		return g-goroutines <= perConn*n
 	})
 	return use
 }
@@ -87,20 +88,23 @@ func goDeep(n int) byte {
 	return b[0]
 }
 
+// sendBack is a handler.
+func sendBack(ctx context.Context, c *duet.Conn) error {
+	for m, err := range c.Messages(ctx) {
+		if err == nil {
+			err = c.Send(ctx, m.Body)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // A conversation in which nobody speaks has one goroutine and no buffer, whatever timeouts it has. (docs/performance.md, row idle)
 func TestIdleUse(t *testing.T) {
 	const n = 1000
-	echo := duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
-		for m, err := range c.Messages(ctx) {
-			if err == nil {
-				err = c.Send(ctx, m.Body)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	echo := duet.HandlerFunc(sendBack)
 	for name, server := range map[string]*duet.Server{
 		"echo":        {Handler: echo},
 		"no timeouts": {SendTimeout: -1, Greeting: "hello"},
@@ -111,7 +115,7 @@ func TestIdleUse(t *testing.T) {
 		"timeouts": {IdleTimeout: time.Hour, SendTimeout: time.Minute, Farewell: "bye", Greeting: "hello"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			use := idlers(t, n, server)
+			use := idlers(t, tcp, n, 1, server)
 			t.Logf("per idle conversation: %.2f goroutines, %.0f bytes of heap, %.0f bytes of stack", use.goroutines, use.heap, use.stack)
 			if use.goroutines != 1 {
 				t.Errorf("%.2f goroutines, want 1", use.goroutines)
@@ -121,6 +125,27 @@ func TestIdleUse(t *testing.T) {
 			}
 			if sum := use.heap + use.stack; sum > 4000 && !raceEnabled {
 				t.Errorf("%.0f bytes in all, want 4000 at most: has the stack grown to 4 KiB?", sum)
+			}
+		})
+	}
+}
+
+// Where duet cannot wait without a buffer, a goroutine waits with a small one. An idle conversation costs at most 10 KB then, and
+// no more than any other if the connection has a way to wait.
+func TestIdleUse_Wrapped(t *testing.T) {
+	for _, n := range networks {
+		if n.inMemory || n.hasDescriptor || n.ownBuffers {
+			continue
+		}
+		t.Run(n.name, func(t *testing.T) {
+			use := idlers(t, n, 1000, 2, &duet.Server{Handler: duet.HandlerFunc(sendBack)})
+			sum := use.heap + use.stack
+			t.Logf("per idle conversation: %.2f goroutines, %.0f bytes of heap, %.0f bytes of stack", use.goroutines, use.heap, use.stack)
+			if use.heap > 6500 || sum > 10_000 && !raceEnabled {
+				t.Errorf("%.0f bytes in all, %.0f of them on the heap; want 10000, with a buffer of 4 KiB", sum, use.heap)
+			}
+			if n.awaits && use.heap > 2000 {
+				t.Errorf("%.0f bytes of heap, want no buffer", use.heap)
 			}
 		})
 	}

@@ -6,17 +6,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"duet.example/duet"
-	"duet.example/duet/duettest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,59 +21,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds every wait of a test that ought to be short. It is long because a busy machine may take a hundred
 // times as long as an idle one.
 const patience = time.Minute
-
-// A network is what conversations run over in a test.
-type network struct {
-	name   string
-	listen func(t *testing.T) (net.Listener, func() (net.Conn, error))
-}
-
-var networks = []network{
-	{"memory", func(*testing.T) (net.Listener, func() (net.Conn, error)) {
-		l := duettest.NewListener()
-		return l, func() (net.Conn, error) { return l.Dial(context.Background()) }
-	}},
-	{"tcp", func(t *testing.T) (net.Listener, func() (net.Conn, error)) {
-		return listenOn(t, "tcp", "127.0.0.1:0")
-	}},
-	{"unix", func(t *testing.T) (net.Listener, func() (net.Conn, error)) {
-		return listenOn(t, "unix", filepath.Join(t.TempDir(), "s"))
-	}},
-}
-
-var (
-	memory = networks[0]
-	tcp    = networks[1]
-)
-
-func listenOn(t *testing.T, network, address string) (net.Listener, func() (net.Conn, error)) {
-	t.Helper()
-	l, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l, func() (net.Conn, error) { return net.Dial(network, l.Addr().String()) }
-}
-
-// overEach runs a test over every network.
-func overEach(t *testing.T, test func(t *testing.T, n network)) {
-	for _, n := range networks {
-		t.Run(n.name, func(t *testing.T) { test(t, n) })
-	}
-}
-
-// overEachTimed runs a test whose times matter over every network. Over memory it runs in a bubble, where only waiting
-// takes time, so that a busy machine changes nothing.
-func overEachTimed(t *testing.T, test func(t *testing.T, n network)) {
-	t.Helper()
-	overEach(t, func(t *testing.T, n network) {
-		if n.name != memory.name {
-			test(t, n)
-			return
-		}
-		synctest.Test(t, func(t *testing.T) { test(t, n) })
-	})
-}
 
 // An ending is what a Trace was told at the end of a conversation.
 type ending struct {
@@ -151,6 +95,7 @@ type peer struct {
 }
 
 func newPeer(t *testing.T, nc net.Conn) *peer {
+	nc = plainConn(nc)
 	t.Cleanup(func() { nc.Close() })
 	nc.SetDeadline(time.Now().Add(patience))
 	return &peer{nc, t}
@@ -174,30 +119,21 @@ func (p *peer) want(s string) {
 
 func (p *peer) wantEOF() {
 	p.t.Helper()
-	if rest, err := io.ReadAll(p.Conn); len(rest) > 0 || err != nil {
+	rest, err := io.ReadAll(p.Conn)
+	if len(rest) > 0 || err != nil && !hasUnread(p.Conn) {
 		p.t.Fatalf("peer got %q, %v; want the end", rest, err)
 	}
 }
 
 func (p *peer) fin() {
 	p.t.Helper()
-	if err := p.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+	if err := halfClose(p.Conn); err != nil {
 		p.t.Fatalf("peer cannot half-close: %v", err)
 	}
 }
 
 // reset makes the connection end with a RST.
-func (p *peer) reset() {
-	switch nc := p.Conn.(type) {
-	case duettest.Conn:
-		nc.Reset()
-	case *net.TCPConn:
-		nc.SetLinger(0)
-		nc.Close()
-	default:
-		nc.Close()
-	}
-}
+func (p *peer) reset() { resetConn(p.Conn) }
 
 // heard collects what handlers received.
 type heard struct {
@@ -292,6 +228,9 @@ func connect(t *testing.T, n network) (a, b net.Conn) {
 		t.Fatal(err)
 	}
 	if b, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	if err := shakeHands(a, b); err != nil {
 		t.Fatal(err)
 	}
 	return a, b

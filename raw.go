@@ -4,15 +4,21 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
-	"syscall"
-	"time"
+
+	"duet.example/duet/internal/wire"
 )
 
 // Raw takes over the bytes of the conversation: the handler reads and
 // writes them itself, and Send and Receive return ErrRaw from then on. What was
 // read ahead comes first; whole messages that wait to be received come in their framing's own form.
 // Raw waits until what was posted has been sent. If Raw fails, it has taken nothing over.
+//
+// The result passes each call on to the connection. It is not the connection itself, and has no SyscallConn. Beside the
+// methods of a net.Conn it has CloseWrite, SetLinger and AwaitRead ([ReadAwaiter]). One goroutine may read and one may write at a
+// time. io.Copy lets the system copy by itself over TCP, unless the server's Throttle or a func of the trace has to see the bytes.
+//
+// After Kick and Shutdown, reads and writes fail with os.ErrDeadlineExceeded, and no deadline that the handler sets changes that.
+// After Close and Abort, they fail with net.ErrClosed; those that wait return at once.
 //
 // When the handler returns, the conversation is half-closed, drained and closed as any
 // other; it need not close what Raw returned. To have it end for a reason of its own, a handler
@@ -27,7 +33,7 @@ func (c *Conn) Raw() (net.Conn, error) {
 		c.rawWanted.Store(false)
 		return nil, c.error("raw", ErrClosed)
 	}
-	if err := c.awaitWriter(); err != nil && !c.wire.isLost() {
+	if err := c.awaitWriter(); err != nil && !c.wire.IsLost() {
 		c.rawWanted.Store(false)
 		return nil, err
 	}
@@ -35,33 +41,25 @@ func (c *Conn) Raw() (net.Conn, error) {
 	if c.set.budget != nil {
 		c.countReceived()
 	}
-	lost := !c.wire.detach()
+	lost := !c.wire.Detach()
 	for lost {
 		b, err := c.remaining(nil, nil)
 		if rest = append(rest, b...); err != nil {
 			break
 		}
 	}
-	d := &c.recv.dl
-	d.mu.Lock()
-	if d.set != 0 {
-		_ = c.wire.nc.SetReadDeadline(time.Time{})
+	var r *wire.RawConn
+	if lost {
+		x := &c.rarely().remains
+		r = c.wire.RawLost(rest, (*rawTap)(c), x.err, x.send)
+	} else {
+		r = c.wire.Raw(rest, (*rawTap)(c))
 	}
-	d.wake, d.set = false, 0
-	d.mu.Unlock()
 	c.rawTaken.Store(true)
 	if EndReason(c.stopped.Load()) != EndNone {
-		c.interrupt()
-		_ = c.wire.nc.SetWriteDeadline(longAgo)
+		c.wire.Stop(c.endsAtOnce(c.Stopped()))
 	}
-	t := &c.set.trace
-	if c.set.throttle != nil {
-		return &heldConn{rawConn: rawConn{Conn: c.wire.nc, c: c, ahead: rest}}, nil
-	}
-	if len(rest) == 0 && !lost && t.Read == nil && t.Wrote == nil && t.HalfClosed == nil {
-		return c.wire.nc, nil // the system can copy it by itself
-	}
-	return &rawConn{Conn: c.wire.nc, c: c, ahead: rest}, nil
+	return r, nil
 }
 
 // readAhead takes out what was read and not received.
@@ -93,75 +91,44 @@ func (c *Conn) CountRaw(in, out int64) {
 	c.bytesOut.Add(out)
 }
 
-// rawConn gives what was read ahead first, and tells the trace of every call.
-type rawConn struct {
-	net.Conn
-	c     *Conn
-	ahead []byte // one reader
+// A rawTap is a conversation as the connection that Raw returned tells it what passes.
+type rawTap Conn
+
+// Sees reports whether the trace or Throttle has to see what passes.
+func (t *rawTap) Sees() bool {
+	tr := &t.set.trace
+	return t.set.throttle != nil || tr.Read != nil || tr.Wrote != nil || tr.HalfClosed != nil
 }
 
-func (r *rawConn) Read(p []byte) (int, error) {
-	if len(r.ahead) > 0 {
-		n := copy(p, r.ahead)
-		r.ahead = r.ahead[n:]
-		return n, nil
-	}
-	n, err := r.read(p)
-	again := errors.Is(err, io.EOF) && r.c.rawEOF.Swap(true)
-	if !again && !errors.Is(err, os.ErrDeadlineExceeded) {
-		r.c.traceRead(n, err)
-	}
-	return n, err
-}
-
-// read reads from the connection, unless that was lost before Raw took it over.
-func (r *rawConn) read(p []byte) (int, error) {
-	if r.c.wire.isLost() {
-		return 0, r.c.rarely().remains.err
-	}
-	return r.Conn.Read(p)
-}
-
-// AwaitRead waits until a Read would not wait, or the deadline for reading has passed: whoever copies from here needs no buffer
-// while the peer is silent. Where that cannot be known it returns at once. The error is one that Read would have as well.
-func (r *rawConn) AwaitRead() error {
-	if len(r.ahead) > 0 || r.c.wire.isLost() {
+// BeforeRead waits as long as Throttle wants.
+func (t *rawTap) BeforeRead() error {
+	c := (*Conn)(t)
+	if c.set.throttle == nil {
 		return nil
 	}
-	return r.c.wire.awaitRead()
+	if r := c.rarely().refused; r != nil {
+		return c.error("receive", r)
+	}
+	return c.holdRaw()
 }
 
-// SyscallConn gives the connection's descriptor, to be asked about it. What is read and written by it is not seen by the trace.
-func (r *rawConn) SyscallConn() (syscall.RawConn, error) {
-	if r.c.wire.rc == nil || r.c.wire.isLost() {
-		return nil, errors.ErrUnsupported
+// AfterRead tells the trace, of the peer's end once, and asks Throttle.
+func (t *rawTap) AfterRead(n int, err error) {
+	c := (*Conn)(t)
+	if again := errors.Is(err, io.EOF) && c.rawEOF.Swap(true); !again {
+		c.traceRead(n, err)
 	}
-	return r.c.wire.rc, nil
+	if n > 0 && c.set.throttle != nil {
+		c.rarely().refused = c.throttle(n)
+	}
 }
 
-func (r *rawConn) Write(p []byte) (int, error) {
-	if r.c.wire.isLost() {
-		return 0, r.c.rarely().remains.send
-	}
-	n, err := r.Conn.Write(p)
-	r.c.traceWrote(n, err)
-	return n, err
-}
+func (t *rawTap) AfterWrite(n int, err error) { (*Conn)(t).traceWrote(n, err) }
 
-// SetLinger lets a handler end with a reset, where the connection can.
-func (r *rawConn) SetLinger(sec int) error {
-	l, ok := r.Conn.(interface{ SetLinger(sec int) error })
-	if !ok {
-		return nil
-	}
-	err := l.SetLinger(sec)
-	if f := r.c.set.trace.Reset; f != nil && sec == 0 {
-		f(r.c, err)
-	}
-	return err
-}
+func (t *rawTap) HalfClose() error { return (*Conn)(t).halfClose() }
 
-// CloseWrite half-closes, where the connection can.
-func (r *rawConn) CloseWrite() error {
-	return r.c.halfClose()
+func (t *rawTap) AfterReset(err error) {
+	if f := t.set.trace.Reset; f != nil {
+		f((*Conn)(t), err)
+	}
 }

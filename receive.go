@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"duet.example/duet/framing"
+	"duet.example/duet/internal/wire"
 )
 
 // recvState is the receiving half of a Conn. mu is held by whoever receives;
@@ -22,19 +23,16 @@ type recvState struct {
 	head  int
 	one   [1]framing.Message // what queue begins as: most reads complete one message
 
-	lastIn  moment // when bytes last came
-	began   moment // when the unfinished message began
-	idle    moment // since when the peer's silence counts
-	until   moment // what prepare has found for arm
-	lazy    bool   // it may wake earlier
-	away    bool   // the receiver does something else: it is not the peer that is idle
-	pending bool   // there is an unfinished message
-	seen    bool   // bytes have come
-	fin     bool   // the peer's FIN has come, or its end of another kind
-	held    bool   // it is read no further, because all conversations together hold too much
-	err     error  // why nothing more comes; io.EOF at the peer's FIN
-
-	dl readDeadline
+	lastIn  wire.Moment // when bytes last came
+	began   wire.Moment // when the unfinished message began
+	idle    wire.Moment // since when the peer's silence counts
+	away    bool        // the receiver does something else: it is not the peer that is idle
+	pending bool        // there is an unfinished message
+	seen    bool        // bytes have come
+	saidBye bool        // the peer has said its farewell
+	fin     bool        // the peer's FIN has come, or its end of another kind
+	held    bool        // it is read no further, because all conversations together hold too much
+	err     error       // why nothing more comes; io.EOF at the peer's FIN
 }
 
 // Receive waits for the next message. At the peer's end it returns io.EOF, after
@@ -91,12 +89,12 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 		switch {
 		case err != nil:
 			return Message{}, err
-		case !ready || !c.arm(c.recv.until):
+		case !ready:
 			continue
 		case c.Interrupts(ctx):
 			// The server's own context needs no watch: the server interrupts its
 			// conversations itself, which saves 1.6 KB in each.
-			c.wire.read(c.mostAtOnce())
+			c.wire.Read(c.mostAtOnce())
 		default:
 			c.readWatching(ctx)
 		}
@@ -112,7 +110,7 @@ func (c *Conn) back() {
 	if r := &c.recv; r.away {
 		r.away = false
 		if c.set.idle > 0 {
-			r.idle = c.now()
+			r.idle = c.wire.Now()
 		}
 	}
 }
@@ -135,7 +133,7 @@ func (c *Conn) take(to *Message) bool {
 	if !m.Partial {
 		c.msgsIn.Add(1)
 		if IsFarewell(m.Body, c.set.farewell) {
-			m.Farewell = true
+			m.Farewell, c.recv.saidBye = true, true
 			c.answerFarewell()
 		}
 	}
@@ -201,7 +199,7 @@ func (c *Conn) stopError(why EndReason) error {
 	return ErrClosed
 }
 
-// prepare makes ready for a wait, for bytes or for time to pass; false: look again first.
+// prepare prepares a wait, for bytes or for time to pass. Not ready: look again first.
 func (c *Conn) prepare(ctx context.Context) (ready bool, err error) {
 	if c.adopt() || c.set.throttle != nil && c.hold(ctx) {
 		return false, nil
@@ -210,21 +208,20 @@ func (c *Conn) prepare(ctx context.Context) (ready bool, err error) {
 		return c.awaitBudget(ctx)
 	}
 	until, what := c.nextDeadline()
-	if until != 0 && c.now() >= until {
+	if until != 0 && c.wire.Now() >= until {
 		return false, c.dueAside(what)
 	}
-	c.recv.until, c.recv.lazy = until, what == dueIdle
-	return true, nil
+	return c.wire.Arm(until, what == dueIdle), nil
 }
 
-// readWatching waits as wire.read does, but not beyond the end of ctx.
+// readWatching waits as wire.Read does, but not beyond the end of ctx.
 func (c *Conn) readWatching(ctx context.Context) {
 	ran := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		c.interrupt()
+		c.wire.Interrupt()
 		close(ran)
 	})
-	c.wire.read(c.mostAtOnce())
+	c.wire.Read(c.mostAtOnce())
 	if !stop() {
 		<-ran
 	}
@@ -235,7 +232,7 @@ func (c *Conn) arrived(b []byte, err error) error {
 	r := &c.recv
 	if len(b) > 0 {
 		c.feed(b)
-		c.wire.done()
+		c.wire.Done()
 		if c.set.throttle != nil && r.err == nil {
 			r.err = c.throttle(len(b))
 		}
@@ -243,7 +240,7 @@ func (c *Conn) arrived(b []byte, err error) error {
 			return nil
 		}
 	}
-	c.wire.done()
+	c.wire.Done()
 	switch {
 	case err == nil:
 		return nil
@@ -275,8 +272,8 @@ func (c *Conn) arrived(b []byte, err error) error {
 // feed gives the codec bytes that have arrived.
 func (c *Conn) feed(b []byte) {
 	r := &c.recv
-	now := c.now()
-	if quiet := now.since(r.lastIn); r.seen && !r.pending && quiet >= framing.Quiet && c.set.throttle == nil {
+	now := c.wire.Now()
+	if quiet := now.Since(r.lastIn); r.seen && !r.pending && quiet >= framing.Quiet && c.set.throttle == nil {
 		// Nothing waited for this pause, but it begins a new burst.
 		r.queue = r.codec.Pause(r.queue, quiet, 0)
 	}
@@ -327,10 +324,10 @@ func (c *Conn) adopt() bool {
 		return false
 	}
 	r := &c.recv
-	r.dl.mu.Lock()
+	x.mu.Lock()
 	next, encoding, changed := x.next, x.encoding, x.hasChanged
 	x.next, x.hasChanged = nil, false
-	r.dl.mu.Unlock()
+	x.mu.Unlock()
 	if next == nil && !changed {
 		return false
 	}

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"time"
+
+	"duet.example/duet/internal/wire"
 )
 
 // A peer that is not let in is told so: for busyTime at the most, and maxTelling at a time, or one for sixteen
@@ -14,6 +15,7 @@ import (
 const (
 	busyTime   = time.Second
 	maxTelling = 64
+	busyRead   = 512 // how much of what such a peer says is read at once
 )
 
 // admit makes a conversation of a connection. An error says why not; refuse must follow. The server's own place is
@@ -56,7 +58,6 @@ func (s *Server) reserve(more int) error {
 // enroll makes a conversation of the place that reserve took. Where the server was closed meanwhile, it ends at once.
 func (s *Server) enroll(nc net.Conn) *Conn {
 	c := newConn(nc, s.set)
-	c.srv = s
 	s.mu.Lock()
 	s.coming--
 	s.lastID++
@@ -109,22 +110,37 @@ func (s *Server) mayTell() bool {
 
 // sayBusy says words and closes in good order: half-close, read to the peer's end, close, all within limit. [C-16]
 func sayBusy(ctx context.Context, nc net.Conn, words []byte, limit time.Duration) {
-	defer func() { _ = nc.Close() }()
-	_ = nc.SetDeadline(time.Now().Add(limit))
-	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(longAgo) })
+	var w wire.Conn
+	w.Init(nc, nil)
+	defer w.AwaitEnd()
+	defer func() { _ = w.Close() }()
+	if _, err := w.Write(ctx, words, limit); err != nil {
+		return
+	}
+	possible, err := w.HalfClose()
+	if err != nil || !possible && w.IsInMemory() {
+		return
+	}
+	stop := context.AfterFunc(ctx, w.Interrupt)
 	defer stop()
-	if _, err := nc.Write(words); err != nil {
-		return
+	end := wire.Beginning.After(limit)
+	for left := drainLimit; left > 0 && ctx.Err() == nil && w.Now() < end; {
+		until := end
+		if !possible {
+			until = min(end, w.Now().After(silenceLimit))
+		}
+		if !w.Arm(until, false) {
+			continue
+		}
+		w.Read(min(left, busyRead))
+		b, err := w.Got()
+		left -= len(b)
+		w.Done()
+		if err != nil {
+			return
+		}
 	}
-	if hc, ok := nc.(interface{ CloseWrite() error }); ok && hc.CloseWrite() != nil {
-		return
-	}
-	var b [512]byte
-	_, _ = io.CopyBuffer(io.Discard, onlyReader{io.LimitReader(nc, drainLimit)}, b[:])
 }
-
-// onlyReader keeps io.CopyBuffer from using anything but the buffer.
-type onlyReader struct{ io.Reader }
 
 func refusal(nc net.Conn, err error) error {
 	if errors.Is(err, ErrServerClosed) {

@@ -119,6 +119,53 @@ func TestBusy_Bounds(t *testing.T) {
 	})
 }
 
+// Without a half-close, a peer that was told is read until its end or until it is silent. In memory it is closed at once.
+func TestBusy_C16_WithoutHalfClose(t *testing.T) {
+	far := func(nc net.Conn) net.Conn { return distant{wrapped{nc}} }
+	for name, test := range map[string]struct {
+		wrap func(net.Conn) net.Conn
+		peer func(p *peer)
+		want time.Duration
+	}{
+		"silent":    {far, func(*peer) {}, silence},
+		"has ended": {far, func(p *peer) { p.Close() }, 0},
+		"says some words": {far, func(p *peer) {
+			for range 3 {
+				time.Sleep(silence / 2)
+				io.WriteString(p, "still here\n")
+			}
+		}, 5 * silence / 2},
+		"talks on": {far, func(p *peer) {
+			for {
+				if _, err := p.Write([]byte("x")); err != nil {
+					return
+				}
+				time.Sleep(silence / 2)
+			}
+		}, time.Second},
+		"in memory": {wrap, func(*peer) {}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &duet.Server{Busy: "try later", Admit: func(context.Context, net.Addr) error { return io.EOF }}
+				x, y := duettest.Pipe()
+				began := time.Now()
+				refused := make(chan error, 1)
+				go func() { refused <- s.ServeNetConn(test.wrap(x)) }()
+				p := newPeer(t, y)
+				p.want("try later\n")
+				done := make(chan struct{})
+				go func() { defer close(done); test.peer(p) }()
+				wantErr(t, "ServeNetConn", <-refused, io.EOF)
+				if took := time.Since(began); !about(took, test.want) {
+					t.Errorf("it took %v, want %v", took, test.want)
+				}
+				<-done
+			})
+		})
+	}
+}
+
 // Close does not leave a peer that is told for later.
 func TestBusy_Close(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

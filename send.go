@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"duet.example/duet/framing"
+	"duet.example/duet/internal/wire"
 )
 
 // sendState is the sending half of a Conn: one queue, at most one goroutine
@@ -23,12 +24,12 @@ type sendState struct {
 	writing bool // somebody is writing, or will
 	shut    bool // CloseWrite or SayBye was called: nothing may follow
 	saidBye atomic.Bool
-	finAt   moment // when FIN had left
-	err     error  // sending has failed for good
+	finAt   wire.Moment // when FIN had left
+	err     error       // sending has failed for good
 
 	source *sourced // nil for most
 
-	lastOut moment        // when the last message had left
+	lastOut wire.Moment   // when the last message had left
 	lastGap time.Duration // what must lie between it and the next
 }
 
@@ -111,7 +112,7 @@ func (c *Conn) send(ctx context.Context, body []byte, how form) error {
 		c.next()
 	}
 	*m = outgoing{wire: m.wire[:0]}
-	if cap(m.wire) <= chunk {
+	if cap(m.wire) <= wire.ChunkSize {
 		direct.Put(m)
 	}
 	return err
@@ -200,7 +201,7 @@ func (c *Conn) canSend() error {
 	case c.rawWanted.Load():
 		return c.error("send", ErrRaw)
 	case o.err != nil:
-		if c.wire.isLost() {
+		if c.wire.IsLost() {
 			c.setEnd(ReasonOf(o.err), o.err)
 		}
 		return c.error("send", o.err)
@@ -219,15 +220,15 @@ func (c *Conn) encode(m *outgoing, body []byte, how form) error {
 	}
 	o := &c.out
 	gap := o.codec.Gap()
-	var wire []byte
+	var b []byte
 	var err error
 	switch how {
 	case asFarewell:
-		wire, err = o.codec.AppendFarewell(m.wire[:0], body)
+		b, err = o.codec.AppendFarewell(m.wire[:0], body)
 	case asBytes:
-		wire, gap, m.raw = append(m.wire[:0], body...), 0, true
+		b, gap, m.raw = append(m.wire[:0], body...), 0, true
 	default:
-		wire, err = o.codec.Append(m.wire[:0], body)
+		b, err = o.codec.Append(m.wire[:0], body)
 	}
 	if err != nil {
 		return &Error{Op: "send", Addr: addrText(c.RemoteAddr()), Err: err}
@@ -235,7 +236,7 @@ func (c *Conn) encode(m *outgoing, body []byte, how form) error {
 	if !m.raw {
 		o.codec.Sent()
 	}
-	m.wire, m.gap = wire, gap
+	m.wire, m.gap = b, gap
 	if c.set.trace.Sent != nil {
 		m.body = append([]byte(nil), body...)
 	}
@@ -318,7 +319,7 @@ func (o *sendState) takeBatch() []*outgoing {
 	n, size := 0, 0
 	for _, m := range o.queue {
 		alone := m.gap > 0 || m.sent != nil || m.fin || m.transfer != nil
-		if n > 0 && (alone || size+len(m.wire) > chunk) {
+		if n > 0 && (alone || size+len(m.wire) > wire.ChunkSize) {
 			break
 		}
 		n++
@@ -349,8 +350,8 @@ func (c *Conn) write(batch []*outgoing) error {
 	b := first.wire
 	if len(batch) > 1 {
 		// takeBatch has seen to it that they fit.
-		whole := chunks.Get().(*[chunk]byte)
-		defer chunks.Put(whole)
+		whole := wire.Chunk()
+		defer wire.FreeChunk(whole)
 		b = whole[:0]
 		for _, m := range batch {
 			b = append(b, m.wire...)
@@ -379,7 +380,7 @@ func (c *Conn) writeBytes(ctx context.Context, b []byte, gap, after time.Duratio
 	if err := c.mayWrite(ctx, gap); err != nil || len(b) == 0 {
 		return err
 	}
-	n, err := c.wire.write(ctx, b, c.set.send)
+	n, err := c.wire.Write(ctx, b, c.set.send)
 	return c.wrote(ctx, n, err, after)
 }
 
@@ -408,7 +409,7 @@ func (c *Conn) wrote(ctx context.Context, n int, err error, after time.Duration)
 		}
 		return c.sendFailed(err)
 	}
-	c.out.lastOut, c.out.lastGap = c.now(), after
+	c.out.lastOut, c.out.lastGap = c.wire.Now(), after
 	return nil
 }
 
@@ -425,7 +426,7 @@ func (c *Conn) noteSent(m *outgoing) {
 // take the last one. [C-7]
 func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
 	last := c.out.lastOut
-	wait := last.after(gap).since(c.now())
+	wait := last.After(gap).Since(c.wire.Now())
 	if last == 0 || wait <= 0 {
 		return nil
 	}
@@ -441,10 +442,10 @@ func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
 
 // sendFailed ends the conversation because a write failed.
 func (c *Conn) sendFailed(err error) error {
-	if c.wire.rc != nil && isDead(err) {
+	if c.wire.IsSocket() && isDead(err) {
 		c.lose(err)
 	}
-	if c.wire.isLost() && errors.Is(err, ErrClosed) {
+	if c.wire.IsLost() && errors.Is(err, ErrClosed) {
 		err = syscall.ECONNRESET // that is why it was closed
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -477,11 +478,11 @@ func (c *Conn) failSending(err error) {
 	c.setEnd(r, err)
 	o.wake()
 	if c.closing.Load() {
-		c.interrupt()
+		c.wire.Interrupt()
 	}
 	if r == EndSlowPeer || r == EndCut {
 		c.stop(r)
-		c.wire.giveUp() // the writer may be waiting
+		c.wire.Abandon() // the writer may be waiting
 	}
 }
 

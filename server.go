@@ -211,12 +211,15 @@ func (s *Server) init() {
 	}
 	s.set.trace = s.Trace.guarded(s)
 	s.set.budget = newBudget(s)
+	s.set.server = s
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.conns = make(map[uint64]*Conn)
 }
 
 // ServeNetConn serves one connection that was accepted elsewhere, and returns when its conversation
 // has ended: how it ended is in [Conn.End], which the trace tells. ErrServerClosed after Shutdown.
+//
+// Any net.Conn works, as with [Dialer.Conn].
 func (s *Server) ServeNetConn(nc net.Conn) error {
 	defer s.watchHangups()()
 	c, err := s.admit(nc)
@@ -397,8 +400,8 @@ func (s *Server) log() *slog.Logger {
 
 // logger is where the conversation's panics are logged.
 func (c *Conn) logger() *slog.Logger {
-	if c.srv != nil {
-		return c.srv.log()
+	if c.set.server != nil {
+		return c.set.server.log()
 	}
 	return slog.Default()
 }

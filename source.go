@@ -56,7 +56,7 @@ func (c *Conn) Pump() (busy bool) {
 		s.more = true // whoever writes looks at it before the end
 		o.mu.Unlock()
 		return true
-	case c.wire.rc == nil || o.lastGap > 0:
+	case !c.wire.IsSocket() || o.lastGap > 0:
 		s.more = true
 		c.startWriter()
 		o.mu.Unlock()
@@ -75,7 +75,7 @@ func (c *Conn) Pump() (busy bool) {
 
 // pumpBytes writes b, of n messages, without waiting. The caller has the right to write.
 func (c *Conn) pumpBytes(s *sourced, b []byte, n int) {
-	k, err := c.wire.tryWrite(b)
+	k, err := c.wire.TryWrite(b)
 	c.bytesOut.Add(int64(k))
 	c.traceWrote(k, err)
 	switch {

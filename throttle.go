@@ -3,12 +3,12 @@ package duet
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	"duet.example/duet/framing"
+	"duet.example/duet/internal/wire"
 )
 
 // A seldom is what few conversations need, so that the others do not pay for it.
@@ -18,15 +18,15 @@ type seldom struct {
 	failure  atomic.Pointer[error]    // why stopBecause was called first
 	panicked atomic.Bool              // a panic of a Trace func or of the source was logged
 
-	next    framing.Codec   // set by SetFraming and not yet in use, under recv.dl.mu
-	framing framing.Framing // SetFraming's, under recv.dl.mu
+	mu         sync.Mutex       // guards the four below
+	next       framing.Codec    // set by SetFraming and not yet in use
+	framing    framing.Framing  // SetFraming's
+	encoding   framing.Encoding // SetEncoding's
+	hasChanged bool             // encoding was set and is not yet in use
 
-	encoding   framing.Encoding // SetEncoding's, under recv.dl.mu
-	hasChanged bool             // encoding was set and is not yet in use, under recv.dl.mu
-	account    account          // with a Server.Memory
-
-	until moment        // nothing is read before; its owner is who reads
-	woken chan struct{} // under recv.dl.mu: somebody waits for until
+	account account     // with a Server.Memory
+	until   wire.Moment // nothing is read before; the reader's
+	refused error       // Throttle's, after Raw; the reader's
 
 	remains remains // once the connection is lost
 }
@@ -52,7 +52,7 @@ func (c *Conn) throttle(n int) error {
 		return err
 	}
 	if d > 0 {
-		c.rarely().until = c.now().after(d)
+		c.rarely().until = c.wire.Now().After(d)
 	}
 	return nil
 }
@@ -64,144 +64,37 @@ func (c *Conn) hold(ctx context.Context) bool {
 	if x == nil || x.until == 0 {
 		return false
 	}
-	until, now := x.until, c.now()
-	if now >= until || c.wire.isLost() {
+	until, now := x.until, c.wire.Now()
+	if now >= until || c.wire.IsLost() {
 		x.until = 0
 		c.recv.idle = now
 		return false
 	}
-	if fin, _ := c.sent(); c.out.saidBye.Load() && fin != 0 {
-		end := fin.after(c.set.linger)
+	if end := c.byeDeadline(); end != 0 {
 		if now >= end {
 			return false
 		}
-		if end < until {
-			until = end
-		}
+		until = min(until, end)
 	}
-	c.waitUntil(ctx, x, until)
+	c.wire.Sleep(ctx, until)
 	return true
 }
 
-// waitUntil waits for a time, without reading, until somebody interrupts or ctx ends.
-func (c *Conn) waitUntil(ctx context.Context, x *seldom, until moment) {
-	d := &c.recv.dl
-	d.mu.Lock()
-	if d.wake {
-		d.wake = false
-		d.mu.Unlock()
-		return
-	}
-	woken := make(chan struct{}, 1)
-	x.woken = woken
-	d.mu.Unlock()
-	t := time.NewTimer(until.since(c.now()))
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-woken:
-	case <-ctx.Done():
-	}
-	d.mu.Lock()
-	x.woken, d.wake = nil, false
-	d.mu.Unlock()
-}
-
-// wakeHeld has waitUntil return. recv.dl.mu is held.
-func (c *Conn) wakeHeld() {
-	if x := c.seldom.Load(); x != nil && x.woken != nil {
-		select {
-		case x.woken <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// A heldConn is what Raw gives where there is a Throttle: it reads no faster than that allows. One goroutine reads.
-type heldConn struct {
-	rawConn
-	refused  error
-	deadline time.Time // for reading, under c.recv.dl.mu
-	closed   bool      // likewise
-}
-
-// Read waits as Throttle wants it, not beyond the deadline, and reads.
-func (h *heldConn) Read(p []byte) (int, error) {
-	if h.refused != nil {
-		return 0, h.c.error("receive", h.refused)
-	}
-	if len(h.ahead) > 0 {
-		return h.rawConn.Read(p) // they have been asked for
-	}
-	if err := h.hold(); err != nil {
-		return 0, err
-	}
-	n, err := h.rawConn.Read(p)
-	if n > 0 {
-		h.refused = h.c.throttle(n)
-	}
-	return n, err
-}
-
-// AwaitRead waits as Read would.
-func (h *heldConn) AwaitRead() error {
-	if h.refused != nil || len(h.ahead) > 0 {
-		return nil
-	}
-	if err := h.hold(); err != nil {
-		return err
-	}
-	return h.rawConn.AwaitRead()
-}
-
-// hold waits until the next Read may read, or will fail.
-func (h *heldConn) hold() error {
-	x := h.c.seldom.Load()
-	if x == nil {
-		return nil
-	}
-	d := &h.c.recv.dl
+// holdRaw waits until Throttle allows the next read of the connection that Raw has returned, or until that will fail.
+func (c *Conn) holdRaw() error {
+	x := c.rarely()
 	for {
-		d.mu.Lock()
-		deadline, over := h.deadline, h.closed
-		d.mu.Unlock()
-		now, until := h.c.now(), x.until
-		end := h.c.moment(deadline)
+		now, until := c.wire.Now(), x.until
+		end, over := c.wire.RawDeadline()
 		switch {
-		case over || h.c.Stopped() != EndNone || h.c.closing.Load() || now >= until:
+		case now >= until || over:
 			return nil
-		case deadline.IsZero():
+		case end == 0:
 		case now >= end:
 			return os.ErrDeadlineExceeded
 		case end < until:
 			until = end
 		}
-		h.c.waitUntil(context.Background(), x, until)
+		c.wire.Sleep(context.Background(), until)
 	}
 }
-
-// lookUp has a Read that is held look at what set has changed.
-func (h *heldConn) lookUp(set func()) {
-	d := &h.c.recv.dl
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	set()
-	h.c.wakeHeld()
-}
-
-func (h *heldConn) SetReadDeadline(t time.Time) error {
-	h.lookUp(func() { h.deadline = t })
-	return h.rawConn.SetReadDeadline(t)
-}
-
-func (h *heldConn) SetDeadline(t time.Time) error {
-	h.lookUp(func() { h.deadline = t })
-	return h.rawConn.SetDeadline(t)
-}
-
-func (h *heldConn) Close() error {
-	h.lookUp(func() { h.closed = true })
-	return h.rawConn.Close()
-}
-
-var _ net.Conn = (*heldConn)(nil)

@@ -288,34 +288,32 @@ func TestThrottle_IdleAndFarewell(t *testing.T) {
 
 // With Throttle, the system does not copy what Raw gives by itself; over a socket nothing is read meanwhile.
 func TestThrottle_Sockets(t *testing.T) {
-	for _, n := range networks[1:] {
-		t.Run(n.name, func(t *testing.T) {
-			read := make(chan int, 1000)
-			st := start(t, n, &duet.Server{
-				CloseTimeout: -1,
-				Throttle: func(_ *duet.Conn, n int) (time.Duration, error) {
-					read <- n
-					return time.Hour, nil
-				},
-				Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
-					nc, err := c.Raw()
-					if err != nil {
-						return err
-					}
-					_, err = io.Copy(nc, nc)
+	overSockets(t, func(t *testing.T, n network) {
+		read := make(chan int, 1000)
+		st := start(t, n, &duet.Server{
+			CloseTimeout: -1,
+			Throttle: func(_ *duet.Conn, n int) (time.Duration, error) {
+				read <- n
+				return time.Hour, nil
+			},
+			Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
+				nc, err := c.Raw()
+				if err != nil {
 					return err
-				}),
-			})
-			p := st.peer(t)
-			p.say("x")
-			p.want("x")
-			p.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
-			if _, err := p.Write(make([]byte, 64<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("64 MiB to one who does not read: %v", err)
-			}
-			if len(read) != 1 {
-				t.Errorf("%d reads", len(read))
-			}
+				}
+				_, err = io.Copy(nc, nc)
+				return err
+			}),
 		})
-	}
+		p := st.peer(t)
+		p.say("x")
+		p.want("x")
+		p.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+		if _, err := p.Write(make([]byte, 64<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("64 MiB to one who does not read: %v", err)
+		}
+		if len(read) != 1 {
+			t.Errorf("%d reads", len(read))
+		}
+	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"duet.example/duet/internal/wire"
 )
 
 // A Transfer is a place in a conversation's queue for any number of bytes. They leave exactly as they are
@@ -54,8 +56,8 @@ func (t *Transfer) SendFrom(ctx context.Context, from io.Reader) (n int64, err e
 	if err := t.await(ctx); err != nil {
 		return 0, err
 	}
-	buf := chunks.Get().(*[chunk]byte)
-	defer chunks.Put(buf)
+	buf := wire.Chunk()
+	defer wire.FreeChunk(buf)
 	for {
 		k, rerr := from.Read(buf[:])
 		if k > 0 {
@@ -145,10 +147,10 @@ func (t *Transfer) write(b []byte) (int, error) {
 	}
 	n, err := 0, c.mayWrite(t.ctx, 0)
 	if err == nil {
-		n, err = c.wire.write(t.ctx, b, c.set.send)
+		n, err = c.wire.Write(t.ctx, b, c.set.send)
 		c.bytesOut.Add(int64(n))
 		c.traceWrote(n, err)
-		c.out.lastOut, c.out.lastGap = c.now(), 0
+		c.out.lastOut, c.out.lastGap = c.wire.Now(), 0
 		if err != nil && t.ctx.Err() == nil {
 			err = c.sendFailed(err)
 		}

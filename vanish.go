@@ -7,12 +7,14 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"duet.example/duet/internal/wire"
 )
 
 // Bounds of the bytes that stay when a peer vanishes while it is not read, until its handler receives them.
 const (
-	restMost = chunk   // of one conversation
-	restAll  = 4 << 20 // of all conversations of a server
+	restMost = wire.ChunkSize // of one conversation
+	restAll  = 4 << 20        // of all conversations of a server
 )
 
 // errUnread goes with the error of a connection that had more to be read than is kept.
@@ -69,14 +71,14 @@ func isDead(err error) bool {
 // rest, because bytes must stay in order; otherwise it is done here. Any goroutine may call it.
 func (c *Conn) lose(cause error) {
 	x := &c.rarely().remains
-	if first, reads := c.wire.loseIt(); first && !reads {
+	if first, reads := c.wire.Lose(); first && !reads {
 		x.once.Do(func() { c.leaveRemains(cause) })
 	}
 }
 
 // loseRead is lose for the reader, to whom the connection has given the error err.
 func (c *Conn) loseRead(err error) {
-	if first, _ := c.wire.loseIt(); first {
+	if first, _ := c.wire.Lose(); first {
 		x := &c.rarely().remains
 		x.once.Do(func() { c.closeRemains(nil, false, err) })
 	}
@@ -84,8 +86,8 @@ func (c *Conn) loseRead(err error) {
 
 // leaveRemains keeps what can still be received, closes the connection, and frees its place. Nobody reads.
 func (c *Conn) leaveRemains(cause error) {
-	rest, unread, err := c.wire.takeRest(restMost)
-	if s := c.srv; s != nil && !s.keepRest(len(rest)) {
+	rest, unread, err := c.wire.TakeRest(restMost)
+	if s := c.set.server; s != nil && !s.keepRest(len(rest)) {
 		rest, unread = nil, true
 	}
 	switch {
@@ -110,9 +112,9 @@ func (c *Conn) closeRemains(rest []byte, unread bool, err error) {
 		x.send = syscall.EPIPE // the peer had finished before
 	}
 	c.loseQueue(x)
-	x.closed = c.wire.nc.Close()
-	if c.srv != nil {
-		c.srv.vanished(c)
+	x.closed = c.wire.Close()
+	if c.set.server != nil {
+		c.set.server.vanished(c)
 	}
 	c.endMu.Lock()
 	x.lost = true
@@ -120,7 +122,7 @@ func (c *Conn) closeRemains(rest []byte, unread bool, err error) {
 		close(x.told)
 	}
 	c.endMu.Unlock()
-	c.interrupt() // it may be held by a Throttle
+	c.wire.Interrupt() // it may be held by a Throttle
 }
 
 // loseQueue has sending fail. Only what was on its way makes that the conversation's end: a peer that had said its
@@ -157,8 +159,8 @@ func (c *Conn) remaining(b []byte, err error) ([]byte, error) {
 		return b, err
 	case len(x.rest) > 0:
 		b, x.rest = x.rest, nil
-		if c.srv != nil {
-			c.srv.keepRest(-len(b))
+		if c.set.server != nil {
+			c.set.server.keepRest(-len(b))
 		}
 		return b, nil
 	}
@@ -167,8 +169,8 @@ func (c *Conn) remaining(b []byte, err error) ([]byte, error) {
 
 // got is the outcome of the last read or try; see wire.got.
 func (c *Conn) got() ([]byte, error) {
-	b, err := c.wire.got()
-	if c.wire.isLost() {
+	b, err := c.wire.Got()
+	if c.wire.IsLost() {
 		return c.remaining(b, err)
 	}
 	return b, err
@@ -190,8 +192,10 @@ func (c *Conn) closeLost() error {
 
 // closeWire closes the connection, unless it was lost before.
 func (c *Conn) closeWire() error {
-	if c.wire.detach() {
-		return c.wire.nc.Close()
+	if c.wire.Detach() {
+		err := c.wire.Close()
+		c.wire.AwaitEnd()
+		return err
 	}
 	x := &c.rarely().remains
 	x.once.Do(func() { c.leaveRemains(nil) })
@@ -253,7 +257,7 @@ func (s *Server) watchHangups() (stop func()) {
 // expectFailures has the server look within hangupEvery whether c's connection has failed. Until then c costs nothing: watchNew
 // registers it at the first look, if it still lives. s.mu is held.
 func (s *Server) expectFailures(c *Conn) {
-	if c.wire.rc == nil || s.accepting == 0 {
+	if !c.wire.IsSocket() || s.accepting == 0 {
 		return
 	}
 	if s.hangups == nil {
@@ -284,7 +288,7 @@ func (s *Server) watchNew() *hangups {
 	}
 	s.mu.Unlock()
 	for _, c := range fresh {
-		h.add(c.wire.rc, c.id)
+		h.add(c.wire.Descriptor(), c.id)
 	}
 	return h
 }
@@ -292,7 +296,7 @@ func (s *Server) watchNew() *hangups {
 // unwatched gives the live conversations whose numbers are above watched. s.mu is held.
 func (s *Server) unwatched() (fresh []*Conn) {
 	take := func(c *Conn) {
-		if c != nil && c.id > s.watched && c.wire.rc != nil {
+		if c != nil && c.id > s.watched && c.wire.IsSocket() {
 			fresh = append(fresh, c)
 		}
 	}

@@ -345,7 +345,7 @@ func (x *execution) print() {
 	}
 	if err == nil {
 		if err = f.lost(true); err == nil {
-			err = closeWrite(f.raw)
+			err = f.raw.CloseWrite()
 		}
 	}
 	switch {

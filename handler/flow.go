@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"duet.example/duet"
+	"duet.example/duet/internal/wire"
 )
 
 // A flow is a conversation whose bytes a handler has taken over: the context in which they are
@@ -17,7 +18,7 @@ import (
 // when bytes moved, and one timer looks at that.
 type flow struct {
 	c      *duet.Conn
-	raw    net.Conn // for half-close
+	raw    *wire.RawConn
 	conn   net.Conn // what is copied from and to
 	meter  meter
 	ctx    context.Context
@@ -89,10 +90,11 @@ func take(ctx context.Context, c *duet.Conn, idle, send time.Duration) (*flow, e
 
 // newFlow is take without a context of its own, and before the watching begins.
 func newFlow(ctx context.Context, c *duet.Conn, idle, send time.Duration) (*flow, error) {
-	raw, err := c.Raw()
+	nc, err := c.Raw()
 	if err != nil {
 		return nil, err
 	}
+	raw := nc.(*wire.RawConn)
 	if send == 0 {
 		send = duet.DefaultSendTimeout
 	}

@@ -11,6 +11,7 @@ import (
 
 	"duet.example/duet"
 	"duet.example/duet/internal/bulk"
+	"duet.example/duet/internal/wire"
 )
 
 // A relay is one conversation and its target, which know of each other only what passes.
@@ -35,9 +36,10 @@ type side struct {
 }
 
 func newRelay(h *Forward, f *flow, conn net.Conn) *relay {
-	g := &flow{c: f.c, raw: conn, send: f.send, began: f.began, ctx: f.ctx, cancel: f.cancel, other: f}
+	raw := wire.NewRaw(conn)
+	g := &flow{c: f.c, raw: raw, send: f.send, began: f.began, ctx: f.ctx, cancel: f.cancel, other: f}
 	g.fault = func(_ string, why duet.EndReason, err error) error { return h.failure(why, err) }
-	g.conn, g.meter = measure(conn, g)
+	g.conn, g.meter = measure(raw, g)
 	r := &relay{h: h, f: f, g: g}
 	r.peer = &side{flow: f, mark: '<'}
 	r.target = &side{flow: g, mark: '>'}
@@ -141,7 +143,7 @@ func (r *relay) finish(from, to *side) {
 	}
 	to.mu.Lock()
 	to.finished = true
-	err := closeWrite(to.raw)
+	err := to.raw.CloseWrite()
 	to.mu.Unlock()
 	if err != nil {
 		to.silentFrom(r.broke(to, err))
@@ -213,23 +215,16 @@ func (r *relay) conclude() error {
 	abort(r.g.raw)
 	switch duet.ReasonOf(why) {
 	case duet.EndReset, duet.EndTimeout, duet.EndSlowPeer:
-		if h, ok := r.f.raw.(interface{ Reset() error }); ok {
-			_ = h.Reset()
-		} // others are reset by how the conversation ends
+		// How the conversation ends resets it.
 	default:
 		abort(r.f.raw)
 	}
 	return why
 }
 
-// abort closes with a reset, where there is such a thing.
-func abort(nc net.Conn) {
-	switch v := nc.(type) {
-	case interface{ Reset() error }:
-		_ = v.Reset()
-		return
-	case interface{ SetLinger(sec int) error }:
-		_ = v.SetLinger(0)
+// abort closes with a reset, if there is such a thing.
+func abort(raw *wire.RawConn) {
+	if !raw.Reset() {
+		_ = raw.Close()
 	}
-	_ = nc.Close()
 }

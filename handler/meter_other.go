@@ -2,10 +2,14 @@
 
 package handler
 
-import "net"
+import (
+	"net"
+
+	"duet.example/duet/internal/wire"
+)
 
 // measure gives the connection to copy from and to, and its meter.
-func measure(raw net.Conn, f *flow) (net.Conn, meter) {
+func measure(raw *wire.RawConn, f *flow) (net.Conn, meter) {
 	g := &gauge{Conn: raw, f: f}
 	return g, g
 }

@@ -11,14 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"duet.example/duet/internal/bulk"
+	"duet.example/duet/internal/wire"
 )
 
 // measure gives the connection to copy from and to, and its meter.
-func measure(raw net.Conn, f *flow) (net.Conn, meter) {
-	if sc, ok := raw.(syscall.Conn); ok {
-		if rc, err := sc.SyscallConn(); err == nil {
-			return raw, descriptor{rc}
-		}
+func measure(raw *wire.RawConn, f *flow) (net.Conn, meter) {
+	if rc := raw.Descriptor(); rc != nil {
+		return raw, descriptor{rc}
 	}
 	g := &gauge{Conn: raw, f: f}
 	return g, g

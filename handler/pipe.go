@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -25,13 +24,16 @@ const stopLook = 250 * time.Millisecond
 var (
 	errBusy   = errors.New("another conversation has the input and the output")
 	errSilent = errors.New("the peer has finished and the input is silent")
+	// errUnheard ends a conversation whose peer cannot be told that the input is at its end.
+	errUnheard = errors.New("the input has ended and the peer is silent")
 )
 
 // Pipe passes exact bytes both ways between In and the peer and the peer and Out: pipe mode. It adds nothing of
 // its own. [C-10]
 //
 // Half-close: the end of In is FIN, and the peer's answer is read to its end. After the peer's FIN it goes on while In
-// delivers.
+// delivers. On a connection that cannot be half-closed, the end of In sends nothing. The peer's answer is read to its end, or until it is
+// silent for HalfOpen; then the conversation is `closed`.
 //
 // Endings: `peer-closed` (io.EOF) when both have finished, or the peer has and In is silent for HalfOpen. `reset`
 // where the connection was cut, or the peer was gone before it had all of In's bytes. `closed` when
@@ -49,7 +51,8 @@ type Pipe struct {
 	// Out gets what the peer says. Like In, if it has to be left while it takes nothing: an *os.File, or what has
 	// SetWriteDeadline. nil throws it away.
 	Out io.Writer
-	// HalfOpen is how long In may be silent after the peer's FIN. Zero is DefaultHalfOpen; below zero for ever.
+	// HalfOpen is how long In may be silent after the peer's FIN, and the peer after the end of In if it cannot be told of
+	// that. Zero is DefaultHalfOpen; below zero for ever.
 	HalfOpen time.Duration
 	// Idle ends a conversation in which nothing was received for so long. Zero: never.
 	Idle time.Duration
@@ -87,9 +90,11 @@ func (p *Pipe) ServeConn(ctx context.Context, c *duet.Conn) error {
 	cut := <-up
 	why := f.cause(nil)
 	switch {
+	case errors.Is(why, errUnheard):
+		return nil
 	case why != nil && !errors.Is(why, errSilent):
 		if duet.ReasonOf(why) == duet.EndHandlerFailed {
-			reset(f.raw)
+			f.raw.Reset()
 		}
 		return why
 	case cut != nil:
@@ -112,8 +117,11 @@ func (p *Pipe) upload(f *flow, in io.Reader, fin <-chan struct{}) error {
 		default:
 		}
 		if err == nil {
-			err = closeWrite(f.raw)
+			err = f.raw.CloseWrite()
 		}
+	}
+	if err == nil && !f.raw.CanHalfClose() && !isClosed(fin) {
+		f.silentFrom(silence{limit: p.halfOpen(), hearing: true, end: errUnheard})
 	}
 	switch {
 	case err == nil, f.ctx.Err() != nil:
@@ -140,11 +148,7 @@ func (p *Pipe) download(f *flow, fin chan<- struct{}) {
 	_, err := bulk.Copy(f.ctx, out, f.conn, f.received)
 	switch {
 	case err == nil:
-		limit := p.HalfOpen
-		if limit == 0 {
-			limit = DefaultHalfOpen
-		}
-		f.silentFrom(silence{limit: limit, end: errSilent})
+		f.silentFrom(silence{limit: p.halfOpen(), end: errSilent})
 		close(fin)
 	case f.ctx.Err() != nil:
 	case failedSide(err) == "write":
@@ -156,6 +160,14 @@ func (p *Pipe) download(f *flow, fin chan<- struct{}) {
 	default:
 		f.cancel(f.peerError(err))
 	}
+}
+
+// halfOpen is HalfOpen, or its default.
+func (p *Pipe) halfOpen() time.Duration {
+	if p.HalfOpen == 0 {
+		return DefaultHalfOpen
+	}
+	return p.HalfOpen
 }
 
 // input is In in a form whose reading can be ended.
@@ -176,19 +188,3 @@ func (p *Pipe) input() (in io.Reader, release func(), err error) {
 type eof struct{}
 
 func (eof) Read([]byte) (int, error) { return 0, io.EOF }
-
-// closeWrite sends FIN. A connection that cannot be half-closed tells its peer of the end when it is closed.
-func closeWrite(nc net.Conn) error {
-	if hc, ok := nc.(interface{ CloseWrite() error }); ok {
-		return hc.CloseWrite()
-	}
-	return nil
-}
-
-// reset closes so that the peer does not take what it has for the whole.
-func reset(nc net.Conn) {
-	if l, ok := nc.(interface{ SetLinger(sec int) error }); ok {
-		_ = l.SetLinger(0)
-		_ = nc.Close()
-	}
-}

@@ -45,6 +45,14 @@ func newTrickle(ctx context.Context, c *duet.Conn, idle, send time.Duration) (t 
 	return t, nil
 }
 
+// end ends the watching, and the use of the connection.
+func (t *trickle) end() {
+	if t.little != nil {
+		t.little.Close()
+	}
+	t.flow.end()
+}
+
 // run is what little comes, given back or thrown away. errMuch: the rest is for bulk.Copy.
 func (t *trickle) run(back bool) error {
 	if t.little == nil {

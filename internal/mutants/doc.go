@@ -5,9 +5,9 @@
 // A file there holds mutants, with blank lines between them, and comments that begin with #:
 //
 //	name:  conn-send-timeout
-//	file:  wire.go
+//	file:  internal/wire/write.go
 //	test:  . TestSlowPeer
-//	-	if w.patience > 0 && (!w.waited || w.n > w.mark) {
+//	-	if w.timeout > 0 && (!w.waited || w.n > w.mark) {
 //	+	if false {
 //
 // Lines with - and those with a blank before them must stand in the file exactly once, together, and become
