@@ -24,11 +24,18 @@ func (c *Conn) Close() error {
 // stop asks the conversation to end for the reason why: the receiving goroutine gets it as its error.
 func (c *Conn) stop(why EndReason) {
 	if c.stopped.CompareAndSwap(uint32(EndNone), uint32(why)) {
-		c.wire.Interrupt()
+		c.wire.SetEnding()
+		c.interruptAll()
 		c.stopTransfer(c.stopError(why))
-		if c.rawTaken.Load() {
-			c.wire.Stop(c.endsAtOnce(why))
-		}
+		c.endContext()
+	}
+}
+
+// interruptAll interrupts who receives, and who reads or writes the bytes that Raw has given.
+func (c *Conn) interruptAll() {
+	c.wire.Interrupt()
+	if c.rawTaken.Load() {
+		c.wire.Stop(c.endsAtOnce(c.stopReason()))
 	}
 }
 
@@ -36,14 +43,19 @@ func (c *Conn) stop(why EndReason) {
 func (c *Conn) endsAtOnce(why EndReason) bool { return why == EndClosed || c.wantsAbort() }
 
 // Kick ends the conversation as `kicked`, from outside its handler: the handler's Receive fails with ErrKicked, and the
-// peer gets the farewell, where there is one.
-func (c *Conn) Kick() { c.stop(EndKicked) }
+// peer gets the farewell, where there is one. What was posted is still sent, and a message that is on its way; any other Send fails with ErrKicked.
+func (c *Conn) Kick() {
+	c.stop(EndKicked)
+	if c.stopReason() == EndKicked {
+		c.dropWaiting()
+	}
+}
 
 // KickWith is Kick, and tells the peer why, in one message before the farewell (not after Raw); line ends in it become
 // blanks. End and the handler's Receive give an error with the words, which is ErrKicked for errors.Is. [C-17]
 func (c *Conn) KickWith(words string) {
 	words = strings.TrimSpace(strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\x00", " ").Replace(words))
-	if words != "" && c.Stopped() == EndNone {
+	if words != "" && c.stopReason() == EndNone {
 		c.rarely().kicked.CompareAndSwap(nil, &words)
 	}
 	c.Kick()
@@ -57,12 +69,14 @@ func (c *Conn) finish(r EndReason, cause error) error {
 		<-c.Done()
 		return nil
 	}
-	if why := EndReason(c.stopped.Load()); why != EndNone {
+	if why := c.stopReason(); why != EndNone {
 		c.setEnd(why, c.stopCause(why)) // whatever the handler made of it
 	}
 	c.setEnd(r, cause)
 	reason, _ := c.End()
+	c.wire.SetEnding()
 	c.breakTransfer()
+	c.endContext()
 	c.stopReceiving()
 	defer c.recv.mu.Unlock()
 
@@ -187,7 +201,7 @@ func (c *Conn) awaitWriter() error {
 func (c *Conn) drain(began wire.Moment) (unread bool) {
 	left := drainLimit
 	last := began // when bytes last came
-	for !c.recv.fin && !c.rawEOF.Load() {
+	for !c.recv.fin && !c.hasReadEOF() {
 		if c.wantsAbort() {
 			return true
 		}
@@ -235,6 +249,12 @@ func (c *Conn) drain(began wire.Moment) (unread bool) {
 		}
 	}
 	return false
+}
+
+// hasReadEOF reports whether the peer's end was read by who reads what Raw gave.
+func (c *Conn) hasReadEOF() bool {
+	x := c.seldom.Load()
+	return x != nil && x.rawEOF.Load()
 }
 
 // sent tells when FIN left, zero if it has not, and whether sending has failed.
@@ -298,4 +318,5 @@ func (c *Conn) cutOff() {
 	c.stop(EndShutdown)
 	c.wire.Abandon()
 	_ = c.wire.Close()
+	c.tellLost()
 }

@@ -83,20 +83,20 @@ type Conn struct {
 	recv recvState
 	out  sendState
 
-	endMu  sync.Mutex
-	reason EndReason
-	ended  bool
-	endErr error
-	done   chan struct{} // made by the first Done
+	endMu   sync.Mutex
+	reason  EndReason
+	ended   bool
+	closing atomic.Bool // finish has begun; not under endMu, but here it takes no room
+	endErr  error
+	done    chan struct{} // made by the first Done
 
-	seldom atomic.Pointer[seldom] // nil for most
+	seldom atomic.Pointer[seldom]       // nil for most
+	ctx    atomic.Pointer[innerContext] // nil until somebody asks for the end of Context
 
 	stopped   atomic.Uint32 // EndReason that somebody else wants it to end with
 	rawWanted atomic.Bool   // Raw was called: nobody may receive or send any more
 	rawTaken  atomic.Bool   // Raw has taken the bytes over
-	rawEOF    atomic.Bool   // and has read the peer's end
 	finSent   atomic.Bool   // FIN has left, or could not
-	closing   atomic.Bool
 
 	bytesIn, bytesOut atomic.Int64
 	msgsIn, msgsOut   atomic.Int64

@@ -7,10 +7,13 @@ import (
 
 // Converse has h answer a conversation that was dialled, as a [Server] has its
 // Handler answer those that it accepted: when ServeConn returns, or panics, the conversation is
-// drained and closed. The error is ServeConn's; how the conversation ended is in [Conn.End]. A
+// drained and closed. The handler gets the conversation's own context, see [Conn.Context]; it ends with ctx, too, and then
+// Receive and Send return ctx.Err(). The error is ServeConn's; how the conversation ended is in [Conn.End]. A
 // panic comes back as a [*PanicError].
 func Converse(ctx context.Context, c *Conn, h Handler) error {
-	err := guard(ctx, c, h)
+	release := c.converseUnder(ctx)
+	err := guard(c, h)
+	release()
 	_ = c.finish(outcome(err), err)
 	return err
 }
@@ -19,7 +22,7 @@ func Converse(ctx context.Context, c *Conn, h Handler) error {
 var errGoexit = errors.New("handler left its goroutine")
 
 // guard calls h. A panic becomes an error; with runtime.Goexit the conversation ends as well.
-func guard(ctx context.Context, c *Conn, h Handler) (err error) {
+func guard(c *Conn, h Handler) (err error) {
 	returned := false
 	defer func() {
 		if returned {
@@ -31,7 +34,7 @@ func guard(ctx context.Context, c *Conn, h Handler) (err error) {
 		}
 		_ = c.finish(EndHandlerFailed, errGoexit)
 	}()
-	err = h.ServeConn(ctx, c)
+	err = h.ServeConn(c.Context(), c)
 	returned = true
 	return err
 }
@@ -54,11 +57,6 @@ func (c *Conn) Abort() error {
 	c.setEnd(EndClosed, nil)
 	c.stop(EndClosed)
 	c.wire.Abandon()
+	defer c.tellLost()
 	return c.wire.Close()
-}
-
-// Interrupts reports whether the end of ctx interrupts whatever waits in the conversation, so that nobody need watch it: the
-// context that its server gives to the Handler, or one that has no end. A handler that has the bytes from Raw finds its deadlines in the past.
-func (c *Conn) Interrupts(ctx context.Context) bool {
-	return ctx.Done() == nil || c.set.server != nil && ctx == c.set.server.ctx
 }

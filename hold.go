@@ -191,7 +191,7 @@ func (c *Conn) awaitBudget(ctx context.Context) (ready bool, err error) {
 		if until == 0 {
 			until = math.MaxInt64
 		}
-		c.wire.Sleep(ctx, until)
+		c.wire.Sleep(c.watched(ctx), until)
 		return false, nil
 	}
 	return c.wire.Arm(until, false), nil
@@ -216,7 +216,7 @@ func (c *Conn) nudge() {
 // isEnding reports whether somebody ends the conversation, and it will come to its end without being cut. The peer of a lost one has
 // vanished: it is read no further anyhow.
 func (c *Conn) isEnding() bool {
-	return c.wire.IsAbandoned() || c.wire.IsLost() || c.Stopped() != EndNone && !c.closing.Load()
+	return c.wire.IsAbandoned() || c.wire.IsLost() || c.stopReason() != EndNone && !c.closing.Load()
 }
 
 // overload ends the conversation, because all together hold too much and this one the most. nil is nobody.

@@ -120,58 +120,20 @@ func TestGiveUp_BetweenWrites(t *testing.T) {
 	p.Close()
 }
 
-// Close takes the connections before it ends the handlers' context, so that who watches the context
-// finds the conversation ended as what it is.
-func TestServerClose_ContextLast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		x, _ := duettest.Pipe()
-		var ctx context.Context
-		closing := false
-		h := &hooked{Conn: x, readDeadline: func(past bool) error {
-			if past && closing && ctx.Err() != nil {
-				t.Error("the context ended before the conversation")
-			}
-			closing = false
-			return nil
-		}}
-		s := &duet.Server{Handler: duet.HandlerFunc(func(hctx context.Context, c *duet.Conn) error {
-			ctx = hctx
-			<-hctx.Done()
-			return hctx.Err()
-		})}
-		var end duet.EndReason
-		s.Trace = &duet.Trace{ConnEnd: func(_ *duet.Conn, r duet.EndReason, _ error) { end = r }}
-		done := make(chan struct{})
-		go func() { defer close(done); s.ServeNetConn(h) }()
-		synctest.Wait()
-		closing = true
-		s.Close()
-		<-done
-		if end != duet.EndShutdown {
-			t.Errorf("ended as %v", end)
-		}
+// Who watches the context finds the conversation ended as what it is.
+func TestServerClose_EndsContext(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		here := make(chan struct{})
+		st := start(t, n, &duet.Server{Handler: duet.HandlerFunc(func(ctx context.Context, _ *duet.Conn) error {
+			close(here)
+			<-ctx.Done()
+			return ctx.Err()
+		})})
+		st.peer(t)
+		<-here
+		st.Close()
+		st.wantEnd(t, duet.EndShutdown)
 	})
-}
-
-// When Shutdown has come back, what handlers made of their context has ended too.
-func TestShutdown_EndsContext(t *testing.T) {
-	left := make(chan context.Context, 1)
-	s := &duet.Server{Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
-		left <- ctx
-		_, err := c.Receive(ctx)
-		return err
-	})}
-	x, y := duettest.Pipe()
-	done := make(chan struct{})
-	go func() { defer close(done); s.ServeNetConn(x) }()
-	ctx := <-left
-	newPeer(t, y).Close()
-	<-done
-	if ctx.Err() != nil {
-		t.Error("the context has ended before Shutdown")
-	}
-	s.Shutdown(context.Background())
-	wantErr(t, "context", ctx.Err(), context.Canceled)
 }
 
 // Raw by a handler that somebody wants to end already gives bytes that can be neither read nor written.

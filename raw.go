@@ -56,8 +56,8 @@ func (c *Conn) Raw() (net.Conn, error) {
 		r = c.wire.Raw(rest, (*rawTap)(c))
 	}
 	c.rawTaken.Store(true)
-	if EndReason(c.stopped.Load()) != EndNone {
-		c.wire.Stop(c.endsAtOnce(c.Stopped()))
+	if c.Context().Err() != nil {
+		c.interruptAll()
 	}
 	return r, nil
 }
@@ -79,11 +79,6 @@ func (c *Conn) readAhead() []byte {
 	r.queue, r.head = nil, 0
 	return append(b, r.codec.Rest()...)
 }
-
-// Stopped tells with which ending somebody else wants the conversation to end: EndShutdown, or EndKicked for one;
-// EndNone while nobody does. A handler that has the bytes from Raw asks it when a deadline has passed that it did
-// not set itself.
-func (c *Conn) Stopped() EndReason { return EndReason(c.stopped.Load()) }
 
 // CountRaw adds bytes that a handler has read and written itself, to Stats.
 func (c *Conn) CountRaw(in, out int64) {
@@ -115,7 +110,7 @@ func (t *rawTap) BeforeRead() error {
 // AfterRead tells the trace, of the peer's end once, and asks Throttle.
 func (t *rawTap) AfterRead(n int, err error) {
 	c := (*Conn)(t)
-	if again := errors.Is(err, io.EOF) && c.rawEOF.Swap(true); !again {
+	if again := errors.Is(err, io.EOF) && c.rarely().rawEOF.Swap(true); !again {
 		c.traceRead(n, err)
 	}
 	if n > 0 && c.set.throttle != nil {

@@ -91,9 +91,9 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 			return Message{}, err
 		case !ready:
 			continue
-		case c.Interrupts(ctx):
-			// The server's own context needs no watch: the server interrupts its
-			// conversations itself, which saves 1.6 KB in each.
+		case c.isWatched(ctx):
+			// The conversation's own context needs no watch: what ends it interrupts the
+			// receiver as well, which saves 1.6 KB in each conversation.
 			c.wire.Read(c.mostAtOnce())
 		default:
 			c.readWatching(ctx)
@@ -146,11 +146,13 @@ func (c *Conn) take(to *Message) bool {
 
 // cannotReceive says why there is nothing to wait for.
 func (c *Conn) cannotReceive(ctx context.Context) error {
+	// Asked first: a context that has ended with the conversation finds the reason below.
+	ended := c.watched(ctx).Err()
 	if c.rawWanted.Load() {
 		return c.error("receive", ErrRaw)
 	}
 	if c.closing.Load() {
-		return c.error("receive", ErrClosed)
+		return c.endError("receive")
 	}
 	if r := c.recv.err; r != nil {
 		if errors.Is(r, io.EOF) {
@@ -158,11 +160,10 @@ func (c *Conn) cannotReceive(ctx context.Context) error {
 		}
 		return c.error("receive", r)
 	}
-	if why := EndReason(c.stopped.Load()); why != EndNone {
-		c.setEnd(why, c.stopCause(why))
-		return c.error("receive", c.stopError(why))
+	if c.stopReason() != EndNone {
+		return c.endError("receive")
 	}
-	return ctx.Err()
+	return ended
 }
 
 func (c *Conn) error(op string, err error) error {
@@ -257,7 +258,7 @@ func (c *Conn) arrived(b []byte, err error) error {
 	c.traceRead(0, err)
 	r.fin = true
 	switch {
-	case c.closing.Load() || EndReason(c.stopped.Load()) != EndNone && errors.Is(err, net.ErrClosed):
+	case c.closing.Load() || c.stopReason() != EndNone && (errors.Is(err, net.ErrClosed) || c.wire.IsAbandoned()):
 		// This side did it, and knows why.
 		return c.cannotReceive(context.Background())
 	case c.out.saidBye.Load():

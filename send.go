@@ -74,8 +74,8 @@ const (
 // does not mean that the peer has read it. Messages leave in the order of the calls.
 //
 // ErrDelimiter: body holds its framing's delimiter; nothing was sent. ErrClosed: this
-// side has finished sending. When ctx ends before the first byte has
-// left, the message is not sent and Send returns ctx.Err(); when it ends later, the
+// side has finished sending. After Kick and Abort, the error is that of the conversation's end. When ctx ends before the first byte has
+// left, the message is not sent and Send returns ctx.Err(), or the error of the conversation's end if ctx was derived from [Conn.Context] and has ended with it. When ctx ends later, the
 // conversation is over, because half a message has left. A peer that
 // takes nothing for the send timeout ends the conversation as slow-peer.
 func (c *Conn) Send(ctx context.Context, body []byte) error { return c.send(ctx, body, asMessage) }
@@ -91,11 +91,16 @@ func (c *Conn) Send(ctx context.Context, body []byte) error { return c.send(ctx,
 func (c *Conn) SendRaw(ctx context.Context, b []byte) error { return c.send(ctx, b, asBytes) }
 
 func (c *Conn) send(ctx context.Context, body []byte, how form) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	ctx = c.watched(ctx)
+	if ctx.Err() != nil {
+		return c.contextError(ctx)
 	}
 	o := &c.out
 	o.mu.Lock()
+	if err := c.maySend(); err != nil {
+		o.mu.Unlock()
+		return err
+	}
 	if o.writing {
 		return c.sendQueued(ctx, body, how)
 	}
@@ -151,7 +156,7 @@ func (c *Conn) awaitSent(ctx context.Context, m *outgoing) error {
 			o.bytes -= len(m.wire)
 			c.countQueued()
 			o.mu.Unlock()
-			return ctx.Err()
+			return c.contextError(ctx)
 		}
 	}
 	o.mu.Unlock()
@@ -171,6 +176,9 @@ func (c *Conn) post(body []byte, how form) error {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if err := c.maySend(); err != nil {
+		return err
+	}
 	m := &outgoing{wire: make([]byte, 0, len(body)+4)} // most framings add no more
 	if err := c.encode(m, body, how); err != nil {
 		return err
@@ -211,6 +219,44 @@ func (c *Conn) canSend() error {
 		return c.error("send", c.stopError(EndHandlerFailed))
 	}
 	return nil
+}
+
+// maySend is nil unless nobody may begin to send any more, because the conversation is to end. After Shutdown a handler may, until it returns. What
+// has failed, encode tells. o.mu is held.
+func (c *Conn) maySend() error {
+	switch why := c.stopReason(); {
+	case why == EndNone, c.out.err != nil, c.rawWanted.Load():
+		return nil
+	case why == EndShutdown && !c.closing.Load() && !c.wantsAbort():
+		return nil
+	}
+	return c.endError("send")
+}
+
+// dropWaiting takes out of the queue what is not begun any more, because the conversation was stopped: messages whose senders wait, and
+// transfers.
+func (c *Conn) dropWaiting() {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.queue) == 0 {
+		return // the conversation may have ended, and counts no more
+	}
+	kept := o.queue[:0]
+	for _, m := range o.queue {
+		switch {
+		case m.transfer != nil:
+			m.transfer.refuse(c.stopError(c.stopReason()))
+		case m.sent != nil:
+			o.bytes -= len(m.wire)
+			m.sent <- c.endError("send")
+		default:
+			kept = append(kept, m)
+		}
+	}
+	clear(o.queue[len(kept):])
+	o.queue = kept
+	c.countQueued()
 }
 
 // encode makes m the message body, or its bytes, into what room its buffer has. o.mu is held.
@@ -404,13 +450,29 @@ func (c *Conn) wrote(ctx context.Context, n int, err error, after time.Duration)
 	c.bytesOut.Add(int64(n))
 	c.traceWrote(n, err)
 	if err != nil {
-		if n == 0 && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			return err
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return c.sendEnded(ctx, n)
 		}
 		return c.sendFailed(err)
 	}
 	c.out.lastOut, c.out.lastGap = c.wire.Now(), after
 	return nil
+}
+
+// sendEnded is wrote after the context has ended, and n bytes have left.
+func (c *Conn) sendEnded(ctx context.Context, n int) error {
+	err := c.contextError(ctx)
+	if n == 0 {
+		return err
+	}
+	var own *Error
+	if !errors.As(err, &own) {
+		return c.sendFailed(err)
+	}
+	c.out.mu.Lock()
+	c.failSending(own.Err)
+	c.out.mu.Unlock()
+	return err
 }
 
 func (c *Conn) noteSent(m *outgoing) {
@@ -436,7 +498,7 @@ func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return c.contextError(ctx)
 	}
 }
 
@@ -448,13 +510,11 @@ func (c *Conn) sendFailed(err error) error {
 	if c.wire.IsLost() && errors.Is(err, ErrClosed) {
 		err = syscall.ECONNRESET // that is why it was closed
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		switch err = ErrSlowPeer; c.Stopped() {
-		case EndClosed:
-			err = ErrClosed // Abort gave it up
-		case EndOverload:
-			err = ErrOverload
-		}
+	switch why := c.stopReason(); {
+	case why != EndNone && c.wire.IsAbandoned() && !c.wire.IsLost():
+		err = c.stopError(why) // whoever stopped it has given it up
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = ErrSlowPeer
 	}
 	if c.closing.Load() && errors.Is(err, ErrClosed) {
 		return c.error("send", ErrClosed)

@@ -23,8 +23,8 @@ import (
 // A nil error, or io.EOF, is a good end: `peer-closed` or `farewell` where the peer ended it, `closed` otherwise. An
 // [*Error] ends it with that error's Reason, any other error, or a panic, with
 // `handler-failed`, which is logged (a panic with its stack) and ends nothing else. The
-// Conn must not be used after ServeConn has returned. ctx ends when the server is cut off
-// (Close, or a Shutdown whose time ran out); it is the same for all conversations.
+// Conn must not be used after ServeConn has returned. ctx is the conversation's own, see [Conn.Context]: it ends when the
+// conversation is to end, by Kick or Shutdown for example, so that a handler that does not receive learns of it.
 type Handler interface {
 	ServeConn(ctx context.Context, c *Conn) error
 }
@@ -243,17 +243,17 @@ func (s *Server) converse(c *Conn) {
 	defer s.forget(c)
 	err := s.greet(c)
 	if err == nil {
-		err = guard(s.ctx, c, s.handler())
+		err = guard(c, s.handler())
 	}
 	s.conclude(c, err)
 }
 
 // greet sends the greeting. A peer that has spoken and closed before it was greeted is still heard. [C-1]
 func (s *Server) greet(c *Conn) error {
-	if s.set.greeting == "" || c.Stopped() != EndNone {
+	if s.set.greeting == "" || c.stopReason() != EndNone {
 		return nil
 	}
-	err := c.Send(s.ctx, []byte(s.set.greeting))
+	err := c.Send(c.Context(), []byte(s.set.greeting))
 	if errors.Is(err, ErrDelimiter) {
 		err = s.greetByLine(c)
 	}
@@ -268,7 +268,7 @@ func (s *Server) greet(c *Conn) error {
 func (s *Server) greetByLine(c *Conn) error {
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s.set.greeting)
 	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
-		if err := c.Send(s.ctx, []byte(line)); err != nil {
+		if err := c.Send(c.Context(), []byte(line)); err != nil {
 			return err
 		}
 	}
@@ -285,7 +285,7 @@ func (s *Server) handler() Handler {
 // conclude ends the conversation as what its handler returned.
 func (s *Server) conclude(c *Conn, err error) {
 	reason := outcome(err)
-	stopped := c.stopped.Load() != uint32(EndNone)
+	stopped := c.stopReason() != EndNone
 	var named *Error // it has its words, and its place in the trace
 	if r, _ := c.End(); reason == EndHandlerFailed && !errors.As(err, &named) && !stopped && (r == EndNone || r == EndPeerClosed) {
 		s.logFailure(c, err)
@@ -366,7 +366,7 @@ func (s *Server) Close() error {
 	for c := range s.Conns() {
 		c.cutOff()
 	}
-	s.cancel() // after it, so that each ends as what it is: shutdown
+	s.cancel()
 	return nil
 }
 

@@ -28,7 +28,8 @@ type seldom struct {
 	until   wire.Moment // nothing is read before; the reader's
 	refused error       // Throttle's, after Raw; the reader's
 
-	remains remains // once the connection is lost
+	remains remains     // once the connection is lost
+	rawEOF  atomic.Bool // who reads what Raw gave has read the peer's end
 }
 
 // rarely gives the conversation's seldom, and makes it if need be.
@@ -76,7 +77,7 @@ func (c *Conn) hold(ctx context.Context) bool {
 		}
 		until = min(until, end)
 	}
-	c.wire.Sleep(ctx, until)
+	c.wire.Sleep(c.watched(ctx), until)
 	return true
 }
 

@@ -1,6 +1,7 @@
 package duet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -30,7 +31,7 @@ func (c *Conn) Transfer() (*Transfer, error) {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := c.canSend(); err != nil {
+	if err := cmp.Or(c.maySend(), c.canSend()); err != nil {
 		return nil, err
 	}
 	t := &Transfer{conn: c, turn: make(chan struct{})}
@@ -51,6 +52,7 @@ func (c *Conn) Transfer() (*Transfer, error) {
 // transfer; a Read that waits is not interrupted, and its bytes are dropped.
 func (t *Transfer) SendFrom(ctx context.Context, from io.Reader) (n int64, err error) {
 	defer t.cancel(nil)
+	ctx = t.conn.watched(ctx)
 	stop := context.AfterFunc(ctx, func() { t.cancel(ctx.Err()) })
 	defer stop()
 	if err := t.await(ctx); err != nil {
@@ -82,7 +84,7 @@ func (t *Transfer) await(ctx context.Context) error {
 	case <-t.turn:
 	case <-ctx.Done():
 		if t.conn.withdraw(t) {
-			return ctx.Err()
+			return t.conn.contextError(ctx)
 		}
 		<-t.turn
 	}
@@ -93,7 +95,7 @@ func (t *Transfer) await(ctx context.Context) error {
 	case over:
 		return t.conn.error("send", context.Cause(t.ctx))
 	case ctx.Err() != nil:
-		return t.end(ctx.Err())
+		return t.end(t.conn.contextError(ctx))
 	}
 	return nil
 }
@@ -116,23 +118,29 @@ func (c *Conn) withdraw(t *Transfer) bool {
 // it: nothing is transferred any more in a conversation that ends. sendState.mu is held.
 func (t *Transfer) begin() bool {
 	c := t.conn
-	defer close(t.turn)
 	// stop cancels what it finds here, so this comes before the look at what stop has left.
 	x := c.rarely()
 	x.transfer.Store(t)
 	why := c.out.err
-	if stopped := EndReason(c.stopped.Load()); why == nil && stopped != EndNone {
+	if stopped := c.stopReason(); why == nil && stopped != EndNone {
 		why = c.stopError(stopped)
 	} else if why == nil && c.closing.Load() {
 		why = ErrClosed
 	}
 	if why == nil {
+		close(t.turn)
 		return true
 	}
 	x.transfer.Store(nil)
+	t.refuse(why)
+	return false
+}
+
+// refuse ends a transfer that will not have its turn. sendState.mu is held.
+func (t *Transfer) refuse(why error) {
 	t.over = true
 	t.cancel(why)
-	return false
+	close(t.turn)
 }
 
 // write hands b to the system.
@@ -191,7 +199,7 @@ func (t *Transfer) leave(broken bool) {
 	c.rarely().transfer.Store(nil)
 	if broken && t.sent > 0 && c.out.err == nil {
 		why := ErrBrokenOff
-		if stopped := EndReason(c.stopped.Load()); stopped != EndNone {
+		if stopped := c.stopReason(); stopped != EndNone {
 			why = c.stopError(stopped)
 		}
 		c.failSending(why)

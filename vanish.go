@@ -41,6 +41,8 @@ type remains struct {
 // and Post fail. The descriptor is closed, and the conversation takes no place of the server's MaxConns any more,
 // while its handler goes on. Done is closed when that has returned.
 //
+// It is also closed when this side has cut the connection: by Abort, by Server.Close, or when the time of a Shutdown is over.
+//
 // A peer that finishes in good order is not lost.
 func (c *Conn) Lost() <-chan struct{} {
 	x := &c.rarely().remains
@@ -53,6 +55,17 @@ func (c *Conn) Lost() <-chan struct{} {
 		}
 	}
 	return x.told
+}
+
+// tellLost tells whoever has asked for Lost, and will.
+func (c *Conn) tellLost() {
+	x := &c.rarely().remains
+	c.endMu.Lock()
+	defer c.endMu.Unlock()
+	if !x.lost && x.told != nil {
+		close(x.told)
+	}
+	x.lost = true
 }
 
 // isDead reports whether an error of a connection says that it is of no use any more, in both directions.
@@ -116,12 +129,7 @@ func (c *Conn) closeRemains(rest []byte, unread bool, err error) {
 	if c.set.server != nil {
 		c.set.server.vanished(c)
 	}
-	c.endMu.Lock()
-	x.lost = true
-	if x.told != nil {
-		close(x.told)
-	}
-	c.endMu.Unlock()
+	c.tellLost()
 	c.wire.Interrupt() // it may be held by a Throttle
 }
 

@@ -73,10 +73,13 @@ func (m *member) leaveUnless(ctx context.Context, returned *bool) {
 //go:noinline
 func (m *member) enter(ctx context.Context) error {
 	door := m.hall.entrance()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	select {
 	case door <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	return apart(func() error {
 		defer func() { <-door }()
@@ -169,9 +172,8 @@ func (m *member) leave(ctx context.Context, err error) error {
 		return err // it was not in yet
 	}
 
-	reason := ending(c, err)
-	if reason != duet.EndShutdown && ctx.Err() == nil {
-		h.announce(ctx, r, m.id, name+" has left: "+reason.String())
+	if reason := ending(c, err); reason != duet.EndShutdown && !h.Relay {
+		_ = r.said(ctx, m.id, h.announcement(name+" has left: "+reason.String()))
 	}
 	m.out.leave()
 
@@ -196,9 +198,6 @@ func (m *member) leave(ctx context.Context, err error) error {
 // ending is how the conversation ended that the hall leaves with err.
 func ending(c *duet.Conn, err error) duet.EndReason {
 	reason, _ := c.End()
-	if reason == duet.EndNone {
-		reason = c.Stopped()
-	}
 	if reason != duet.EndNone {
 		return reason
 	}
@@ -206,6 +205,9 @@ func ending(c *duet.Conn, err error) duet.EndReason {
 		de       *duet.Error
 		panicked *duet.PanicError
 	)
+	if ctx := c.Context(); ctx.Err() != nil && errors.As(context.Cause(ctx), &de) {
+		return de.Reason
+	}
 	switch {
 	case errors.Is(err, io.EOF), errors.As(err, &de) && de.Reason != duet.EndNone:
 		return duet.ReasonOf(err)
@@ -270,7 +272,7 @@ func (m *member) answered(ctx context.Context, b *batch) error {
 		if !errors.Is(err, ring.ErrFull) || time.Now().After(until) {
 			return nil // one that is lapped learns it when it takes what is there
 		}
-		if end, _ := m.conn.End(); end != duet.EndNone || m.conn.Stopped() != duet.EndNone {
+		if end, _ := m.conn.End(); end != duet.EndNone || ctx.Err() != nil {
 			return nil // Receive says it
 		}
 		pause := time.NewTimer(answerPause)
@@ -278,7 +280,6 @@ func (m *member) answered(ctx context.Context, b *batch) error {
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
-			return ctx.Err()
 		}
 	}
 }

@@ -74,7 +74,7 @@ func relayed(ctx context.Context, m *member, chunk []byte) error {
 	}
 	h := m.hall
 	r := h.first
-	if said := r.ring.Append(ctx, m.id, all...); said != nil {
+	if said := r.said(ctx, m.id, all...); said != nil {
 		return said
 	}
 	if f := h.Watch.Said; f != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"duet.example/duet/internal/nickname"
 	"duet.example/duet/internal/ring"
@@ -105,6 +106,20 @@ func (h *Hall) announce(ctx context.Context, r *room, author uint64, text string
 		return
 	}
 	_ = r.ring.Append(ctx, author, h.announcement(text))
+}
+
+// lateWait is how long the others may keep the last words of a member, whose conversation is to end, from being told to them.
+const lateWait = 5 * time.Second
+
+// said tells the others what a member says. Words that came before the end of its conversation are told after that, too; then ctx has ended.
+func (r *room) said(ctx context.Context, author uint64, bodies ...[]byte) error {
+	err := r.ring.Append(ctx, author, bodies...)
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateWait)
+	defer cancel()
+	return r.ring.Append(late, author, bodies...)
 }
 
 func (h *Hall) announcement(text string) []byte {

@@ -90,7 +90,7 @@ func (t *talk) say(ctx context.Context) error {
 		return nil
 	}
 	m := t.member
-	err := t.room.ring.Append(ctx, m.id, t.batch.bodies()...)
+	err := t.room.said(ctx, m.id, t.batch.bodies()...)
 	t.batch = batch{}
 	if f := m.hall.Watch.Said; f != nil && err == nil {
 		for _, line := range t.said {
@@ -105,6 +105,9 @@ func (t *talk) say(ctx context.Context) error {
 func (t *talk) command(ctx context.Context, word, args string) error {
 	if err := t.say(ctx); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return nil // the conversation is to end: words are still told, but nothing else is done
 	}
 	m := t.member
 	c, ok := find(word, members)

@@ -1,0 +1,165 @@
+package duet
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Context is the conversation's own context, the one that a [Handler] gets. It ends when the conversation is to end: with Kick,
+// Shutdown, Abort and Close, when a peer has not taken what was sent, and when the handler returns. Its cause (context.Cause) is an
+// [*Error] with the ending as its Reason. The peer's end does not end it, nor does a connection that has failed; see [Conn.Lost].
+//
+// In [Converse] it also ends with the context given there, as that one does, and has its values.
+//
+// A Receive that waits with this context needs nothing to watch it, so it costs less than with any other. A Send that waits with it goes on
+// until the peer has taken the message, or three times the send timeout have passed since the end. After Shutdown a handler may still Send
+// with this context, but not with one derived from it.
+func (c *Conn) Context() context.Context { return (*ownContext)(c) }
+
+// An ownContext is the context of a conversation. It is the Conn itself, so that it costs nothing while nobody asks for Done.
+type ownContext Conn
+
+// An innerContext is what ends when the conversation is to end, once somebody has asked for that.
+type innerContext struct {
+	context.Context
+	cancel context.CancelCauseFunc
+	parent context.Context // that of Converse, or the background
+}
+
+func newInnerContext(parent context.Context) *innerContext {
+	in := &innerContext{parent: parent}
+	in.Context, in.cancel = context.WithCancelCause(parent)
+	return in
+}
+
+// inner gives the inner context, and makes it if need be.
+func (o *ownContext) inner() *innerContext {
+	c := (*Conn)(o)
+	if c.ctx.Load() == nil {
+		c.ctx.CompareAndSwap(nil, newInnerContext(context.Background()))
+	}
+	// After it was stored: whoever ends the conversation looks for it after noting the end.
+	if c.wire.IsEnding() {
+		c.endContext()
+	}
+	return c.ctx.Load()
+}
+
+func (o *ownContext) Deadline() (deadline time.Time, ok bool) {
+	if in := o.ctx.Load(); in != nil {
+		return in.Deadline()
+	}
+	return time.Time{}, false
+}
+
+func (o *ownContext) Done() <-chan struct{} { return o.inner().Done() }
+
+func (o *ownContext) Err() error {
+	switch {
+	case o.ctx.Load() != nil:
+		return o.inner().Err()
+	case o.wire.IsEnding():
+		return context.Canceled
+	}
+	return nil
+}
+
+// Value asks the inner context, so that context.Cause and contexts derived from this one find it.
+func (o *ownContext) Value(key any) any { return o.inner().Value(key) }
+
+// String keeps what prints a context from looking into the Conn.
+func (o *ownContext) String() string { return "duet.Conn.Context" }
+
+// endContext ends the conversation's own context. The reason is known.
+func (c *Conn) endContext() {
+	if in := c.ctx.Load(); in != nil && in.Err() == nil {
+		in.cancel(c.endCause())
+	}
+}
+
+// endCause is why the conversation is to end.
+func (c *Conn) endCause() *Error {
+	e := &Error{Op: "converse", Addr: addrText(c.RemoteAddr())}
+	if e.Reason = c.stopReason(); e.Reason != EndNone {
+		e.Err = c.stopError(e.Reason)
+		return e
+	}
+	e.Reason, e.Err = c.End()
+	var de *Error
+	switch {
+	case e.Err == nil:
+		e.Err = ErrClosed
+	case errors.As(e.Err, &de):
+		e.Err = de.Err // it says again what this one does
+	}
+	return e
+}
+
+// converseUnder has the conversation's own context end with ctx, and whatever waits in the conversation be interrupted then, until
+// release.
+func (c *Conn) converseUnder(ctx context.Context) (release func()) {
+	in := newInnerContext(ctx)
+	if old := c.ctx.Swap(in); old != nil {
+		context.AfterFunc(in, func() { old.cancel(context.Cause(in)) })
+	}
+	if c.wire.IsEnding() {
+		c.endContext()
+	}
+	ran := make(chan struct{})
+	stop := context.AfterFunc(in, func() {
+		defer close(ran)
+		if ctx.Err() != nil {
+			c.interruptAll()
+		}
+	})
+	return func() {
+		if !stop() {
+			<-ran
+		}
+	}
+}
+
+// watched is the context that a Send with ctx watches. The end of the conversation ends no Send with its own context, because what was begun is
+// to be sent.
+func (c *Conn) watched(ctx context.Context) context.Context {
+	switch in := c.ctx.Load(); {
+	case ctx != c.Context():
+		return ctx
+	case in != nil:
+		return in.parent
+	}
+	return context.Background()
+}
+
+// isWatched reports whether the end of ctx interrupts whatever waits in the conversation, so that nobody need watch it.
+func (c *Conn) isWatched(ctx context.Context) bool { return ctx == c.Context() || ctx.Done() == nil }
+
+// contextError is the error of a Send whose context has ended: that of the conversation's end if the context has ended with it.
+func (c *Conn) contextError(ctx context.Context) error {
+	if in := c.ctx.Load(); in != nil {
+		if own, ok := context.Cause(in).(*Error); ok && context.Cause(ctx) == error(own) {
+			return c.endError("send")
+		}
+	}
+	return ctx.Err()
+}
+
+// endError is the error of op in a conversation that is to end.
+func (c *Conn) endError(op string) error {
+	why := c.stopReason()
+	if why == EndNone {
+		return c.error(op, ErrClosed)
+	}
+	c.setEnd(why, c.stopCause(why))
+	return c.error(op, c.stopError(why))
+}
+
+// stopReason tells with which ending somebody else wants the conversation to end; EndNone if nobody does.
+func (c *Conn) stopReason() EndReason { return EndReason(c.stopped.Load()) }
+
+// Interrupts reports whether the end of ctx interrupts whatever waits in the conversation.
+func (c *Conn) Interrupts(ctx context.Context) bool { return c.isWatched(ctx) }
+
+// Stopped tells with which ending somebody else wants the conversation to end; EndNone if nobody does.
+func (c *Conn) Stopped() EndReason { return c.stopReason() }

@@ -1,0 +1,220 @@
+package duet_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"duet.example/duet"
+	"duet.example/duet/duettest"
+)
+
+// handle makes a Handler of a function that has no error of its own.
+func handle(f func(ctx context.Context, c *duet.Conn) error) duet.Handler { return duet.HandlerFunc(f) }
+
+// A handler that only sends learns that its conversation is to end: from Send after Kick, from its context after Shutdown.
+func TestStop_HandlerThatOnlySends(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		stop func(t *testing.T, s *duet.Server, c *duet.Conn)
+		end  duet.EndReason
+		err  error
+	}{
+		{"kick", func(_ *testing.T, _ *duet.Server, c *duet.Conn) { c.Kick() }, duet.EndKicked, duet.ErrKicked},
+		{"shutdown", func(t *testing.T, s *duet.Server, _ *duet.Conn) {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			if err := s.Shutdown(ctx); err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+		}, duet.EndShutdown, duet.ErrServerClosed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			overEach(t, func(t *testing.T, n network) {
+				here := make(chan *duet.Conn, 1)
+				left := make(chan error, 1)
+				st := start(t, n, &duet.Server{Farewell: "bye", Handler: handle(func(ctx context.Context, c *duet.Conn) error {
+					here <- c
+					var err error
+					for err == nil && ctx.Err() == nil {
+						err = c.Send(ctx, []byte("and on and on"))
+					}
+					if err == nil {
+						err = context.Cause(ctx)
+					}
+					left <- err
+					return err
+				})})
+				p := st.peer(t)
+				p.want("and on and on\n")
+				said := make(chan string, 1)
+				go func() {
+					all, _ := io.ReadAll(p)
+					said <- string(all)
+					p.Close()
+				}()
+				test.stop(t, st.Server, <-here)
+				st.wantEnd(t, test.end)
+				wantErr(t, "the handler's error", <-left, test.err)
+				if all := "and on and on\n" + <-said; !strings.HasSuffix(all, "and on and on\nBye\n") {
+					t.Errorf("the peer got %q at the end", all[max(0, len(all)-50):])
+				}
+			})
+		})
+	}
+}
+
+// A peer that takes a byte now and then does not hold the end of a conversation for ever, even if the handler waits in Send.
+func TestStop_PeerThatTakesSlowly(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		stop func(s *duet.Server, c *duet.Conn)
+	}{
+		{"kick", func(_ *duet.Server, c *duet.Conn) { c.Kick() }},
+		{"shutdown", func(s *duet.Server, _ *duet.Conn) { _ = s.Shutdown(context.Background()) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x, y := duettest.PipeSize(2 << 10)
+				var stopped, returned time.Time
+				var err error
+				here := make(chan *duet.Conn, 1)
+				s := &duet.Server{Handler: handle(func(ctx context.Context, c *duet.Conn) error {
+					here <- c
+					err = c.Send(ctx, make([]byte, 1<<20))
+					returned = time.Now()
+					return err
+				})}
+				taken := takeSlowly(y, time.Second)
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					_ = s.ServeNetConn(x)
+				}()
+				c := <-here
+				time.Sleep(20 * time.Second)
+				stopped = time.Now()
+				test.stop(s, c)
+				<-ended
+				y.Close()
+				<-taken
+				wantErr(t, "Send", err, duet.ErrSlowPeer)
+				// A piece may have begun just before, with a send timeout of its own.
+				if d := returned.Sub(stopped); d > 4*duet.DefaultSendTimeout {
+					t.Errorf("Send returned %v after the stop", d)
+				}
+			})
+		})
+	}
+}
+
+// The same where the system says when there is room.
+func TestStop_PeerThatTakesSlowly_TCP(t *testing.T) {
+	x, y := connect(t, tcp)
+	_ = x.(*net.TCPConn).SetWriteBuffer(32 << 10) // else the system is told seldom that the peer has taken something
+	_ = y.(*net.TCPConn).SetReadBuffer(32 << 10)
+	d := duet.Dialer{SendTimeout: 300 * time.Millisecond}
+	c := d.Conn(x)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- duet.Converse(context.Background(), c, handle(func(ctx context.Context, c *duet.Conn) error {
+			return c.Send(ctx, make([]byte, 64<<20)) // the peer takes minutes for that
+		}))
+	}()
+	p := newPeer(t, y)
+	p.want("\x00")
+	p.SetDeadline(time.Time{})
+	c.Kick()
+	taken := takeSlowly(p, 20*time.Millisecond)
+	select {
+	case <-ended: // on a busy machine as slow-peer before its time
+	case <-time.After(patience):
+		t.Error("the peer holds the conversation")
+		p.Close()
+		<-ended
+	}
+	p.Close()
+	<-taken
+}
+
+// takeSlowly reads 16 KiB now and then, until nc fails.
+func takeSlowly(nc net.Conn, pause time.Duration) (over <-chan struct{}) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for b := make([]byte, 16<<10); ; time.Sleep(pause) {
+			if _, err := nc.Read(b); err != nil {
+				return
+			}
+		}
+	}()
+	return done
+}
+
+// After Server.Close a handler sees ErrServerClosed, whatever it does, and as often as it asks.
+func TestServerClose_HandlersSeeIt(t *testing.T) {
+	derived := func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithCancel(ctx) }
+	own := func(ctx context.Context) (context.Context, context.CancelFunc) { return ctx, func() {} }
+	other := func(context.Context) (context.Context, context.CancelFunc) { return context.Background(), func() {} }
+	large := make([]byte, 64<<20) // more than any system takes ahead
+	for _, waits := range []struct {
+		name string
+		wait func(ctx context.Context, c *duet.Conn) error
+	}{
+		{"receive", func(ctx context.Context, c *duet.Conn) error {
+			_, err := c.Receive(ctx)
+			return err
+		}},
+		{"send", func(ctx context.Context, c *duet.Conn) error { return c.Send(ctx, large) }},
+	} {
+		for name, with := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+			"own": own, "derived": derived, "other": other,
+		} {
+			t.Run(waits.name+" "+name, func(t *testing.T) {
+				overEach(t, func(t *testing.T, n network) {
+					saw := make(chan error, 1)
+					st := start(t, n, &duet.Server{Handler: handle(func(ctx context.Context, c *duet.Conn) error {
+						mine, cancel := with(ctx)
+						defer cancel()
+						if err := c.Send(ctx, []byte("ready")); err != nil {
+							return err
+						}
+						errs := []error{waits.wait(mine, c)}
+						for range 3 {
+							_, err := c.Receive(mine)
+							errs = append(errs, err, c.Send(mine, []byte("x")), c.Post([]byte("x")), waits.wait(mine, c))
+						}
+						saw <- allAre(errs, duet.ErrServerClosed)
+						return errs[0]
+					})})
+					p := st.peer(t)
+					p.want("ready\n")
+					if waits.name == "send" {
+						io.CopyN(io.Discard, p, 1<<10) // it is under way
+					}
+					st.Close()
+					if err := <-saw; err != nil {
+						t.Error(err)
+					}
+					st.wantEnd(t, duet.EndShutdown)
+				})
+			})
+		}
+	}
+}
+
+// allAre tells which of errs is not want.
+func allAre(errs []error, want error) error {
+	for i, err := range errs {
+		if !errors.Is(err, want) {
+			return fmt.Errorf("error %d is %w, not %w", i, err, want)
+		}
+	}
+	return nil
+}
