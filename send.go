@@ -504,8 +504,12 @@ func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
 
 // sendFailed ends the conversation because a write failed.
 func (c *Conn) sendFailed(err error) error {
-	if c.wire.IsSocket() && isDead(err) {
+	switch {
+	case !isDead(err):
+	case c.wire.IsSocket():
 		c.lose(err)
+	default:
+		c.tellLost() // what has come may still be read, so it is not closed
 	}
 	if c.wire.IsLost() && errors.Is(err, ErrClosed) {
 		err = syscall.ECONNRESET // that is why it was closed

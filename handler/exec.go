@@ -205,7 +205,11 @@ type execution struct {
 // run copies until the program has ended, and ends it where it has to be.
 func (x *execution) run(limit time.Duration) error {
 	f, p := x.f, x.p
-	x.watch()
+	// Nobody reads the peer while the program takes nothing.
+	f.lookForReset(func(err error) silence {
+		f.cancel(f.peerError(err))
+		return silence{limit: -1}
+	})
 	if limit > 0 {
 		t := time.AfterFunc(limit, func() { f.cancel(failure(f.c, "exec", duet.EndTimeout, ErrProgramTime)) })
 		defer t.Stop()
@@ -252,20 +256,6 @@ func (x *execution) run(limit time.Duration) error {
 		return io.EOF
 	}
 	return nil
-}
-
-// watch has the conversation looked at: that it was stopped or cut has to be seen while nobody touches the
-// connection.
-func (x *execution) watch() {
-	f := x.f
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.every = stopLook
-	f.gone = func(err error) silence {
-		f.cancel(f.peerError(err))
-		return silence{limit: -1}
-	}
-	f.schedule()
 }
 
 // emptyPipe waits until what the group had printed has gone to the peer, however slow that is, and however seldom this

@@ -25,7 +25,7 @@ type flow struct {
 	cancel context.CancelCauseFunc // its cause is how the conversation ends; nil in a trickle
 
 	idle, send time.Duration // 0: never
-	every      time.Duration // how often it is looked at the least; 0: only while bytes move
+	every      time.Duration // how often it is looked at the least; 0: only while bytes move or a time runs
 
 	// Where the conversation has a second connection, both have a flow, and these are set.
 	other *flow
@@ -55,6 +55,9 @@ type silence struct {
 	hearing bool
 	end     error
 }
+
+// resetLook is how soon it is noticed that a connection was reset which nobody reads.
+const resetLook = 250 * time.Millisecond
 
 // otherLook is how soon something is noticed that concerns two connections, while one waits for the other.
 const otherLook = time.Second
@@ -247,10 +250,6 @@ func (f *flow) look() {
 	if f.over {
 		return
 	}
-	if why := f.c.Stopped(); why != duet.EndNone {
-		f.finish(f.stopped())
-		return
-	}
 	now, s := f.now(), f.meter.state()
 	waits := s.full || f.writing.Load()
 	if f.other != nil {
@@ -306,16 +305,13 @@ func (f *flow) silentFrom(s silence) {
 // cause is how the conversation ends: as the flow was told to, or else with err.
 func (f *flow) cause(err error) error {
 	why := f.told()
-	if why == nil {
+	if why == nil && f.ctx.Err() != nil {
 		why = context.Cause(f.ctx)
 	}
-	switch {
-	case why == nil:
+	if why == nil {
 		return err
-	case errors.Is(why, context.Canceled), errors.Is(why, context.DeadlineExceeded):
-		return failure(f.c, "converse", duet.EndClosed, why)
 	}
-	return why
+	return ended(f.c, why)
 }
 
 // failure is what failed with the connection of this flow.
@@ -326,12 +322,23 @@ func (f *flow) failure(op string, why duet.EndReason, err error) error {
 	return failure(f.c, op, why, err)
 }
 
-// lookEvery sets how often it is looked at the least, from now on.
-func (f *flow) lookEvery(d time.Duration) {
+// lookForReset has it looked at whether the connection was reset, while nobody reads it; then gone is called, with f.mu held. For nil it is the
+// gone that there is already.
+func (f *flow) lookForReset(gone func(err error) silence) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.every = d
+	f.every = resetLook
+	if gone != nil {
+		f.gone = gone
+	}
 	f.schedule()
+}
+
+// endLookForReset undoes lookForReset.
+func (f *flow) endLookForReset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.every, f.gone = 0, nil
 }
 
 // lost tells of bytes that the system took and could not get to the peer.
@@ -352,22 +359,11 @@ func (f *flow) peerError(err error) error {
 	if failedSide(err) == "write" {
 		op = "send"
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return f.stopped()
+	// The conversation's end sets the connection's deadlines, so it may be known by them first.
+	if ctx := f.c.Context(); errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+		return ended(f.c, context.Cause(ctx))
 	}
 	return f.failure(op, duet.ReasonOf(err), err)
-}
-
-// stopped is how the conversation ends when somebody else wants it to.
-func (f *flow) stopped() error {
-	switch why := f.c.Stopped(); why {
-	case duet.EndNone, duet.EndShutdown:
-		return failure(f.c, "converse", duet.EndShutdown, duet.ErrServerClosed)
-	case duet.EndKicked:
-		return failure(f.c, "converse", why, duet.ErrKicked)
-	default:
-		return failure(f.c, "converse", why, duet.ErrClosed)
-	}
 }
 
 func failure(c *duet.Conn, op string, why duet.EndReason, err error) error {

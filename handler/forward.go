@@ -86,23 +86,15 @@ func (h *Forward) reach(f *flow) (net.Conn, error) {
 	if h.loops(ctx, f.c.LocalAddr()) {
 		return nil, errLoop
 	}
-	f.expect(stopLook, func(err error) silence {
+	f.lookForReset(func(err error) silence {
 		return silence{limit: time.Millisecond, end: f.peerError(&bulk.SideError{Op: "read", Err: err})}
 	})
-	defer f.expect(0, nil)
+	defer f.endLookForReset()
 	if h.Dial != nil {
 		return h.Dial(ctx, h.Address)
 	}
 	d := h.Dialer
 	return d.Dial(ctx, h.Address)
-}
-
-// expect has it looked at every so often, and asked whether the peer is gone.
-func (f *flow) expect(every time.Duration, gone func(err error) silence) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.every, f.gone = every, gone
-	f.schedule()
 }
 
 // loops reports whether the target is where this conversation came in. A way round by another address of this

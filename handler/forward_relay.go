@@ -87,7 +87,7 @@ func (r *relay) pass(from, to *side, counted func(n int64)) {
 	case errors.As(err, &unrecorded):
 		r.f.cancel(r.h.failure(duet.EndHandlerFailed, unrecorded))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		r.f.cancel(r.f.stopped())
+		r.f.cancel(r.f.peerError(err))
 	case failedSide(err) == "write":
 		// What it had said before it was gone can still be read, and ends soon.
 		to.silentFrom(r.broke(to, err))
@@ -149,7 +149,7 @@ func (r *relay) finish(from, to *side) {
 		to.silentFrom(r.broke(to, err))
 		return
 	}
-	from.lookEvery(stopLook) // nobody reads it any more, but it may still be cut
+	from.lookForReset(nil) // nobody reads it any more
 }
 
 // cut tells a reset that was read as an end, because somebody who wrote, or looked, was told of it first.

@@ -17,10 +17,6 @@ import (
 // DefaultHalfOpen is how long a Pipe's input may be silent after the peer has finished.
 const DefaultHalfOpen = time.Second
 
-// stopLook is how soon a Pipe notices that it is to stop while neither side of it touches the connection: its
-// output is full, or the peer has finished and its input is silent.
-const stopLook = 250 * time.Millisecond
-
 var (
 	errBusy   = errors.New("another conversation has the input and the output")
 	errSilent = errors.New("the peer has finished and the input is silent")
@@ -81,8 +77,6 @@ func (p *Pipe) ServeConn(ctx context.Context, c *duet.Conn) error {
 		return err
 	}
 	defer f.end()
-	f.every = stopLook
-	f.arm()
 	fin := make(chan struct{}) // closed when the peer has finished
 	up := make(chan error, 1)
 	go func() { up <- p.upload(f, in, fin) }()
@@ -130,7 +124,7 @@ func (p *Pipe) upload(f *flow, in io.Reader, fin <-chan struct{}) error {
 		f.cancel(failure(f.c, "pipe", duet.EndHandlerFailed, fmt.Errorf("input: %w", err)))
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		f.cancel(f.stopped())
+		f.cancel(f.peerError(err))
 		return nil
 	}
 	err = f.peerError(err)

@@ -35,7 +35,7 @@ func (f *flow) settle() {
 		if queue < 0 {
 			patience = settleBlind
 		}
-		if queue == 0 || now.Sub(moved) >= patience || now.Sub(begin) >= settleTime || f.c.Stopped() != duet.EndNone {
+		if queue == 0 || now.Sub(moved) >= patience || now.Sub(begin) >= settleTime || f.c.Context().Err() != nil {
 			return
 		}
 		<-t.C

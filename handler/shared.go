@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -193,34 +194,32 @@ func (s *Shared) linger(ctx context.Context, b *broadcast, m *member) error {
 	if limit == 0 {
 		limit = DefaultHalfOpen
 	}
-	since := time.Now()
+	begun := time.Now()
 	for {
-		wait := stopLook
+		var over <-chan time.Time // nil: there is no limit
 		if limit > 0 {
+			since := begun
 			if told := time.Unix(0, m.told.Load()); told.After(since) {
 				since = told
 			}
-			wait = min(wait, time.Until(since.Add(limit)))
-		}
-		if wait <= 0 {
-			return io.EOF
+			wait := time.Until(since.Add(limit))
+			if wait <= 0 {
+				return io.EOF
+			}
+			over = time.After(wait)
 		}
 		select {
-		case <-time.After(wait):
+		case <-over:
 		case <-ctx.Done():
 			return b.ended(ctx, m.c)
-		}
-		if err := unwell(m.c); err != nil {
-			return err
+		case <-m.c.Lost():
+			return cmp.Or(lostBy(m.c), io.EOF)
 		}
 	}
 }
 
-// unwell is why a conversation should not go on, of which nobody receives.
-func unwell(c *duet.Conn) error {
-	if c.Stopped() != duet.EndNone {
-		return (&flow{c: c}).stopped()
-	}
+// lostBy is how a conversation ends whose connection is lost; nil if nothing was on its way to the peer.
+func lostBy(c *duet.Conn) error {
 	if why, err := c.End(); why != duet.EndNone && why != duet.EndPeerClosed {
 		if err == nil {
 			err = duet.ErrClosed

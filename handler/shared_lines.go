@@ -108,11 +108,11 @@ func within(d time.Duration, done <-chan struct{}) bool {
 	}
 }
 
-// ended is how c ends because ctx has: the server's, or that of the run.
+// ended is how c ends because ctx has: the conversation's own, or that of the run.
 func (b *broadcast) ended(ctx context.Context, c *duet.Conn) error {
 	switch {
 	case b.over.Err() == nil:
-		return ended(c, ctx.Err())
+		return ended(c, context.Cause(ctx))
 	case b.asked:
 		return failure(c, "exec", duet.EndShutdown, duet.ErrServerClosed)
 	case b.status != nil:
@@ -165,9 +165,7 @@ func (b *broadcast) say(ctx context.Context, c *duet.Conn, line []byte, patience
 		defer t.Stop()
 		late = t.C
 	}
-	look := time.NewTicker(stopLook)
-	defer look.Stop()
-	for {
+	for lost := c.Lost(); ; {
 		select {
 		case b.input <- line:
 			return nil
@@ -175,10 +173,11 @@ func (b *broadcast) say(ctx context.Context, c *duet.Conn, line []byte, patience
 			return b.ended(ctx, c)
 		case <-late:
 			return failure(c, "exec", duet.EndTimeout, ErrProgramDeaf)
-		case <-look.C:
-			if err := unwell(c); err != nil {
+		case <-lost:
+			if err := lostBy(c); err != nil {
 				return err
 			}
+			lost = nil // what it had said is still for the program
 		}
 	}
 }

@@ -447,3 +447,38 @@ func TestSharedStderr(t *testing.T) {
 	say(t, p, "go\n")
 	hear(t, p, "oops\nanswer\n")
 }
+
+// TestSharedLinger: a peer that has finished, and is told what the program prints for as long as it likes, goes when it is kicked or was reset.
+func TestSharedLinger(t *testing.T) {
+	t.Parallel()
+	s := share(t, &handler.Shared{Shell: "while sleep 0.05; do echo tick; done", HalfOpen: -1})
+	for _, kind := range []string{"tcp", "memory"} {
+		for _, how := range []string{"kick", "reset"} {
+			peer, nc := ends(t, kind)
+			before := s.began.Load()
+			gone := make(chan struct{})
+			go func() {
+				defer close(gone)
+				_ = s.ServeNetConn(nc)
+			}()
+			until(t, "one more conversation", func() bool { return s.began.Load() > before })
+			halfClose(t, peer)
+			hear(t, peer, "tick\n")
+			for c := range s.Conns() {
+				until(t, "the peer's end", func() bool { why, _ := c.End(); return why != duet.EndNone })
+				if how == "kick" {
+					c.Kick()
+				}
+			}
+			if how == "kick" {
+				s.want(t, duet.EndKicked, nil)
+			} else {
+				cut(t, peer)
+				if e := <-s.ends; e.reason != duet.EndReset && e.reason != duet.EndPeerClosed { // the latter if nothing was on its way
+					t.Errorf("%s, %s: ended as %v (%v)", kind, how, e.reason, e.err)
+				}
+			}
+			<-gone
+		}
+	}
+}

@@ -12,7 +12,7 @@ import (
 )
 
 // A trickle is a flow whose bytes come a little at a time, until much comes. Most conversations are in it all the
-// time, waiting, so what it keeps on the stack across a wait is as little as can be, and it has no context: whoever wants it to end
+// time, waiting, so what it keeps on the stack across a wait is as little as can be, and it watches no context: the end of the conversation's own
 // sets the connection's deadlines.
 type trickle struct {
 	*flow
@@ -25,7 +25,7 @@ var errMuch = errors.New("much is coming")
 // takeTrickle is take, aside from the conversation's stack.
 func takeTrickle(ctx context.Context, c *duet.Conn, idle, send time.Duration) (t trickle, err error) {
 	aside.Do(func() {
-		if c.Interrupts(ctx) {
+		if ctx == c.Context() {
 			t, err = newTrickle(ctx, c, idle, send)
 		} else {
 			t.flow, err = take(ctx, c, idle, send)
