@@ -157,9 +157,3 @@ func (c *Conn) endError(op string) error {
 
 // stopReason tells with which ending somebody else wants the conversation to end; EndNone if nobody does.
 func (c *Conn) stopReason() EndReason { return EndReason(c.stopped.Load()) }
-
-// Interrupts reports whether the end of ctx interrupts whatever waits in the conversation.
-func (c *Conn) Interrupts(ctx context.Context) bool { return c.isWatched(ctx) }
-
-// Stopped tells with which ending somebody else wants the conversation to end; EndNone if nobody does.
-func (c *Conn) Stopped() EndReason { return c.stopReason() }

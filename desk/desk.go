@@ -52,7 +52,8 @@ var _ duet.Handler = (*Desk)(nil)
 // watch; each of them has a bounded queue, and where one is full, this peer is read no further until
 // there is room: nothing is lost, and the peer feels it as any sender does.
 //
-// When ctx ends, nobody who watches is waited for any more, and this side closes the conversation.
+// When ctx ends, this side closes the conversation, and nobody who watches is waited for any more: what is still to be told is kept for
+// them, within bounds. After Shutdown they are waited for as long as the server has time.
 func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
 	s := d.arrive(ctx, c)
 	if d.Next != nil {
@@ -102,11 +103,15 @@ func (d *Desk) arrive(ctx context.Context, c *duet.Conn) (s *seat) {
 // leave tells how the conversation ended that the handler has left with err.
 func (d *Desk) leave(ctx context.Context, s *seat, err error) error {
 	reason, cause := s.conn.End()
+	stopped := s.stopped()
 	switch {
-	case reason == duet.EndNone && ctx.Err() != nil && errors.Is(err, ctx.Err()):
+	case reason != duet.EndNone:
+	case stopped != nil:
+		reason, err = stopped.Reason, stopped
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		err, reason = nil, duet.EndClosed
-	case reason == duet.EndNone:
-		reason = outcome(s.conn, err)
+	default:
+		reason = outcome(err)
 	}
 	if cause == nil && err != nil && !errors.Is(err, io.EOF) {
 		cause = err
@@ -127,11 +132,9 @@ func (d *Desk) leave(ctx context.Context, s *seat, err error) error {
 }
 
 // outcome is the ending that what a handler returned stands for, as the server has it.
-func outcome(c *duet.Conn, err error) duet.EndReason {
+func outcome(err error) duet.EndReason {
 	var de *duet.Error
-	switch why := c.Stopped(); {
-	case why != duet.EndNone:
-		return why
+	switch {
 	case err == nil, errors.Is(err, io.EOF), errors.As(err, &de) && de.Reason != duet.EndNone:
 		return duet.ReasonOf(err)
 	}

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,7 @@ const lastSize = 256
 
 // A seat is one live conversation at the desk.
 type seat struct {
-	ctx    context.Context // ServeConn's: nobody waits for those who watch after its end
+	ctx    context.Context // ServeConn's
 	conn   *duet.Conn
 	number uint64
 	peer   string
@@ -50,6 +51,15 @@ type spoken struct {
 	body     []byte
 	farewell bool
 	raw      bool
+}
+
+// stopped is why somebody wants the conversation to end; nil if nobody does.
+func (s *seat) stopped() *duet.Error {
+	var e *duet.Error
+	if s.ctx.Err() == nil || !errors.As(context.Cause(s.ctx), &e) {
+		return nil
+	}
+	return e
 }
 
 // event begins an event of this conversation. It is handed on by reference: a copy in each function that it comes through

@@ -95,7 +95,7 @@ func (o *Operator) transferred(s *seat, size int64, err error) {
 	}
 	d.mu.Unlock()
 	for i, w := range full {
-		w.await(s.ctx, nil, waits[i])
+		w.await(s.conn.Done(), waits[i])
 	}
 }
 
@@ -107,8 +107,11 @@ func (d *Desk) hasTransfers(s *seat, err error) bool {
 }
 
 // awaitTransfers waits for the transfers to a peer that has finished sending, or whose handler has: what is under way
-// is for it. It returns at the end of the seat's context, too.
+// is for it. When the conversation is to end they end as well, and are told; only one that waits for its reader is waited for no longer
+// than brokenTime.
 func (d *Desk) awaitTransfers(s *seat) {
+	ended := s.ctx.Done()
+	var late <-chan time.Time
 	for {
 		d.mu.Lock()
 		if s.transfers == 0 {
@@ -122,11 +125,16 @@ func (d *Desk) awaitTransfers(s *seat) {
 		d.mu.Unlock()
 		select {
 		case <-done:
-		case <-s.ctx.Done():
+		case <-ended:
+			ended, late = nil, time.After(brokenTime)
+		case <-late:
 			return
 		}
 	}
 }
+
+// brokenTime is how long a transfer may take to be told of when its conversation is to end.
+const brokenTime = time.Second
 
 // transferPatience is how long a control socket waits for the next bytes of a transfer.
 const transferPatience = 10 * time.Second

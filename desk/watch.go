@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"duet.example/duet"
 )
 
 // How much may wait for one who watches: events, and bytes of what was said in
@@ -156,19 +158,39 @@ func (w *Watch) take() (Event, bool) {
 	return out, true
 }
 
-// await waits until x is queued, the watch stops, or ctx ends. Once the peer is lost the watch keeps x.
-func (w *Watch) await(ctx context.Context, lost <-chan struct{}, x *waiter) {
+// await waits until x is queued, the watch stops, or over is closed, which leaves x out.
+func (w *Watch) await(over <-chan struct{}, x *waiter) {
 	select {
 	case <-x.queued:
 	case <-w.gone:
-	case <-lost:
-		w.leaveBehind(x)
-	case <-ctx.Done():
+	case <-over:
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if i := slices.Index(w.waiting, x); i >= 0 {
 			w.delist(i)
 		}
+	}
+}
+
+// awaitFor is await for a conversation. It waits no more once it is kicked, or its connection is lost, and the watch keeps x. After Shutdown
+// it waits for as long as the server has time.
+func (w *Watch) awaitFor(s *seat, x *waiter) {
+	ended, lost := s.ctx.Done(), s.conn.Lost()
+	for {
+		select {
+		case <-x.queued:
+			return
+		case <-w.gone:
+			return
+		case <-ended:
+			if stopped := s.stopped(); stopped != nil && stopped.Reason == duet.EndShutdown {
+				ended = nil
+				continue
+			}
+		case <-lost:
+		}
+		w.leaveBehind(x)
+		return
 	}
 }
 
@@ -250,8 +272,8 @@ func (d *Desk) watching() []*Watch {
 }
 
 // tell gives e to all of watchers, and waits where a queue is full: until there is
-// room, the watch stops, or ctx ends. Those that have room do not wait for the others. At a Hall it waits for nobody, and
-// a Saying never waits. s is the conversation that waits, for as long as its peer is there; nil: an operator waits.
+// room, or the watch stops. Those that have room do not wait for the others. At a Hall it waits for nobody, and
+// a Saying never waits. s is the conversation that waits, see awaitFor; nil: an operator waits, until ctx ends.
 func (d *Desk) tell(ctx context.Context, s *seat, watchers []*Watch, e *Event) {
 	if d.hall() != nil {
 		offerNow(watchers, e)
@@ -264,12 +286,12 @@ func (d *Desk) tell(ctx context.Context, s *seat, watchers []*Watch, e *Event) {
 			full, waits = append(full, w), append(waits, x)
 		}
 	}
-	var lost <-chan struct{}
-	if s != nil && len(full) > 0 {
-		lost = s.conn.Lost()
-	}
 	for i, w := range full {
-		w.await(ctx, lost, waits[i])
+		if s != nil {
+			w.awaitFor(s, waits[i])
+		} else {
+			w.await(ctx.Done(), waits[i])
+		}
 	}
 }
 
