@@ -64,9 +64,15 @@ func TestStuckWatchAndStop(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			test.stop(t, s, c)
+			_ = peer.Close()
 			if !test.all {
-				_ = peer.Close()
 				<-c.Done()
+			} else {
+				select {
+				case <-c.Done():
+					t.Error("it has not waited for the one who watches")
+				case <-time.After(50 * time.Millisecond): // it would be there by now
+				}
 			}
 			said := 0
 			for {
