@@ -43,7 +43,8 @@ func (c *Conn) interruptAll() {
 func (c *Conn) endsAtOnce(why EndReason) bool { return why == EndClosed || c.wantsAbort() }
 
 // Kick ends the conversation as `kicked`, from outside its handler: the handler's Receive fails with ErrKicked, and the
-// peer gets the farewell, where there is one. What was posted is still sent, and a message that is on its way; any other Send fails with ErrKicked.
+// peer gets the farewell, where there is one. What was posted is still sent, and a message that is on its way. Any other Send
+// fails with ErrKicked.
 func (c *Conn) Kick() {
 	c.stop(EndKicked)
 	if c.stopReason() == EndKicked {

@@ -6,15 +6,14 @@ import (
 	"time"
 )
 
-// Context is the conversation's own context, the one that a [Handler] gets. It ends when the conversation is to end: with Kick,
-// Shutdown, Abort and Close, when a peer has not taken what was sent, and when the handler returns. Its cause (context.Cause) is an
-// [*Error] with the ending as its Reason. The peer's end does not end it, nor does a connection that has failed; see [Conn.Lost].
+// Context is the conversation's own context, the one that a [Handler] gets. It ends when this side wants the conversation to end: by Kick,
+// Shutdown, Abort or Close, when the peer is too slow, and when the handler returns. Its cause (context.Cause) is an
+// [*Error] with the ending as its Reason. It does not end when the peer finishes, or when the connection fails; see [Conn.Lost].
 //
 // In [Converse] it also ends with the context given there, as that one does, and has its values.
 //
-// A Receive that waits with this context needs nothing to watch it, so it costs less than with any other. A Send that waits with it goes on
-// until the peer has taken the message, or three times the send timeout have passed since the end. After Shutdown a handler may still Send
-// with this context, but not with one derived from it.
+// A Receive with this context costs less than with any other. A Send that waits with it goes on at its end, for at most three send
+// timeouts. After Shutdown a handler may still Send with this context, but not with one derived from it.
 func (c *Conn) Context() context.Context { return (*ownContext)(c) }
 
 // An ownContext is the context of a conversation. It is the Conn itself, so that it costs nothing while nobody asks for Done.
@@ -120,8 +119,8 @@ func (c *Conn) converseUnder(ctx context.Context) (release func()) {
 	}
 }
 
-// watched is the context that a Send with ctx watches. The end of the conversation ends no Send with its own context, because what was begun is
-// to be sent.
+// watched is the context that a Send or Receive with ctx watches. The conversation's own needs no watch: stop interrupts a Receive, and a
+// message that has been begun is to be sent.
 func (c *Conn) watched(ctx context.Context) context.Context {
 	switch in := c.ctx.Load(); {
 	case ctx != c.Context():
@@ -137,10 +136,9 @@ func (c *Conn) isWatched(ctx context.Context) bool { return ctx == c.Context() |
 
 // contextError is the error of a Send whose context has ended: that of the conversation's end if the context has ended with it.
 func (c *Conn) contextError(ctx context.Context) error {
-	if in := c.ctx.Load(); in != nil {
-		if own, ok := context.Cause(in).(*Error); ok && context.Cause(ctx) == error(own) {
-			return c.endError("send")
-		}
+	var own *Error
+	if in := c.ctx.Load(); in != nil && errors.As(context.Cause(in), &own) && errors.Is(context.Cause(ctx), own) {
+		return c.endError("send")
 	}
 	return ctx.Err()
 }

@@ -74,10 +74,11 @@ const (
 // does not mean that the peer has read it. Messages leave in the order of the calls.
 //
 // ErrDelimiter: body holds its framing's delimiter; nothing was sent. ErrClosed: this
-// side has finished sending. After Kick and Abort, the error is that of the conversation's end. When ctx ends before the first byte has
-// left, the message is not sent and Send returns ctx.Err(), or the error of the conversation's end if ctx was derived from [Conn.Context] and has ended with it. When ctx ends later, the
-// conversation is over, because half a message has left. A peer that
-// takes nothing for the send timeout ends the conversation as slow-peer.
+// side has finished sending. After Kick and Abort, the error is that of the conversation's end.
+//
+// When ctx ends before the first byte has left, the message is not sent and Send returns ctx.Err(); if ctx was derived from
+// [Conn.Context] and has ended with it, the error is that of the conversation's end. When ctx ends later, the conversation is over,
+// because half a message has left. A peer that takes nothing for the send timeout ends the conversation as slow-peer.
 func (c *Conn) Send(ctx context.Context, body []byte) error { return c.send(ctx, body, asMessage) }
 
 // SendRaw sends exactly the bytes of b, whatever the framing is: no delimiter, no length, nothing refused. It returns when the system
@@ -221,8 +222,8 @@ func (c *Conn) canSend() error {
 	return nil
 }
 
-// maySend is nil unless nobody may begin to send any more, because the conversation is to end. After Shutdown a handler may, until it returns. What
-// has failed, encode tells. o.mu is held.
+// maySend is nil unless nobody may begin to send any more, because the conversation is to end. After Shutdown a handler may, until
+// it returns. If sending has failed before, encode tells. o.mu is held.
 func (c *Conn) maySend() error {
 	switch why := c.stopReason(); {
 	case why == EndNone, c.out.err != nil, c.rawWanted.Load():
@@ -233,8 +234,7 @@ func (c *Conn) maySend() error {
 	return c.endError("send")
 }
 
-// dropWaiting takes out of the queue what is not begun any more, because the conversation was stopped: messages whose senders wait, and
-// transfers.
+// dropWaiting takes messages whose senders wait, and transfers, out of the queue of a conversation that was stopped.
 func (c *Conn) dropWaiting() {
 	o := &c.out
 	o.mu.Lock()

@@ -341,7 +341,7 @@ func (s *Server) Conns() iter.Seq[*Conn] {
 }
 
 // Shutdown stops the server in good order: it closes the listeners, says goodbye to every
-// peer, and waits until all conversations have ended. A handler that is at work is waited for; the next
+// peer, and waits until all conversations have ended. A handler that is at work is waited for; its context ends, and the next
 // Receive of each gives ErrServerClosed. When ctx ends first, what is left is cut off as by Close, and Shutdown returns ctx.Err().
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle := s.beginClose()
