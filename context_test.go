@@ -72,7 +72,7 @@ func TestContext_Ends(t *testing.T) {
 						ctx, derived context.Context
 					}
 					here, leave := make(chan meeting), make(chan struct{})
-					st := start(t, n, &duet.Server{CloseTimeout: time.Millisecond, Handler: handle(func(ctx context.Context, c *duet.Conn) error {
+					st := start(t, n, &duet.Server{CloseTimeout: time.Millisecond, SendTimeout: 100 * time.Millisecond, Handler: handle(func(ctx context.Context, c *duet.Conn) error {
 						m := meeting{c: c, ctx: ctx}
 						if asked == "before" {
 							var cancel context.CancelFunc

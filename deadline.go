@@ -8,7 +8,7 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// stopReceiving has the goroutine that receives let go, and locks recv.mu. If none receives, that costs no deadline.
+// stopReceiving interrupts the goroutine that receives, and locks recv.mu. If none receives, it sets no deadline.
 func (c *Conn) stopReceiving() {
 	if !c.recv.mu.TryLock() {
 		c.wire.Interrupt()
@@ -20,10 +20,10 @@ func (c *Conn) stopReceiving() {
 // that only a connection whose deadlines do nothing needs it.
 const reclaimLimit = time.Second
 
-// reclaim takes the bytes back that Raw has given away; false if somebody still uses them. recv.mu is held.
+// reclaim takes back the bytes that Raw has given away. It returns false if somebody still uses them. recv.mu is held.
 func (c *Conn) reclaim() bool { return !c.rawTaken.Load() || c.wire.Reclaim(reclaimLimit) }
 
-// A deadline is waited for because of one of these.
+// A dueKind says what is due at a deadline.
 type dueKind uint8
 
 const (
@@ -32,7 +32,7 @@ const (
 	dueBye
 )
 
-// nextDeadline is the earliest time at which something is due without the peer; zero if nothing is.
+// nextDeadline returns the earliest time at which something is due if the peer stays silent, and what. t is zero if nothing is.
 func (c *Conn) nextDeadline() (t wire.Moment, what dueKind) {
 	r := &c.recv
 	earlier := func(u wire.Moment, k dueKind) {
@@ -75,7 +75,7 @@ func (c *Conn) byeDeadline() wire.Moment {
 	return until
 }
 
-// dueAside is due on a stack of its own: it reads, and the conversation may wait for long after it.
+// dueAside calls due on a stack of its own. due reads, which takes a large stack, and the conversation may wait for long afterwards.
 //
 //go:noinline
 func (c *Conn) dueAside(what dueKind) (err error) {

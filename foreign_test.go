@@ -1,11 +1,13 @@
 package duet_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -224,4 +226,54 @@ func TestPause_C8_Interrupted(t *testing.T) {
 		wantReceive(t, c, "abcdef\n")
 		c.Close()
 	})
+}
+
+// A broken connection panics in Read.
+type broken struct{ net.Conn }
+
+func (broken) Read([]byte) (int, error) { panic("broken") }
+
+// A brokenWriter panics in Write.
+type brokenWriter struct{ net.Conn }
+
+func (brokenWriter) Write([]byte) (int, error) { panic("broken") }
+
+// A connection whose Write panics ends its conversation, and nothing else, whoever writes.
+func TestForeign_WritePanics(t *testing.T) {
+	for name, send := range map[string]func(c *duet.Conn) error{
+		"Send": func(c *duet.Conn) error { return c.Send(t.Context(), []byte("x")) },
+		"Post": func(c *duet.Conn) error { return c.Post([]byte("x")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x, y := duettest.Pipe()
+			defer y.Close()
+			s := &duet.Server{
+				ErrorLog: slog.New(slog.DiscardHandler),
+				Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+					_ = send(c)
+					_, err := c.Receive(ctx)
+					return err
+				}),
+			}
+			err := s.ServeNetConn(brokenWriter{x})
+			if p := new(duet.PanicError); !errors.As(err, &p) || p.Value != "broken" {
+				t.Errorf("ended with %v", err)
+			}
+		})
+	}
+}
+
+// A connection whose Read panics ends its conversation, and nothing else.
+func TestForeign_ReadPanics(t *testing.T) {
+	x, y := duettest.Pipe()
+	defer y.Close()
+	var log bytes.Buffer
+	s := &duet.Server{ErrorLog: slog.New(slog.NewTextHandler(&log, nil))}
+	err := s.ServeNetConn(broken{x})
+	if p := new(duet.PanicError); !errors.As(err, &p) || p.Value != "broken" {
+		t.Errorf("ended with %v", err)
+	}
+	if s := log.String(); !strings.Contains(s, "broken.Read") {
+		t.Errorf("the log has no stack: %s", s)
+	}
 }

@@ -19,16 +19,16 @@ type account struct {
 }
 
 const (
-	// trifle is how many bytes do not count, where a step is no smaller: they are not worth an account.
+	// trifle is the number of bytes from which on a conversation has an account. It is the budget's step if that is smaller.
 	trifle = 1 << 10
-	// largeWrite is from how many bytes on a message counts also while it is written.
+	// largeWrite is the size from which on a message also counts while it is written.
 	largeWrite = 4 << 10
 
 	messageSize  = int(unsafe.Sizeof(framing.Message{}))
 	outgoingSize = int(unsafe.Sizeof(outgoing{}) + unsafe.Sizeof((*outgoing)(nil)))
 )
 
-// Budget is that of the conversation's server. It is nil for a conversation that was dialled, and where the server has no limit.
+// Budget returns the budget of the conversation's server. It is nil if the conversation was dialled or the server has no limit.
 func (c *Conn) Budget() *Budget { return c.set.budget }
 
 // Hold counts n bytes that a handler keeps because of this conversation, such as messages that a subscriber has not read. Below
@@ -40,7 +40,7 @@ func (c *Conn) Hold(n int) {
 	}
 }
 
-// held is how many bytes the conversation holds.
+// held returns how many bytes the conversation holds.
 func (c *Conn) held() int64 {
 	if x := c.seldom.Load(); x != nil {
 		return x.account.held.Load()
@@ -93,7 +93,7 @@ func (c *Conn) countWriting(n int) {
 	}
 }
 
-// accountFor is where n bytes are counted; nil where they are not.
+// accountFor returns where n bytes are counted; nil if they are too few to count.
 func (c *Conn) accountFor(n int) *seldom {
 	if x := c.seldom.Load(); x != nil || n < trifle && int64(n) < c.set.budget.step.Load() {
 		return x
@@ -101,7 +101,8 @@ func (c *Conn) accountFor(n int) *seldom {
 	return c.rarely()
 }
 
-// count counts d bytes more. The budget is told in steps; of each byte, while it is used up, and when the conversation ends.
+// count counts d bytes more. It tells the budget in steps. While the budget is used up, and when the conversation ends, it tells
+// each byte.
 func (c *Conn) count(x *seldom, d int) {
 	a, b := &x.account, c.set.budget
 	a.held.Add(int64(d))
@@ -119,7 +120,7 @@ func (c *Conn) count(x *seldom, d int) {
 	}
 }
 
-// letGo gives back what the conversation held itself, at its end. recv.mu is held, and nobody writes.
+// letGo gives back at the end what the conversation held itself. recv.mu is held, and nobody writes.
 func (c *Conn) letGo() {
 	if x := c.seldom.Load(); x != nil && c.set.budget != nil {
 		c.recv.codec.Rest()
@@ -130,14 +131,15 @@ func (c *Conn) letGo() {
 	}
 }
 
-// A budgetGate is a conversation as its wire asks it how much may be read.
+// A budgetGate is the wire.Gate of a conversation.
 type budgetGate Conn
 
 func (g *budgetGate) Allowance() int { return (*Conn)(g).allowance() }
 
 func (g *budgetGate) IsHeld() bool { return g.recv.held }
 
-// allowance is how many bytes may be read now. What is only thrown away is not held.
+// allowance returns how many bytes may be read now. The budget does not matter once the conversation is closing: it holds nothing of
+// what it reads then.
 func (c *Conn) allowance() int {
 	if b := c.set.budget; b != nil && !c.closing.Load() {
 		return b.allowance(c)
@@ -145,7 +147,7 @@ func (c *Conn) allowance() int {
 	return wire.ChunkSize
 }
 
-// mostAtOnce is how many bytes the next read may take. A wire with a descriptor finds out when there is something to read.
+// mostAtOnce returns how many bytes the next read may take. A read from a socket asks the gate when there is something to read.
 func (c *Conn) mostAtOnce() int {
 	if c.wire.IsSocket() {
 		return wire.ChunkSize
@@ -153,7 +155,8 @@ func (c *Conn) mostAtOnce() int {
 	return c.allowance()
 }
 
-// heldBack reports whether the conversation is read no further, because all together hold too much. It is not idle meanwhile.
+// heldBack reports whether the conversation is read no further, because all conversations together hold too much. It is not idle
+// meanwhile.
 func (c *Conn) heldBack() bool {
 	if !c.recv.held && !c.set.budget.over() {
 		c.countReceived()
@@ -164,7 +167,7 @@ func (c *Conn) heldBack() bool {
 	return c.waitsForBudget()
 }
 
-// waitsForBudget is heldBack over the budget, or after it.
+// waitsForBudget is heldBack while the budget is used up, or if the conversation was held back before.
 func (c *Conn) waitsForBudget() bool {
 	r := &c.recv
 	if c.set.budget.wantsNoSpareRoom(c, r.codec.Held()) {
@@ -180,8 +183,8 @@ func (c *Conn) waitsForBudget() bool {
 	return r.held
 }
 
-// awaitBudget makes ready for the wait of a conversation that is held back; not ready: look again first. A connection with a
-// descriptor waits as for bytes, so that it sees a reset; only the peer's time after our farewell is due meanwhile.
+// awaitBudget prepares the wait of a conversation that is held back. If ready is false, the caller looks again first. A socket
+// waits as for bytes, so that it sees a reset. Only the end of the peer's time after our farewell is due meanwhile.
 func (c *Conn) awaitBudget(ctx context.Context) (ready bool, err error) {
 	until := c.byeDeadline()
 	switch {
@@ -197,7 +200,7 @@ func (c *Conn) awaitBudget(ctx context.Context) (ready bool, err error) {
 	return c.wire.Arm(until, false), nil
 }
 
-// leaveBudget has others go on in place of a receiver that was held back and gives up.
+// leaveBudget lets others go on in place of a receiver that was held back and gives up.
 func (c *Conn) leaveBudget() {
 	if c.recv.held {
 		c.recv.held = false
@@ -205,7 +208,7 @@ func (c *Conn) leaveBudget() {
 	}
 }
 
-// nudge has a conversation that is read no further look whether it may be. nil is nobody.
+// nudge has a conversation that is held back look whether it may be read again. It does nothing if c is nil.
 func (c *Conn) nudge() {
 	if c == nil {
 		return
@@ -213,13 +216,14 @@ func (c *Conn) nudge() {
 	c.wire.Interrupt()
 }
 
-// isEnding reports whether somebody ends the conversation, and it will come to its end without being cut. The peer of a lost one has
-// vanished: it is read no further anyhow.
+// isEnding reports whether the conversation ends anyhow, so that the budget need not end it. A lost one has no peer that could send
+// more.
 func (c *Conn) isEnding() bool {
 	return c.wire.IsAbandoned() || c.wire.IsLost() || c.stopReason() != EndNone && !c.closing.Load()
 }
 
-// overload ends the conversation, because all together hold too much and this one the most. nil is nobody.
+// overload ends the conversation, because all conversations together hold too much and this one the most. It does nothing if c
+// is nil.
 func (c *Conn) overload() {
 	if c == nil {
 		return

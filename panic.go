@@ -5,9 +5,10 @@ import (
 	"fmt"
 
 	"duet.example/duet/internal/aside"
+	"duet.example/duet/internal/wire"
 )
 
-// A PanicError is a panic of a handler, of a [Trace] func or of a [Source], kept in its conversation. It
+// A PanicError is a panic of a handler, of a [Trace] func, of a [Source] or of a connection, kept in its conversation. It
 // stands for EndHandlerFailed.
 type PanicError struct {
 	// Value is what the function panicked with.
@@ -52,6 +53,17 @@ func (c *Conn) panicked(p *PanicError) {
 	if !ended {
 		c.stopBecause(p)
 	}
+}
+
+// panicOfConnection is err. If it stands for a panic of the connection, it becomes a PanicError and ends the conversation.
+func (c *Conn) panicOfConnection(where string, err error) error {
+	w := new(wire.Panic)
+	if !errors.As(err, &w) {
+		return err
+	}
+	p := &PanicError{Value: w.Value, Stack: w.Stack, where: where}
+	c.panicked(p)
+	return p
 }
 
 // stopBecause has the conversation end because of err: Receive, Send and End give it.

@@ -62,11 +62,11 @@ func (c *Conn) Raw() (net.Conn, error) {
 	return r, nil
 }
 
-// readAhead takes out what was read and not received.
+// readAhead takes out what was read and was not received.
 func (c *Conn) readAhead() []byte {
 	r := &c.recv
 	var b []byte
-	c.out.mu.Lock() // Append belongs to who sends
+	c.out.mu.Lock() // the senders' goroutines call Append too
 	defer c.out.mu.Unlock()
 	for ; r.head < len(r.queue); r.head++ {
 		if m := r.queue[r.head]; !m.Partial {
@@ -86,7 +86,7 @@ func (c *Conn) CountRaw(in, out int64) {
 	c.bytesOut.Add(out)
 }
 
-// A rawTap is a conversation as the connection that Raw returned tells it what passes.
+// A rawTap is the wire.Tap of a conversation: it sees what passes the connection that Raw returned.
 type rawTap Conn
 
 // Sees reports whether the trace or Throttle has to see what passes.

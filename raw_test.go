@@ -271,6 +271,6 @@ func TestRaw_Fails(t *testing.T) {
 		_, err = c.Raw()
 		wantErr(t, "Raw after Close", err, duet.ErrClosed)
 		_, err = c.Receive(context.Background())
-		wantErr(t, "Receive after Close", err, duet.ErrClosed)
+		wantErr(t, "Receive after Close", err, duet.ErrSlowPeer) // that is why it has ended
 	})
 }

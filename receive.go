@@ -252,6 +252,7 @@ func (c *Conn) arrived(b []byte, err error) error {
 		c.peerFinished()
 		return nil
 	}
+	err = c.panicOfConnection("net.Conn.Read", err)
 	if isDead(err) {
 		c.loseRead(err)
 	}

@@ -216,7 +216,7 @@ func (c *Conn) canSend() error {
 		return c.error("send", o.err)
 	case o.shut:
 		return c.error("send", ErrClosed)
-	case c.Stopped() == EndHandlerFailed:
+	case c.stopReason() == EndHandlerFailed:
 		return c.error("send", c.stopError(EndHandlerFailed))
 	}
 	return nil
@@ -504,6 +504,7 @@ func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
 
 // sendFailed ends the conversation because a write failed.
 func (c *Conn) sendFailed(err error) error {
+	err = c.panicOfConnection("net.Conn.Write", err)
 	switch {
 	case !isDead(err):
 	case c.wire.IsSocket():

@@ -112,7 +112,8 @@ func TestShutdown_ContextEnds(t *testing.T) {
 		began := make(chan struct{})
 		st := start(t, n, &duet.Server{Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 			close(began)
-			<-ctx.Done()
+			<-ctx.Done() // begins at once
+			<-c.Lost()   // and the handler does not care
 			_, err := c.Receive(ctx)
 			wantErr(t, "Receive", err, duet.ErrServerClosed)
 			return err
