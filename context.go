@@ -54,14 +54,19 @@ func (o *ownContext) Deadline() (deadline time.Time, ok bool) {
 
 func (o *ownContext) Done() <-chan struct{} { return o.inner().Done() }
 
+// Err asks the context of Converse as well: that ends a moment before the inner one, and Receive may have told of it.
 func (o *ownContext) Err() error {
-	switch {
-	case o.ctx.Load() != nil:
-		return o.inner().Err()
-	case o.wire.IsEnding():
-		return context.Canceled
+	if o.ctx.Load() == nil {
+		if o.wire.IsEnding() {
+			return context.Canceled
+		}
+		return nil
 	}
-	return nil
+	in := o.inner()
+	if err := in.Err(); err != nil {
+		return err
+	}
+	return in.parent.Err()
 }
 
 // Value asks the inner context, so that context.Cause and contexts derived from this one find it.
