@@ -80,12 +80,12 @@ func init() {
 		},
 		"flood": func([]string) {
 			sayPid()
-			for b := make([]byte, 64<<10); ; {
-				if _, err := os.Stdout.Write(b); err != nil {
-					forever() // that it cannot print is not to be what ends it
-					return
-				}
-			}
+			printForever()
+		},
+		"asked flood": func([]string) { // floods once it has read something
+			sayPid()
+			_, _ = os.Stdin.Read(make([]byte, 1))
+			printForever()
 		},
 		"print": func(args []string) { // so many random bytes, and a status
 			size, _ := strconv.ParseInt(args[0], 10, 64)
@@ -137,6 +137,16 @@ func listGuard() {
 
 // sayPid tells of the process group.
 func sayPid() { fmt.Println(os.Getpid()) }
+
+// printForever prints as fast as it can.
+func printForever() {
+	for b := make([]byte, 64<<10); ; {
+		if _, err := os.Stdout.Write(b); err != nil {
+			forever() // that it cannot print is not to be what ends it
+			return
+		}
+	}
+}
 
 // forever is longer than any test, but a child that a failing test forgets ends by itself.
 func forever() { time.Sleep(2 * time.Minute) }

@@ -384,7 +384,7 @@ func TestSharedFarewell(t *testing.T) {
 // TestSharedClose ends the whole group and all conversations.
 func TestSharedClose(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"stubborn", "leaver", "flood"} {
+	for _, name := range []string{"stubborn", "leaver", "asked flood"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := &handler.Shared{Args: child(name)}
@@ -394,15 +394,24 @@ func TestSharedClose(t *testing.T) {
 			if name == "leaver" {
 				hearPid(t, p.Reader)
 			}
+			if name == "asked flood" {
+				say(t, p, "go\n")
+				_, _ = p.Read(make([]byte, 1)) // it floods, or has ended the conversation already
+			}
 			go io.Copy(io.Discard, p)
 			began := time.Now()
 			must(t, h.Close())
 			wantGone(t, group, began)
-			reason := duet.EndShutdown
-			if name == "leaver" { // it may have ended by itself
+			switch name {
+			case "leaver": // it may have ended by itself
 				<-s.ends
-			} else {
-				s.want(t, reason, duet.ErrServerClosed)
+			case "asked flood":
+				// The program waits for nobody, so that the peer may be too slow for it. [C-13]
+				if e := <-s.ends; e.reason != duet.EndShutdown && e.reason != duet.EndSlowPeer {
+					t.Errorf("the conversation ended as %v (%v)", e.reason, e.err)
+				}
+			default:
+				s.want(t, duet.EndShutdown, duet.ErrServerClosed)
 			}
 			late := get(net.Dial("tcp", s.addr.String()))(t)
 			defer late.Close()
