@@ -252,6 +252,15 @@ func (c *Conn) arrived(b []byte, err error) error {
 		c.peerFinished()
 		return nil
 	}
+	return c.readFailed(err)
+}
+
+// readFailed takes an error of the connection. What it needs must not be on the stack while a message is taken: 2 KiB have to do for an
+// idle conversation.
+//
+//go:noinline
+func (c *Conn) readFailed(err error) error {
+	r := &c.recv
 	err = c.panicOfConnection("net.Conn.Read", err)
 	if isDead(err) {
 		c.loseRead(err)
