@@ -252,6 +252,7 @@ func (l *listen) keepPrograms() (release func()) {
 	if !l.runs() {
 		return func() {}
 	}
+	keepDescriptors()
 	c, err := handler.TakeCustody()
 	if err != nil && l.tell != nil {
 		l.tell(fmt.Sprintf("programs may outlive duet: %v", err))
