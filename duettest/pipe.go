@@ -90,7 +90,7 @@ func (e *end) Write(b []byte) (int, error) {
 // Close ends both directions. The peer reads what has been written and then io.EOF; its writes fail
 // with syscall.EPIPE. Unlike the kernel's, this Close sends no reset when input was left unread.
 func (e *end) Close() error {
-	if !e.in.closeReader() {
+	if !e.in.closeReader(false) {
 		return e.failed("close", net.ErrClosed)
 	}
 	e.out.closeWriter()
@@ -101,10 +101,9 @@ func (e *end) CloseWrite() error { return e.failed("close", e.out.closeWrite()) 
 func (e *end) CloseRead() error  { return e.failed("close", e.in.closeRead()) }
 
 func (e *end) Reset() error {
-	if !e.in.closeReader() {
+	if !e.in.closeReader(true) {
 		return e.failed("close", net.ErrClosed)
 	}
-	e.in.abort()
 	e.out.abort()
 	e.out.closeWriter()
 	return nil

@@ -244,3 +244,23 @@ func TestPipeWritersTakeTurns(t *testing.T) {
 		}
 	})
 }
+
+// A writer sees a reset as a reset, at whatever moment it comes.
+func TestResetIsOne(t *testing.T) {
+	for range 3000 {
+		a, b := duettest.Pipe()
+		failed := make(chan error, 1)
+		go func() {
+			var err error
+			for err == nil {
+				_, err = a.Write([]byte("x"))
+			}
+			failed <- err
+		}()
+		b.(duettest.Conn).Reset()
+		if err := <-failed; !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatalf("write: %v", err)
+		}
+		a.Close()
+	}
+}

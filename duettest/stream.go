@@ -238,13 +238,15 @@ func (s *stream) drop() {
 	s.ring, s.head, s.size = nil, 0, 0
 }
 
-// closeReader and closeWriter are one Close of an end; the first call of it returns true.
-func (s *stream) closeReader() bool {
+// closeReader and closeWriter are one Close of an end. The first call of closeReader returns true. With reset, the writer sees a reset from
+// the same moment on.
+func (s *stream) closeReader(reset bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.readerClosed {
 		return false
 	}
+	s.aborted = s.aborted || reset
 	s.setDeadline(&s.readDeadline, time.Time{})
 	s.readerClosed = true
 	close(s.unread)
