@@ -78,8 +78,12 @@ func (m *member) enter(ctx context.Context) error {
 	}
 	select {
 	case door <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	default: // Done makes something that every member would keep
+		select {
+		case door <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	return apart(func() error {
 		defer func() { <-door }()
