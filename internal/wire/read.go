@@ -21,6 +21,9 @@ func (e *strayError) Is(target error) bool { return target == syscall.ETIMEDOUT 
 // graceRead is how long TryRead waits on a connection that only Read can ask.
 const graceRead = time.Millisecond
 
+// lateLooks is how often TryRead looks at most if it is late.
+const lateLooks = 10
+
 // Interrupt wakes the reader: a Read or Sleep that waits, or the next Arm, returns at once. No bytes are lost. Interrupt does
 // nothing between Raw and Reclaim.
 func (w *Conn) Interrupt() {
@@ -225,14 +228,16 @@ func (w *Conn) TryRead() {
 	w.release()
 }
 
-// tryAwaited looks with a deadline of its own. A call of Interrupt moves that into the past, so it looks again.
+// tryAwaited looks with a deadline of its own. A call of Interrupt moves that into the past, so it looks again. So it does, a few times,
+// after a look that took much longer than its deadline: the goroutine got no processor, and Read may have come too late.
 func (w *Conn) tryAwaited() {
 	w.rn = 0
 	end := w.Now().After(graceRead)
 	w.buf = Chunk()
-	for first := true; first || w.Now() < end; first = false {
+	for looks, late := 0, false; looks == 0 || w.Now() < end || late && looks < lateLooks; looks++ {
+		began := w.Now()
 		w.mu.Lock()
-		w.set = w.Now().After(graceRead)
+		w.set = began.After(graceRead)
 		w.applyDeadline()
 		w.mu.Unlock()
 		n, err := w.nc.Read(w.buf[:])
@@ -241,6 +246,7 @@ func (w *Conn) tryAwaited() {
 			w.rerr = err
 			return
 		}
+		late = w.Now().Since(began) > graceRead*11/10
 	}
 }
 
