@@ -81,7 +81,7 @@ type extension struct {
 	raw     *RawConn      // not nil after Raw
 }
 
-// Init makes w ready. gate may be nil: then any number of bytes may be read. until is the first read deadline.
+// Init makes w ready. gate may be nil: then any number of bytes may be read.
 func (w *Conn) Init(nc net.Conn, gate Gate) {
 	w.nc, w.began, w.kind = nc, time.Now(), unknown
 	switch v := nc.(type) {
@@ -122,11 +122,7 @@ func (w *Conn) IsSocket() bool { return w.rc != nil }
 
 // IsInMemory reports whether both ends are in this process, so that a close destroys nothing that is on its way.
 func (w *Conn) IsInMemory() bool {
-	a := w.nc.LocalAddr()
-	if a == nil {
-		return false
-	}
-	n := a.Network()
+	n := network(w.nc)
 	return n == "pipe" || n == "memory"
 }
 

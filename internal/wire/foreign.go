@@ -103,8 +103,8 @@ func (p *Panic) Error() string { return fmt.Sprintf("connection panicked: %v", p
 // hasResult reports whether something can be taken now.
 func (f *foreign) hasResult() bool { return !f.outstanding && (f.to > f.from || f.err != nil) }
 
-// ended takes the result of the outstanding read. Whoever called Interrupt meanwhile has left more than a poke: the reader sees
-// that before it waits again.
+// ended takes the result of the outstanding read. It also takes a poke of Interrupt, which has set w.wake too: the reader sees that before
+// it waits again.
 func (f *foreign) ended() {
 	select {
 	case <-f.w.ext.woken:
@@ -187,7 +187,10 @@ func (w *Conn) tryForeign() {
 	w.rn = 0
 	f := w.ext.foreign
 	f.begin()
-	if f.hasResult() || f.awaitUntil(w.Now().After(graceRead)) {
+	if !f.hasResult() {
+		w.lookInTime(f.awaitUntil)
+	}
+	if f.hasResult() {
 		w.takeForeign(f, ChunkSize)
 	}
 	if isTimeout(w.rerr) {

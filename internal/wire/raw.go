@@ -51,11 +51,7 @@ func (w *Conn) Raw(ahead []byte, tap Tap) *RawConn {
 	defer w.mu.Unlock()
 	r := &RawConn{w: w, ahead: ahead, tap: tap}
 	w.extend().raw = r
-	if w.set != 0 && w.kind != unknown {
-		_ = w.nc.SetReadDeadline(time.Time{})
-	}
-	w.wake, w.set = false, 0
-	w.drainWoken()
+	w.clearRead()
 	return r
 }
 
@@ -108,13 +104,19 @@ func (w *Conn) Reclaim(limit time.Duration) bool {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.wake, w.set = false, 0
-	w.drainWoken()
-	if w.kind != unknown {
-		_ = w.nc.SetReadDeadline(time.Time{})
-	}
+	w.clearRead()
 	_ = w.nc.SetWriteDeadline(time.Time{})
 	return true
+}
+
+// clearRead removes the read deadline, and forgets that Interrupt was called. mu is held.
+func (w *Conn) clearRead() {
+	had := w.set != 0
+	w.wake, w.set = false, 0
+	w.drainWoken()
+	if had {
+		_ = w.applyDeadline()
+	}
 }
 
 // rawConn returns the RawConn that has the connection; nil if none has. mu is held.
@@ -179,6 +181,7 @@ func (r *RawConn) closedError() error {
 	return &net.OpError{Op: "use", Net: network(r.w.nc), Source: r.w.nc.LocalAddr(), Addr: r.w.nc.RemoteAddr(), Err: net.ErrClosed}
 }
 
+// network returns the name of the connection's network; empty if it has no address.
 func network(nc net.Conn) string {
 	if a := nc.LocalAddr(); a != nil {
 		return a.Network()
@@ -236,17 +239,16 @@ func (r *RawConn) read(p []byte) (int, error) {
 func (r *RawConn) hasEnded() bool {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
-	return r.stopped || r.revoked || r.closed
+	return r.endedLocked()
 }
+
+func (r *RawConn) endedLocked() bool { return r.stopped || r.revoked || r.closed }
 
 // isDue reports whether a read need not wait any longer: it has ended, or its deadline has passed.
 func (r *RawConn) isDue() bool {
-	if r.hasEnded() {
-		return true
-	}
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
-	return r.w.set != 0 && r.w.Now() >= r.w.set
+	return r.endedLocked() || r.w.set != 0 && r.w.Now() >= r.w.set
 }
 
 // AwaitRead returns when a Read would return without waiting, or when the read deadline has passed: a copy needs no buffer while the peer is
@@ -328,22 +330,23 @@ func (r *RawConn) CanHalfClose() bool { return r.w.CanHalfClose() }
 
 // SetLinger is that of net.TCPConn, if the connection has one. Zero seconds make the close a reset.
 func (r *RawConn) SetLinger(sec int) error {
-	possible, err := r.w.setLinger(sec)
+	_, err := r.setLinger(sec)
+	return err
+}
+
+func (r *RawConn) setLinger(sec int) (possible bool, err error) {
+	possible, err = r.w.setLinger(sec)
 	if possible && sec == 0 && r.tap != nil {
 		r.tap.AfterReset(err)
 	}
-	return err
+	return possible, err
 }
 
 // Reset closes the connection so that the peer sees a reset and does not take what it has for the whole. It returns false, and does
 // nothing, if the connection has no such thing.
 func (r *RawConn) Reset() bool {
-	possible, err := r.w.setLinger(0)
-	if !possible {
+	if possible, _ := r.setLinger(0); !possible {
 		return false
-	}
-	if r.tap != nil {
-		r.tap.AfterReset(err)
 	}
 	_ = r.Close()
 	return true

@@ -27,7 +27,7 @@ func TestRaw(t *testing.T) {
 	})
 }
 
-// Everybody who uses what Raw returned is let go when the connection is taken back, at once and with net.ErrClosed. The connection is
+// Reclaim ends all calls of what Raw returned, at once and with net.ErrClosed. The connection is
 // as before then.
 func TestReclaim(t *testing.T) {
 	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
@@ -107,7 +107,7 @@ func TestRaw_Deadlines(t *testing.T) {
 	})
 }
 
-// Interrupt is for the messages of a connection, not for somebody who has its bytes.
+// Interrupt ends no read of what Raw returned.
 func TestRaw_Interrupt(t *testing.T) {
 	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
 		r := w.Raw(nil, nil)
@@ -119,7 +119,7 @@ func TestRaw_Interrupt(t *testing.T) {
 	})
 }
 
-// A connection is lent only if its bytes are those of its socket and nobody has to see them. Reclaim waits for the one who has it.
+// A connection is lent only if its bytes are those of its socket and nobody has to see them. Reclaim waits until it is given back.
 func TestLend(t *testing.T) {
 	overEach(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
 		ahead := []byte("a")
@@ -151,7 +151,7 @@ func TestLend(t *testing.T) {
 	})
 }
 
-// One who does not give the connection back is not waited for without end.
+// Reclaim does not wait without end for a connection that is not given back.
 func TestReclaim_InVain(t *testing.T) {
 	a, _ := pair(t)
 	w := new(Conn)

@@ -37,9 +37,7 @@ func (w *Conn) Interrupt() {
 // interrupt is Interrupt with mu held.
 func (w *Conn) interrupt() {
 	w.wake, w.set = true, past
-	if w.kind != unknown {
-		_ = w.nc.SetReadDeadline(longAgo)
-	}
+	_ = w.applyDeadline()
 	w.pokeLocked()
 }
 
@@ -66,9 +64,7 @@ func (w *Conn) StartDeadline(until Moment) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.set = until
-	if w.kind != unknown {
-		_ = w.nc.SetReadDeadline(w.deadline(until))
-	}
+	_ = w.applyDeadline()
 }
 
 // Arm sets the deadline of the next Read; 0: none. If lazy is true, an earlier deadline stays: to wake once too often costs
@@ -95,7 +91,7 @@ func (w *Conn) beginArm(until Moment, lazy bool) (change, woken bool) {
 		return false, false
 	}
 	w.set = until
-	return w.kind != unknown, false
+	return true, false
 }
 
 // drainWoken takes what Interrupt has sent. mu is held.
@@ -113,7 +109,7 @@ func (w *Conn) drainWoken() {
 // of the reader, once grown, stays so for as long as it waits.
 func (w *Conn) moveDeadline() {
 	if w.kind != socket {
-		w.applyDeadline()
+		_ = w.applyDeadline()
 		return
 	}
 	done := make(chan struct{})
@@ -122,11 +118,17 @@ func (w *Conn) moveDeadline() {
 }
 
 func (w *Conn) applyAside(done chan<- struct{}) {
-	w.applyDeadline()
+	_ = w.applyDeadline()
 	close(done)
 }
 
-func (w *Conn) applyDeadline() { _ = w.nc.SetReadDeadline(w.deadline(w.set)) }
+// applyDeadline gives w.set to the connection, unless duet keeps it itself. mu is held.
+func (w *Conn) applyDeadline() error {
+	if w.kind == unknown {
+		return nil
+	}
+	return w.nc.SetReadDeadline(w.deadline(w.set))
+}
 
 // Read waits for bytes, at most most, until the deadline that Arm has set. Got returns them. Read returns nothing itself, because every
 // idle connection pays for what is on the stack during the wait.
@@ -164,7 +166,7 @@ func (w *Conn) readAwaited(most int) {
 	w.rerr = w.judge(int(w.rn), err)
 }
 
-// judge returns the error of a read. A timeout becomes errStray if no deadline is due, nobody has interrupted, and the read before
+// judge returns the error of a read. A timeout becomes a strayError if no deadline is due, nobody has interrupted, and the read before
 // gave such a timeout too.
 func (w *Conn) judge(n int, err error) error {
 	switch {
@@ -228,25 +230,44 @@ func (w *Conn) TryRead() {
 	w.release()
 }
 
-// tryAwaited looks with a deadline of its own. A call of Interrupt moves that into the past, so it looks again. So it does, a few times,
-// after a look that took much longer than its deadline: the goroutine got no processor, and Read may have come too late.
+// lookInTime calls look, which waits until a moment for bytes and reports whether it is done. It calls look again if that was
+// interrupted, and a few times if that took much longer than it should: then the goroutine got no processor, and look may have come too late.
+func (w *Conn) lookInTime(look func(until Moment) bool) {
+	first := w.Now()
+	for late := 0; late < lateLooks; {
+		began := w.Now()
+		if look(began.After(graceRead)) {
+			return
+		}
+		now := w.Now()
+		switch took := now.Since(began); {
+		case took > graceRead*11/10:
+			late++
+		case took >= graceRead, now.Since(first) >= graceRead:
+			return
+		}
+	}
+}
+
+// tryAwaited looks with a deadline of its own, which a call of Interrupt moves into the past.
 func (w *Conn) tryAwaited() {
 	w.rn = 0
-	end := w.Now().After(graceRead)
 	w.buf = Chunk()
-	for looks, late := 0, false; looks == 0 || w.Now() < end || late && looks < lateLooks; looks++ {
-		began := w.Now()
+	w.lookInTime(func(until Moment) bool {
 		w.mu.Lock()
-		w.set = began.After(graceRead)
-		w.applyDeadline()
+		w.set = until
+		_ = w.applyDeadline()
 		w.mu.Unlock()
 		n, err := w.nc.Read(w.buf[:])
 		w.rn = int32(n)
-		if n > 0 || !isTimeout(err) {
-			w.rerr = err
-			return
+		if n == 0 && isTimeout(err) {
+			return false
 		}
-		late = w.Now().Since(began) > graceRead*11/10
+		w.rerr = err
+		return true
+	})
+	if w.rn == 0 {
+		w.Done()
 	}
 }
 

@@ -317,3 +317,47 @@ func TestSleep(t *testing.T) {
 		}
 	})
 }
+
+// A look that finds nothing leaves no buffer behind: the connection may be silent for long after it.
+func TestTryRead_HoldsNothing(t *testing.T) {
+	overEach(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
+		w.TryRead()
+		if w.buf != nil {
+			t.Error("it holds a buffer")
+		}
+	})
+}
+
+// A look ends: after a millisecond if it was in time, and after lateLooks of them if each was late.
+func TestTryRead_Ends(t *testing.T) {
+	for delay, want := range map[time.Duration]time.Duration{
+		0:             graceRead,
+		2 * graceRead: lateLooks * 2 * graceRead,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := net.Pipe()
+			defer a.Close()
+			defer b.Close()
+			w := new(Conn)
+			w.Init(slowAwaited{a, delay}, nil)
+			began := time.Now()
+			w.TryRead()
+			if took := time.Since(began); took != want {
+				t.Errorf("late by %v, the look took %v, want %v", delay, took, want)
+			}
+		})
+	}
+}
+
+// A slowAwaited connection gets to its Read late.
+type slowAwaited struct {
+	net.Conn
+	delay time.Duration
+}
+
+func (slowAwaited) AwaitRead() error { return nil }
+
+func (s slowAwaited) Read(p []byte) (int, error) {
+	time.Sleep(s.delay)
+	return s.Conn.Read(p)
+}
