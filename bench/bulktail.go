@@ -124,7 +124,7 @@ func sendBursts(ctx context.Context, in io.Writer, pattern []byte, ends []int64,
 		late := time.NewTimer(tailWrong)
 		select {
 		case there := <-marks:
-			taken = append(taken, float64(max(0, there.Sub(at)))/float64(time.Millisecond))
+			taken = append(taken, milliseconds(max(0, there.Sub(at))))
 		case err := <-failed:
 			return nil, err
 		case <-late.C:

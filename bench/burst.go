@@ -46,14 +46,7 @@ func (burst) Subjects(lab *Lab) ([]Subject, error) {
 
 // dialed is a server at which all clients dial at once.
 func dialed(s server) Subject {
-	return Subject{Name: s.name, Duet: s.duet, Measure: func(ctx context.Context) (Sample, error) {
-		ctx, cancel := context.WithTimeout(ctx, longest)
-		defer cancel()
-		p, port, err := s.start(ctx)
-		if err != nil {
-			return Sample{}, err
-		}
-		defer p.stop()
+	return s.measured(func(ctx context.Context, _ *process, port string) (Sample, error) {
 		var all []time.Duration
 		var whole []float64 // how long it took until all were there
 		for range burstRounds {
@@ -71,7 +64,7 @@ func dialed(s server) Subject {
 			"burst-p50": milliseconds(all[len(all)/2]),
 			"burst-p99": milliseconds(all[len(all)*99/100]),
 		}}, nil
-	}}
+	})
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -84,30 +84,14 @@ type throng struct {
 }
 
 func (h throng) at(s server, load string) Subject {
-	return Subject{Name: s.name, Duet: s.duet, Measure: func(ctx context.Context) (Sample, error) {
-		ctx, cancel := context.WithTimeout(ctx, longest)
-		defer cancel()
-		p, port, err := s.start(ctx)
-		if err != nil {
-			return Sample{}, err
-		}
-		defer p.stop()
+	return s.measured(func(ctx context.Context, p *process, port string) (Sample, error) {
 		l, err := h.peers(ctx, load, port)
 		if err != nil {
 			return Sample{}, err
 		}
 		defer l.end()
-		sample, err := h.grow(ctx, p, l)
-		if err == nil {
-			return sample, nil
-		}
-		select {
-		case <-p.ended:
-			return sample, fmt.Errorf("%w; %w", err, p.hasEnded())
-		default:
-			return sample, err
-		}
-	}}
+		return h.grow(ctx, p, l)
+	})
 }
 
 func (h throng) grow(ctx context.Context, p *process, l *peers) (Sample, error) {

@@ -96,23 +96,11 @@ func parseResult(text string) (result, error) {
 
 // loaded is a subject: a server, and a load program that is started with its port, and what comes of its result.
 func (s server) loaded(load string, args []string, sample func(result) (Sample, error)) Subject {
-	return Subject{Name: s.name, Duet: s.duet, Measure: func(ctx context.Context) (Sample, error) {
-		ctx, cancel := context.WithTimeout(ctx, longest)
-		defer cancel()
-		p, port, err := s.start(ctx)
+	return s.measured(func(ctx context.Context, _ *process, port string) (Sample, error) {
+		r, err := runLoad(ctx, load, withPort(args, port)...)
 		if err != nil {
 			return Sample{}, err
 		}
-		defer p.stop()
-		r, err := runLoad(ctx, load, withPort(args, port)...)
-		if err != nil {
-			select {
-			case <-p.ended:
-				return Sample{}, fmt.Errorf("%w; %w", err, p.hasEnded())
-			default:
-				return Sample{}, err
-			}
-		}
 		return sample(r)
-	}}
+	})
 }

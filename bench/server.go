@@ -38,6 +38,29 @@ func (s server) start(ctx context.Context) (*process, string, error) {
 	return p, port, nil
 }
 
+// measured is the server as a subject: it runs while measure does. If it ends meanwhile, the error says so.
+func (s server) measured(measure func(ctx context.Context, p *process, port string) (Sample, error)) Subject {
+	return Subject{Name: s.name, Duet: s.duet, Measure: func(ctx context.Context) (Sample, error) {
+		ctx, cancel := context.WithTimeout(ctx, longest)
+		defer cancel()
+		p, port, err := s.start(ctx)
+		if err != nil {
+			return Sample{}, err
+		}
+		defer p.stop()
+		sample, err := measure(ctx, p, port)
+		if err == nil {
+			return sample, nil
+		}
+		select {
+		case <-p.ended:
+			return sample, fmt.Errorf("%w; %w", err, p.hasEnded())
+		default:
+			return sample, err
+		}
+	}}
+}
+
 var errEnded = errors.New("the server has ended")
 
 // listening waits until somebody listens at a port, without connecting: a server of one conversation would take that for it.

@@ -46,7 +46,7 @@ func timeOf(path string, args ...string) func(context.Context) (Sample, error) {
 			if err := exec.CommandContext(ctx, path, args...).Run(); err != nil {
 				return Sample{}, err
 			}
-			all = append(all, float64(time.Since(began))/float64(time.Millisecond))
+			all = append(all, milliseconds(time.Since(began)))
 		}
 		return Sample{Figures: map[string]float64{"start-up": median(all)}}, nil
 	}
