@@ -31,7 +31,7 @@ func (c *Conn) stop(why EndReason) {
 	}
 }
 
-// interruptAll interrupts who receives, and who reads or writes the bytes that Raw has given.
+// interruptAll interrupts Receive, and the reads and writes of what Raw returned.
 func (c *Conn) interruptAll() {
 	c.wire.Interrupt()
 	if c.rawTaken.Load() {
@@ -252,7 +252,7 @@ func (c *Conn) drain(began wire.Moment) (unread bool) {
 	return false
 }
 
-// hasReadEOF reports whether the peer's end was read by who reads what Raw gave.
+// hasReadEOF reports whether what Raw returned was read to the peer's end.
 func (c *Conn) hasReadEOF() bool {
 	x := c.seldom.Load()
 	return x != nil && x.rawEOF.Load()

@@ -38,7 +38,7 @@ func (o *ownContext) inner() *innerContext {
 	if c.ctx.Load() == nil {
 		c.ctx.CompareAndSwap(nil, newInnerContext(context.Background()))
 	}
-	// After it was stored: whoever ends the conversation looks for it after noting the end.
+	// This must come after the store: endContext looks for the inner context after the end was noted.
 	if c.wire.IsEnding() {
 		c.endContext()
 	}

@@ -41,7 +41,7 @@ func wantCause(t *testing.T, what string, ctx context.Context, reason duet.EndRe
 	}
 }
 
-// The context of a conversation ends with each way in which this side ends that, also for those who ask later.
+// The context ends in each way in which this side ends the conversation, also if Done is called only then.
 func TestContext_Ends(t *testing.T) {
 	for _, test := range []struct {
 		name   string

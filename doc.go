@@ -10,7 +10,7 @@
 //   - A framing turns bytes into messages and back; it knows no sockets and no clock.
 //   - Conn joins the two. It has the clock (pauses, idle, sending), the queue, the order and the ending.
 //   - One goroutine receives; it is the handler's own. A second one writes, only while something is queued.
-//   - A silent conversation holds one goroutine and no buffer; over a connection that only Read can wait on, two and 4 KiB.
+//   - A silent conversation holds one goroutine and no buffer; over a connection that only Read can wait on, two and 1 KiB.
 //   - Server keeps the roster (numbers, limits, who is here) and knows nothing of what a Handler does.
 //   - Handlers (packages handler and desk) stand above; they see *Conn and Message, never sockets or screens.
 //   - Whatever watches (explain, events, metrics) enters as a Trace and changes nothing.

@@ -238,7 +238,7 @@ type brokenWriter struct{ net.Conn }
 
 func (brokenWriter) Write([]byte) (int, error) { panic("broken") }
 
-// A connection whose Write panics ends its conversation, and nothing else, whoever writes.
+// A connection whose Write panics ends its conversation, and nothing else. Send and the writer of Post may call it.
 func TestForeign_WritePanics(t *testing.T) {
 	for name, send := range map[string]func(c *duet.Conn) error{
 		"Send": func(c *duet.Conn) error { return c.Send(t.Context(), []byte("x")) },

@@ -517,7 +517,7 @@ func (c *Conn) sendFailed(err error) error {
 	}
 	switch why := c.stopReason(); {
 	case why != EndNone && c.wire.IsAbandoned() && !c.wire.IsLost():
-		err = c.stopError(why) // whoever stopped it has given it up
+		err = c.stopError(why) // the stop has abandoned the write
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = ErrSlowPeer
 	}

@@ -29,7 +29,7 @@ type seldom struct {
 	refused error       // Throttle's, after Raw; the reader's
 
 	remains remains     // once the connection is lost
-	rawEOF  atomic.Bool // who reads what Raw gave has read the peer's end
+	rawEOF  atomic.Bool // what Raw returned was read to the peer's end
 }
 
 // rarely gives the conversation's seldom, and makes it if need be.

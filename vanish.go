@@ -57,7 +57,7 @@ func (c *Conn) Lost() <-chan struct{} {
 	return x.told
 }
 
-// tellLost tells whoever has asked for Lost, and will.
+// tellLost closes the channel of Lost, also of a later call.
 func (c *Conn) tellLost() {
 	x := &c.rarely().remains
 	c.endMu.Lock()

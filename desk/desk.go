@@ -52,8 +52,8 @@ var _ duet.Handler = (*Desk)(nil)
 // watch; each of them has a bounded queue, and where one is full, this peer is read no further until
 // there is room: nothing is lost, and the peer feels it as any sender does.
 //
-// When ctx ends, this side closes the conversation, and nobody who watches is waited for any more: what is still to be told is kept for
-// them, within bounds. After Shutdown they are waited for as long as the server has time.
+// When ctx ends, this side closes the conversation, and no longer waits for watches: it keeps for them what is still to be told,
+// within bounds. After Shutdown it waits for them as long as the server has time.
 func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
 	s := d.arrive(ctx, c)
 	if d.Next != nil {

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,12 +158,7 @@ func (p *Pipe) download(f *flow, fin chan<- struct{}) {
 }
 
 // halfOpen is HalfOpen, or its default.
-func (p *Pipe) halfOpen() time.Duration {
-	if p.HalfOpen == 0 {
-		return DefaultHalfOpen
-	}
-	return p.HalfOpen
-}
+func (p *Pipe) halfOpen() time.Duration { return cmp.Or(p.HalfOpen, DefaultHalfOpen) }
 
 // input is In in a form whose reading can be ended.
 func (p *Pipe) input() (in io.Reader, release func(), err error) {

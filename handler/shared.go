@@ -190,10 +190,7 @@ func (s *Shared) Kill() {
 
 // linger tells a peer that has finished what the program still prints.
 func (s *Shared) linger(ctx context.Context, b *broadcast, m *member) error {
-	limit := s.HalfOpen
-	if limit == 0 {
-		limit = DefaultHalfOpen
-	}
+	limit := cmp.Or(s.HalfOpen, DefaultHalfOpen)
 	begun := time.Now()
 	for {
 		var over <-chan time.Time // nil: there is no limit

@@ -206,7 +206,7 @@ func (t *talk) pipePatience() time.Duration {
 }
 
 // userTimeout is how long the system lets a peer take nothing. The system calls that a timeout, so it must be later
-// than duet's own time, after which the peer is slow, also where duet gets no processor for a while. [C-13]
+// than duet's own time, after which the peer is slow, also if duet gets no processor for a while.
 // Zero is the default of package transport, below zero none.
 func (t *talk) userTimeout(pipe bool) time.Duration {
 	switch {
