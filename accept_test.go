@@ -37,7 +37,7 @@ func TestAccept_Pauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		var pauses []time.Duration
-		s := &duet.Server{ErrorLog: log.logger(), Greeting: "hi", Trace: &duet.Trace{
+		s := &duet.Server{Logger: log.logger(), Greeting: "hi", Trace: &duet.Trace{
 			AcceptPaused: func(err error, d time.Duration) {
 				wantErr(t, "paused", err, syscall.EMFILE)
 				pauses = append(pauses, d)
@@ -75,7 +75,7 @@ func TestAccept_Temporary(t *testing.T) {
 	for _, err := range []error{overloaded{}, syscall.EAGAIN, syscall.ETIMEDOUT} {
 		synctest.Test(t, func(t *testing.T) {
 			var log logBuffer
-			s := &duet.Server{ErrorLog: log.logger(), Greeting: "hi"}
+			s := &duet.Server{Logger: log.logger(), Greeting: "hi"}
 			l := duettest.NewListener()
 			served := make(chan error, 1)
 			go func() { served <- s.Serve(&failing{l, 1, err}) }()
@@ -105,7 +105,7 @@ func TestAccept_Fails(t *testing.T) {
 func TestShutdown_WhileAcceptPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
-		s := &duet.Server{ErrorLog: log.logger()}
+		s := &duet.Server{Logger: log.logger()}
 		l := duettest.NewListener()
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(&failing{l, 1 << 30, syscall.EMFILE}) }()
@@ -145,7 +145,7 @@ func TestAccept_PausesAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		var pauses []time.Duration
-		s := &duet.Server{ErrorLog: log.logger(), Trace: &duet.Trace{
+		s := &duet.Server{Logger: log.logger(), Trace: &duet.Trace{
 			AcceptPaused: func(_ error, d time.Duration) { pauses = append(pauses, d) },
 		}}
 		l := duettest.NewListener()
@@ -205,7 +205,7 @@ func TestAccept_SpareForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		var pauses atomic.Int64
-		s := &duet.Server{ErrorLog: log.logger(), Busy: "no room", Trace: &duet.Trace{
+		s := &duet.Server{Logger: log.logger(), Busy: "no room", Trace: &duet.Trace{
 			AcceptPaused: func(error, time.Duration) { pauses.Add(1) },
 		}}
 		served := make(chan error, 1)

@@ -19,7 +19,7 @@ func serveBench(b *testing.B, s *duet.Server) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.ErrorLog = slog.New(slog.NewTextHandler(io.Discard, nil))
+	s.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	b.Cleanup(func() {
@@ -66,7 +66,7 @@ func BenchmarkEcho(b *testing.B) {
 // BenchmarkEchoInMemory is BenchmarkEcho without the system: what duet itself does for a message there and back.
 func BenchmarkEchoInMemory(b *testing.B) {
 	l := duettest.NewListener()
-	s := &duet.Server{Handler: duet.HandlerFunc(echo), ErrorLog: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	s := &duet.Server{Handler: duet.HandlerFunc(echo), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	defer func() {
@@ -79,7 +79,7 @@ func BenchmarkEchoInMemory(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := new(duet.Dialer).Conn(nc)
+	c := new(duet.Dialer).NewConn(nc)
 	defer c.Close()
 	body := make([]byte, 64)
 	b.ReportAllocs()

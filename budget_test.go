@@ -350,7 +350,7 @@ func TestBudget_Interrupted(t *testing.T) {
 		end       duet.EndReason
 	}{
 		"ctx":        {func(_ *duet.Conn, cancel func()) { cancel() }, context.Canceled, duet.EndClosed},
-		"Kick":       {func(c *duet.Conn, _ func()) { c.Kick() }, duet.ErrKicked, duet.EndKicked},
+		"Kick":       {func(c *duet.Conn, _ func()) { c.Kick("") }, duet.ErrKicked, duet.EndKicked},
 		"Shutdown":   {func(*duet.Conn, func()) { go s.Shutdown(context.Background()) }, duet.ErrServerClosed, duet.EndShutdown},
 		"Close":      {func(*duet.Conn, func()) { s.Close() }, duet.ErrServerClosed, duet.EndShutdown},
 		"Conn.Close": {func(c *duet.Conn, _ func()) { go c.Close() }, duet.ErrClosed, duet.EndClosed},
@@ -495,7 +495,7 @@ func TestBudget_Default(t *testing.T) {
 		t.Error("below zero there is a budget")
 	}
 	x, y := net.Pipe()
-	c := new(duet.Dialer).Conn(x)
+	c := new(duet.Dialer).NewConn(x)
 	c.Hold(1 << 20)
 	if c.Budget() != nil {
 		t.Error("one that was dialled has a budget")

@@ -16,7 +16,7 @@ func TestSayBye_ClosedMeanwhile(t *testing.T) {
 	for range 500 {
 		x, y := connect(t, memory)
 		d := duet.Dialer{Farewell: "bye"}
-		a, b := d.Conn(x), d.Conn(y)
+		a, b := d.NewConn(x), d.NewConn(y)
 		var wg sync.WaitGroup
 		for _, c := range []*duet.Conn{a, b} {
 			wg.Go(func() {

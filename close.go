@@ -42,24 +42,21 @@ func (c *Conn) interruptAll() {
 // endsAtOnce reports whether the connection is about to be closed as it is.
 func (c *Conn) endsAtOnce(why EndReason) bool { return why == EndClosed || c.wantsAbort() }
 
-// Kick ends the conversation as `kicked`, from outside its handler: the handler's Receive fails with ErrKicked, and the
-// peer gets the farewell, where there is one. What was posted is still sent, and a message that is on its way. Any other Send
-// fails with ErrKicked.
-func (c *Conn) Kick() {
+// Kick ends the conversation as `kicked`, from outside its handler. The handler's Receive fails with ErrKicked. What was posted is
+// still sent, and so is a message that is on its way; any other Send fails with ErrKicked.
+//
+// The peer gets the reason as a message, if it is not empty, and then the farewell, if the conversation has one. It gets neither after Raw.
+// Line ends in the reason become blanks. The error of Result and of Receive then names the reason; for errors.Is it is ErrKicked.
+func (c *Conn) Kick(reason string) {
+	// The reason is one message in every framing. [C-17]
+	reason = strings.TrimSpace(strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\x00", " ").Replace(reason))
+	if reason != "" && c.stopReason() == EndNone {
+		c.rarely().kicked.CompareAndSwap(nil, &reason)
+	}
 	c.stop(EndKicked)
 	if c.stopReason() == EndKicked {
 		c.dropWaiting()
 	}
-}
-
-// KickWith is Kick, and tells the peer why, in one message before the farewell (not after Raw); line ends in it become
-// blanks. End and the handler's Receive give an error with the words, which is ErrKicked for errors.Is. [C-17]
-func (c *Conn) KickWith(words string) {
-	words = strings.TrimSpace(strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\x00", " ").Replace(words))
-	if words != "" && c.stopReason() == EndNone {
-		c.rarely().kicked.CompareAndSwap(nil, &words)
-	}
-	c.Kick()
 }
 
 // finish is the one way in which a conversation is closed. A Close with unread input
@@ -74,7 +71,7 @@ func (c *Conn) finish(r EndReason, cause error) error {
 		c.setEnd(why, c.stopCause(why)) // whatever the handler made of it
 	}
 	c.setEnd(r, cause)
-	reason, _ := c.End()
+	reason, _ := c.Result()
 	c.wire.SetEnding()
 	c.breakTransfer()
 	c.endContext()
@@ -169,7 +166,7 @@ func (c *Conn) closeFinishes() bool {
 	return c.recv.fin && c.wire.IsSocket() && c.set.trace.HalfClosed == nil
 }
 
-// queueWords queues what KickWith is to say. o.mu is held.
+// queueWords queues what Kick is to say. o.mu is held.
 func (c *Conn) queueWords() {
 	x := c.seldom.Load()
 	if x == nil || x.kicked.Load() == nil || c.out.shut || c.out.err != nil {

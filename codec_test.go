@@ -22,7 +22,7 @@ func TestAppendWire_F12_IsNoMessage(t *testing.T) {
 		x, y := duettest.Pipe()
 		y.SetDeadline(time.Now().Add(patience))
 		d := duet.Dialer{Framing: framing.Auto, CloseTimeout: -1}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		for range 100 {
 			if _, err := c.AppendWire(nil, []byte("x")); err != nil {
 				t.Fatal(err)
@@ -52,7 +52,7 @@ func TestSpacing_F12_SixteenMessages(t *testing.T) {
 		x, y := duettest.Pipe()
 		y.SetDeadline(time.Now().Add(patience))
 		d := duet.Dialer{Framing: framing.Auto, CloseTimeout: -1}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		for i := range 20 {
 			c.Post([]byte(fmt.Sprint(i)))
 		}
@@ -95,7 +95,7 @@ func TestRaw_WhileAppendWire(t *testing.T) {
 	x, y := connect(t, memory)
 	var broken atomic.Bool
 	d := duet.Dialer{Framing: alone{framing.LF, &broken}}
-	c, p := d.Conn(x), newPeer(t, y)
+	c, p := d.NewConn(x), newPeer(t, y)
 	rest := strings.Repeat("x\n", 10_000)
 	p.say("one\n" + rest)
 	wantReceive(t, c, "one")
@@ -137,7 +137,7 @@ func TestRaw_WhileAppendWire(t *testing.T) {
 func TestSetFraming_BothDirections(t *testing.T) {
 	x, y := connect(t, memory)
 	var held atomic.Pointer[chan struct{}]
-	c := new(duet.Dialer).Conn(&hooked{Conn: x, readDeadline: func(bool) error {
+	c := new(duet.Dialer).NewConn(&hooked{Conn: x, readDeadline: func(bool) error {
 		if other := held.Swap(nil); other != nil {
 			close(*other)
 			time.Sleep(time.Millisecond)

@@ -72,7 +72,7 @@ func orDefault(d, def time.Duration) time.Duration {
 
 // A Conn is one conversation; the same type on both ends.
 //
-// One goroutine receives at a time (Receive, ReceivePart, Messages); any may
+// One goroutine receives at a time (Receive, ReceivePartial, Messages); any may
 // send, and call every other method, at the same time. A Conn comes from a
 // [Server], which hands it to its [Handler], or from a [Dialer].
 type Conn struct {
@@ -130,8 +130,8 @@ func (c *Conn) RemoteAddr() net.Addr { return c.wire.RemoteAddr() }
 // LocalAddr is this side's address, also after the end.
 func (c *Conn) LocalAddr() net.Addr { return c.wire.LocalAddr() }
 
-// Began is when the conversation began.
-func (c *Conn) Began() time.Time { return c.wire.Began() }
+// StartTime is when the conversation began.
+func (c *Conn) StartTime() time.Time { return c.wire.Began() }
 
 // Farewell is the word that ends this conversation, empty if none does.
 func (c *Conn) Farewell() string { return c.set.farewell }
@@ -160,9 +160,9 @@ func (c *Conn) Done() <-chan struct{} {
 	return c.done
 }
 
-// End tells how the conversation ended and the cause, if there was one. It is EndNone
+// Result tells how the conversation ended and the cause, if there was one. It is EndNone
 // while it goes on; once one side has begun to end it, it is the reason for that.
-func (c *Conn) End() (EndReason, error) {
+func (c *Conn) Result() (EndReason, error) {
 	c.endMu.Lock()
 	defer c.endMu.Unlock()
 	return c.reason, c.endErr

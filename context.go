@@ -10,7 +10,7 @@ import (
 // Shutdown, Abort or Close, when the peer is too slow, and when the handler returns. Its cause (context.Cause) is an
 // [*Error] with the ending as its Reason. It does not end when the peer finishes, or when the connection fails; see [Conn.Lost].
 //
-// In [Converse] it also ends with the context given there, as that one does, and has its values.
+// In [Serve] it also ends with the context given there, as that one does, and has its values.
 //
 // A Receive with this context costs less than with any other. A Send that waits with it goes on at its end, for at most three send
 // timeouts. After Shutdown a handler may still Send with this context, but not with one derived from it.
@@ -23,7 +23,7 @@ type ownContext Conn
 type innerContext struct {
 	context.Context
 	cancel context.CancelCauseFunc
-	parent context.Context // that of Converse, or the background
+	parent context.Context // that of Serve, or the background
 }
 
 func newInnerContext(parent context.Context) *innerContext {
@@ -54,7 +54,7 @@ func (o *ownContext) Deadline() (deadline time.Time, ok bool) {
 
 func (o *ownContext) Done() <-chan struct{} { return o.inner().Done() }
 
-// Err asks the context of Converse as well: that ends a moment before the inner one, and Receive may have told of it.
+// Err asks the context of Serve as well: that ends a moment before the inner one, and Receive may have told of it.
 func (o *ownContext) Err() error {
 	if o.ctx.Load() == nil {
 		if o.wire.IsEnding() {
@@ -89,7 +89,7 @@ func (c *Conn) endCause() *Error {
 		e.Err = c.stopError(e.Reason)
 		return e
 	}
-	e.Reason, e.Err = c.End()
+	e.Reason, e.Err = c.Result()
 	var de *Error
 	switch {
 	case e.Err == nil:

@@ -9,7 +9,7 @@ import (
 // A conversation that receives and sends with its own context has nothing made for it.
 func TestContext_CostsNothing(t *testing.T) {
 	x, y := net.Pipe()
-	a, b := new(Dialer).Conn(x), new(Dialer).Conn(y)
+	a, b := new(Dialer).NewConn(x), new(Dialer).NewConn(y)
 	ctx := a.Context()
 	for range 3 {
 		go func() { _ = b.Send(b.Context(), []byte("hello")) }()

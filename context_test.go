@@ -50,8 +50,8 @@ func TestContext_Ends(t *testing.T) {
 		is     error
 		words  string
 	}{
-		{"kick", func(_ *duet.Server, c *duet.Conn) { c.Kick() }, duet.EndKicked, duet.ErrKicked, ""},
-		{"kick with words", func(_ *duet.Server, c *duet.Conn) { c.KickWith("too loud") }, duet.EndKicked, duet.ErrKicked, "too loud"},
+		{"kick", func(_ *duet.Server, c *duet.Conn) { c.Kick("") }, duet.EndKicked, duet.ErrKicked, ""},
+		{"kick with words", func(_ *duet.Server, c *duet.Conn) { c.Kick("too loud") }, duet.EndKicked, duet.ErrKicked, "too loud"},
 		{"shutdown", func(s *duet.Server, c *duet.Conn) {
 			go func() { _ = s.Shutdown(context.Background()) }()
 			_, _ = c.Receive(context.Background()) // until it has been told
@@ -227,7 +227,7 @@ func TestContext_SendAfterKick_C17(t *testing.T) {
 			if err := c.Post([]byte("posted")); err != nil {
 				t.Errorf("Post: %v", err)
 			}
-			c.KickWith("too loud")
+			c.Kick("too loud")
 			for range 2 {
 				wantErr(t, "Send", c.Send(ctx, []byte("never")), duet.ErrKicked)
 				wantErr(t, "Send with another context", c.Send(context.Background(), []byte("never")), duet.ErrKicked)
@@ -252,7 +252,7 @@ func TestContext_SendAfterKick_C17(t *testing.T) {
 func TestContext_KickDropsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.PipeSize(1 << 10)
-		c := new(duet.Dialer).Conn(x)
+		c := new(duet.Dialer).NewConn(x)
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if err := c.Send(c.Context(), make([]byte, 8<<10)); err != nil {
@@ -273,7 +273,7 @@ func TestContext_KickDropsWaiting(t *testing.T) {
 		go func() { dropped <- c.Send(c.Context(), []byte("never")) }()
 		go func() { dropped <- c.Send(context.Background(), []byte("never")) }()
 		synctest.Wait()
-		c.Kick()
+		c.Kick("")
 		synctest.Wait()
 		for range 3 {
 			select {
@@ -313,7 +313,7 @@ func TestContext_KickInterruptsDerived(t *testing.T) {
 		p := st.peer(t)
 		c := <-here
 		p.want("\x00")
-		c.KickWith("too loud")
+		c.Kick("too loud")
 		wantErr(t, "Send", <-saw, duet.ErrKicked)
 		wantErr(t, "Send again", <-saw, duet.ErrKicked)
 		if all, err := io.ReadAll(p); err == nil && n.name == tcp.name {
@@ -364,7 +364,7 @@ func TestLost_Cut(t *testing.T) {
 
 type contextKey struct{}
 
-// In Converse the conversation's context is under the one that was given: its end, its values, its deadline.
+// In Serve the conversation's context is under the one that was given: its end, its values, its deadline.
 func TestContext_Converse(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		for _, asked := range []string{"before", "in the handler"} {
@@ -377,7 +377,7 @@ func TestContext_Converse(t *testing.T) {
 			why := errors.New("enough")
 			parent, cancel := context.WithCancelCause(context.WithValue(context.Background(), contextKey{}, "value"))
 			timed, stop := context.WithTimeout(parent, time.Hour)
-			err := duet.Converse(timed, a, handle(func(ctx context.Context, c *duet.Conn) error {
+			err := duet.Serve(timed, a, handle(func(ctx context.Context, c *duet.Conn) error {
 				if ctx != c.Context() || ctx != early {
 					t.Error("it is not the conversation's own context")
 				}
@@ -400,7 +400,7 @@ func TestContext_Converse(t *testing.T) {
 				return nil
 			}))
 			if err != nil {
-				t.Errorf("Converse: %v", err)
+				t.Errorf("Serve: %v", err)
 			}
 			if done != nil {
 				<-done
@@ -411,11 +411,11 @@ func TestContext_Converse(t *testing.T) {
 	})
 }
 
-// Kick in Converse is the conversation's own end.
+// Kick in Serve is the conversation's own end.
 func TestContext_ConverseKicked(t *testing.T) {
 	a, _ := two(t, memory, duet.Dialer{CloseTimeout: time.Millisecond})
-	_ = duet.Converse(t.Context(), a, handle(func(ctx context.Context, c *duet.Conn) error {
-		go c.Kick()
+	_ = duet.Serve(t.Context(), a, handle(func(ctx context.Context, c *duet.Conn) error {
+		go c.Kick("")
 		<-ctx.Done()
 		wantCause(t, "own", ctx, duet.EndKicked, duet.ErrKicked)
 		_, err := c.Receive(ctx)
@@ -425,13 +425,13 @@ func TestContext_ConverseKicked(t *testing.T) {
 	wantReason(t, a, duet.EndKicked)
 }
 
-// Whoever has the bytes from Raw is interrupted by the end of the context given to Converse, as by Kick.
+// Whoever has the bytes from Raw is interrupted by the end of the context given to Serve, as by Kick.
 func TestContext_ConverseRaw(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		for _, direction := range []string{"read", "write", "before Raw"} {
 			a, _ := two(t, n, duet.Dialer{CloseTimeout: time.Millisecond})
 			parent, cancel := context.WithCancel(context.Background())
-			_ = duet.Converse(parent, a, handle(func(ctx context.Context, c *duet.Conn) error {
+			_ = duet.Serve(parent, a, handle(func(ctx context.Context, c *duet.Conn) error {
 				if direction == "before Raw" {
 					cancel()
 				}
@@ -474,7 +474,7 @@ func TestContext_Concurrent(t *testing.T) {
 				wantCause(t, "own", derived, duet.EndKicked, duet.ErrKicked)
 			})
 		}
-		a.Kick()
+		a.Kick("")
 		wg.Wait()
 		a.Close()
 	}

@@ -5,12 +5,12 @@ import (
 	"errors"
 )
 
-// Converse has h answer a conversation that was dialled, as a [Server] has its
+// Serve has h answer a conversation that was dialled, as a [Server] has its
 // Handler answer those that it accepted: when ServeConn returns, or panics, the conversation is
 // drained and closed. The handler gets the conversation's own context, see [Conn.Context]; it ends with ctx, too, and then
-// Receive and Send return ctx.Err(). The error is ServeConn's; how the conversation ended is in [Conn.End]. A
+// Receive and Send return ctx.Err(). The error is ServeConn's; how the conversation ended is in [Conn.Result]. A
 // panic comes back as a [*PanicError].
-func Converse(ctx context.Context, c *Conn, h Handler) error {
+func Serve(ctx context.Context, c *Conn, h Handler) error {
 	release := c.converseUnder(ctx)
 	err := guard(c, h)
 	release()

@@ -14,7 +14,7 @@ import (
 	"duet.example/duet/internal/aside"
 )
 
-// Converse has a handler answer a conversation that was dialled, and ends it as a server would.
+// Serve has a handler answer a conversation that was dialled, and ends it as a server would.
 func TestConverse(t *testing.T) {
 	failed := errors.New("it did not work")
 	for _, test := range []struct {
@@ -33,10 +33,10 @@ func TestConverse(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {
 				x, y := connect(t, n)
-				c := new(duet.Dialer).Conn(x)
+				c := new(duet.Dialer).NewConn(x)
 				p := newPeer(t, y)
 				p.fin()
-				err := duet.Converse(context.Background(), c, duet.HandlerFunc(test.handle))
+				err := duet.Serve(context.Background(), c, duet.HandlerFunc(test.handle))
 				if !errors.Is(err, test.err) || (err == nil) != (test.err == nil) {
 					t.Errorf("error %v, want %v", err, test.err)
 				}
@@ -55,10 +55,10 @@ func TestConverse(t *testing.T) {
 func TestConverse_PanicError(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
-		c := new(duet.Dialer).Conn(x)
+		c := new(duet.Dialer).NewConn(x)
 		p := newPeer(t, y)
 		p.fin()
-		err := duet.Converse(context.Background(), c, duet.HandlerFunc(func(context.Context, *duet.Conn) error {
+		err := duet.Serve(context.Background(), c, duet.HandlerFunc(func(context.Context, *duet.Conn) error {
 			explode()
 			return nil
 		}))
@@ -71,7 +71,7 @@ func TestConverse_PanicError(t *testing.T) {
 		}
 		p.wantEOF()
 		wantReason(t, c, duet.EndHandlerFailed)
-		if _, cause := c.End(); cause != err {
+		if _, cause := c.Result(); cause != err {
 			t.Errorf("cause %v", cause)
 		}
 	})
@@ -80,9 +80,9 @@ func TestConverse_PanicError(t *testing.T) {
 // A panic on a stack that the handler has made for a part of its work tells its own frames, and its own value.
 func TestConverse_PanicAside(t *testing.T) {
 	x, y := connect(t, tcp)
-	c := new(duet.Dialer).Conn(x)
+	c := new(duet.Dialer).NewConn(x)
 	newPeer(t, y).fin()
-	err := duet.Converse(context.Background(), c, duet.HandlerFunc(func(context.Context, *duet.Conn) error {
+	err := duet.Serve(context.Background(), c, duet.HandlerFunc(func(context.Context, *duet.Conn) error {
 		aside.Do(explode)
 		return nil
 	}))
@@ -95,12 +95,12 @@ func TestConverse_PanicAside(t *testing.T) {
 // runtime.Goexit ends the conversation as well.
 func TestConverse_Goexit(t *testing.T) {
 	x, y := connect(t, tcp)
-	c := new(duet.Dialer).Conn(x)
+	c := new(duet.Dialer).NewConn(x)
 	newPeer(t, y).fin()
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		duet.Converse(context.Background(), c, duet.HandlerFunc(func(context.Context, *duet.Conn) error {
+		duet.Serve(context.Background(), c, duet.HandlerFunc(func(context.Context, *duet.Conn) error {
 			runtime.Goexit()
 			return nil
 		}))
@@ -115,7 +115,7 @@ func TestAbort(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		d := duet.Dialer{Farewell: "bye", SendTimeout: -1}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		p := newPeer(t, y)
 		received, sent := make(chan error, 1), make(chan error, 1)
 		go func() {

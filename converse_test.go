@@ -161,7 +161,7 @@ func TestPeers(t *testing.T) {
 func TestFarewell_C5_WithDelimiter(t *testing.T) {
 	x, y := connect(t, tcp)
 	d := duet.Dialer{Farewell: "good\nbye"}
-	c := d.Conn(x)
+	c := d.NewConn(x)
 	p := newPeer(t, y)
 	if err := c.SayBye(); err != nil {
 		t.Errorf("SayBye: %v", err)
@@ -235,7 +235,7 @@ func TestSayBye_C11_PeerIgnoresIt(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		d := duet.Dialer{Farewell: "bye", CloseTimeout: 50 * time.Millisecond}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		p := newPeer(t, y)
 		c.SayBye()
 		p.want("bye\n")

@@ -51,7 +51,7 @@ func receiveInParts(t *testing.T, f framing.Framing, want string, parts ...strin
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
 		d := duet.Dialer{Framing: f}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		go func() {
 			sent := ""
 			for _, part := range parts {

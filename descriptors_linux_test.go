@@ -33,7 +33,7 @@ func serveWithFew(t *testing.T, maxConns int, busy string) {
 	var log logBuffer
 	var refused, full, pauses atomic.Int64
 	s := &duet.Server{
-		MaxConns: maxConns, Busy: busy, ErrorLog: slog.New(slog.NewTextHandler(&log, nil)),
+		MaxConns: maxConns, Busy: busy, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
 			nc, err := c.Raw()
 			if err != nil {

@@ -66,14 +66,14 @@ func (d *Dialer) DialAddress(ctx context.Context, a transport.Address) (*Conn, e
 		}
 		return nil, e
 	}
-	return d.Conn(nc), nil
+	return d.NewConn(nc), nil
 }
 
-// Conn makes a conversation of a connection that was made elsewhere, and owns it from then on.
+// NewConn makes a conversation of a connection that was made elsewhere, and owns it from then on.
 //
-// Any net.Conn works. Its own Read and Write are called, also if it embeds a *net.TCPConn. Its Close must end a Read that waits, as
-// net.Conn says. Beside a *net.TCPConn and a *net.UnixConn, a connection that implements [ReadAwaiter] needs no buffer while its peer is silent.
-func (d *Dialer) Conn(nc net.Conn) *Conn {
+// Any net.NewConn works. Its own Read and Write are called, also if it embeds a *net.TCPConn. Its Close must end a Read that waits, as
+// net.NewConn says. Beside a *net.TCPConn and a *net.UnixConn, a connection that implements [ReadAwaiter] needs no buffer while its peer is silent.
+func (d *Dialer) NewConn(nc net.Conn) *Conn {
 	set := settings{
 		framing: d.Framing, max: d.MaxMessage, farewell: d.Farewell,
 		idle: d.IdleTimeout, send: d.SendTimeout, linger: d.CloseTimeout, queue: d.QueueSize,

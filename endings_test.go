@@ -104,7 +104,7 @@ func TestReset(t *testing.T) {
 // The reset's error is an *Error with the facts.
 func TestReset_Error(t *testing.T) {
 	x, y := connect(t, tcp)
-	c := new(duet.Dialer).Conn(x)
+	c := new(duet.Dialer).NewConn(x)
 	defer c.Close()
 	newPeer(t, y).reset()
 	_, err := c.Receive(context.Background())
@@ -134,7 +134,7 @@ func TestSlowPeer_C13_Sockets(t *testing.T) {
 	overSockets(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		d := duet.Dialer{SendTimeout: 100 * time.Millisecond}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		newPeer(t, y)
 		body := make([]byte, 1<<20)
 		var err error
@@ -158,7 +158,7 @@ func TestSlowPeer_C13_QueueFull(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		d := duet.Dialer{QueueSize: 10 << 10}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		newPeer(t, y)
 		body := make([]byte, 4<<10)
 		var err error
@@ -184,7 +184,7 @@ func TestSlowPeer_C13_QueueFull(t *testing.T) {
 func TestPost_LargerThanTheQueue(t *testing.T) {
 	x, y := connect(t, tcp)
 	d := duet.Dialer{QueueSize: 10}
-	c := d.Conn(x)
+	c := d.NewConn(x)
 	body := strings.Repeat("x", 100)
 	if err := c.Post([]byte(body)); err != nil {
 		t.Fatal(err)
@@ -213,7 +213,7 @@ func TestSend_Cancelled_C6(t *testing.T) {
 		x, y := connect(t, n)
 		wrote := make(chan struct{})
 		d := duet.Dialer{SendTimeout: -1}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		ctx, cancel := context.WithCancel(context.Background())
 		sent := make(chan error, 1)
 		go func() { close(wrote); sent <- c.Send(ctx, make([]byte, 64<<20)) }()
@@ -274,7 +274,7 @@ func TestKick(t *testing.T) {
 			return err
 		})})
 		p := st.peer(t)
-		(<-here).Kick()
+		(<-here).Kick("")
 		p.want("Bye\n")
 		p.wantEOF()
 		p.Close()

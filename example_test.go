@@ -109,7 +109,7 @@ func ExampleDialer() {
 	for m, err := range c.Messages(ctx) {
 		fmt.Printf("%s %v\n", m.Body, err)
 	}
-	reason, _ := c.End()
+	reason, _ := c.Result()
 	fmt.Println(reason)
 	// Output:
 	// hello <nil>

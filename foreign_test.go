@@ -43,7 +43,7 @@ func (s *shouting) Write(b []byte) (int, error) {
 func TestForeign_OwnReadAndWrite(t *testing.T) {
 	x, y := connect(t, tcp)
 	s := &shouting{TCPConn: x.(*net.TCPConn)}
-	c := new(duet.Dialer).Conn(s)
+	c := new(duet.Dialer).NewConn(s)
 	p := newPeer(t, y)
 	p.say("hello\nagain")
 	wantReceive(t, c, "HELLO")
@@ -103,7 +103,7 @@ func TestForeign_HandshakeInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
 		r := &reading{Conn: tlsServer(x)}
-		c := new(duet.Dialer).Conn(r)
+		c := new(duet.Dialer).NewConn(r)
 		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_, err := c.Receive(ctx)
@@ -157,7 +157,7 @@ func TestForeign_TimeoutAgainAndAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x, y := duettest.Pipe()
 				s := &stale{reading: reading{Conn: x}, err: cause}
-				c := new(duet.Dialer).Conn(wrap(s))
+				c := new(duet.Dialer).NewConn(wrap(s))
 				_, err := c.Receive(t.Context())
 				wantErr(t, "Receive", err, syscall.ETIMEDOUT)
 				if !strings.Contains(err.Error(), cause.Error()) {
@@ -180,7 +180,7 @@ func TestRaw_ThenClose(t *testing.T) {
 		const long = patience / 3
 		x, y := connect(t, n)
 		d := duet.Dialer{CloseTimeout: long}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		p := newPeer(t, y)
 		nc, err := c.Raw()
 		if err != nil {
@@ -221,7 +221,7 @@ func TestPause_C8_Interrupted(t *testing.T) {
 				c.SetEncoding(nil)
 			}
 		}}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		p.say("abc")
 		wantReceive(t, c, "abcdef\n")
 		c.Close()
@@ -248,7 +248,7 @@ func TestForeign_WritePanics(t *testing.T) {
 			x, y := duettest.Pipe()
 			defer y.Close()
 			s := &duet.Server{
-				ErrorLog: slog.New(slog.DiscardHandler),
+				Logger: slog.New(slog.DiscardHandler),
 				Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 					_ = send(c)
 					_, err := c.Receive(ctx)
@@ -268,7 +268,7 @@ func TestForeign_ReadPanics(t *testing.T) {
 	x, y := duettest.Pipe()
 	defer y.Close()
 	var log bytes.Buffer
-	s := &duet.Server{ErrorLog: slog.New(slog.NewTextHandler(&log, nil))}
+	s := &duet.Server{Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	err := s.ServeNetConn(broken{x})
 	if p := new(duet.PanicError); !errors.As(err, &p) || p.Value != "broken" {
 		t.Errorf("ended with %v", err)

@@ -65,7 +65,7 @@ func FuzzConversation(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte, kind, size uint8) {
 		x, y := net.Pipe()
 		d := Dialer{Framing: names[int(kind)%len(names)], MaxMessage: 100, Farewell: "bye", CloseTimeout: -1}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		gone := make(chan struct{})
 		go func() {
 			defer close(gone)
@@ -90,7 +90,7 @@ func FuzzConversation(f *testing.F) {
 		}
 		c.Close()
 		<-gone
-		if r, _ := c.End(); r == EndNone {
+		if r, _ := c.Result(); r == EndNone {
 			t.Error("it ended without a reason")
 		}
 	})

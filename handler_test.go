@@ -38,7 +38,7 @@ func explode() { panic("boom") }
 func TestHandlerFails(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		var log logBuffer
-		st := start(t, n, &duet.Server{ErrorLog: log.logger(), Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+		st := start(t, n, &duet.Server{Logger: log.logger(), Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 			for m, err := range c.Messages(ctx) {
 				if err != nil {
 					return err

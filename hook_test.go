@@ -43,7 +43,7 @@ func (h *hooked) SetReadDeadline(t time.Time) error {
 func inMemoryPair(t *testing.T, d duet.Dialer, test func(c *duet.Conn, p *peer)) {
 	t.Helper()
 	x, y := duettest.Pipe()
-	test(d.Conn(x), newPeer(t, y))
+	test(d.NewConn(x), newPeer(t, y))
 }
 
 // A Receive that is cancelled does not come back before its interruption is over, which would otherwise hit the
@@ -59,7 +59,7 @@ func TestReceive_CancelledIsOver(t *testing.T) {
 			}
 			return nil
 		}}
-		c := new(duet.Dialer).Conn(h)
+		c := new(duet.Dialer).NewConn(h)
 		ctx, cancel := context.WithCancel(context.Background())
 		back := make(chan error, 1)
 		go func() {
@@ -108,7 +108,7 @@ func TestGiveUp_BetweenWrites(t *testing.T) {
 		})
 	}
 	d := duet.Dialer{QueueSize: 4 << 10}
-	c = d.Conn(h)
+	c = d.NewConn(h)
 	p := newPeer(t, y)
 	go io.Copy(io.Discard, p)
 	err := c.Send(context.Background(), make([]byte, 1<<20))
@@ -140,7 +140,7 @@ func TestServerClose_EndsContext(t *testing.T) {
 func TestRaw_AfterKick(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		st := start(t, n, &duet.Server{CloseTimeout: -1, Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
-			c.Kick()
+			c.Kick("")
 			nc, err := c.Raw()
 			if err != nil {
 				return err

@@ -9,8 +9,8 @@ import (
 	"duet.example/duet/framing"
 )
 
-// KickWith tells the peer why, in one message before the farewell.
-func TestKickWith_C17(t *testing.T) {
+// Kick tells the peer why, in one message before the farewell.
+func TestKick_C17(t *testing.T) {
 	for _, test := range []struct {
 		name, words string
 		framing     framing.Framing
@@ -32,8 +32,8 @@ func TestKickWith_C17(t *testing.T) {
 				})})
 				p := st.peer(t)
 				c := <-here
-				c.KickWith(test.words)
-				c.KickWith("once more")
+				c.Kick(test.words)
+				c.Kick("once more")
 				p.want(test.peer)
 				p.wantEOF()
 				p.Close()
@@ -51,7 +51,7 @@ func TestKickWith_C17(t *testing.T) {
 }
 
 // After Raw the peer gets exactly the handler's bytes; the ending has the words.
-func TestKickWith_Raw(t *testing.T) {
+func TestKick_Raw(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		here := make(chan *duet.Conn, 1)
 		st := start(t, n, &duet.Server{Farewell: "bye", Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
@@ -64,7 +64,7 @@ func TestKickWith_Raw(t *testing.T) {
 			return err
 		})})
 		p := st.peer(t)
-		(<-here).KickWith("too loud")
+		(<-here).Kick("too loud")
 		p.wantEOF()
 		p.Close()
 		if e := st.wantEnd(t, duet.EndKicked); e.err == nil || e.err.Error() != "ended by an operator: too loud" {

@@ -43,8 +43,8 @@ func start(t *testing.T, n network, s *duet.Server) *stage {
 	s.Trace = duet.JoinTraces(s.Trace, &duet.Trace{
 		ConnEnd: func(c *duet.Conn, r duet.EndReason, err error) { st.ends <- ending{c.ID(), r, err} },
 	})
-	if s.ErrorLog == nil {
-		s.ErrorLog = slog.New(slog.NewTextHandler(io.Discard, nil))
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	var l net.Listener
 	l, st.dial = n.listen(t)
@@ -171,7 +171,7 @@ func (h *heard) ServeConn(ctx context.Context, c *duet.Conn) error {
 
 func wantReason(t *testing.T, c *duet.Conn, want duet.EndReason) {
 	t.Helper()
-	if r, err := c.End(); r != want {
+	if r, err := c.Result(); r != want {
 		t.Errorf("ended as %v (%v), want %v", r, err, want)
 	}
 }
@@ -208,7 +208,7 @@ func wantEOF(t *testing.T, c *duet.Conn) {
 func two(t *testing.T, n network, d duet.Dialer) (a, b *duet.Conn) {
 	t.Helper()
 	x, y := connect(t, n)
-	a, b = d.Conn(x), d.Conn(y)
+	a, b = d.NewConn(x), d.NewConn(y)
 	t.Cleanup(func() {
 		var wg sync.WaitGroup
 		wg.Go(func() { a.Close() })

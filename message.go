@@ -15,7 +15,7 @@ type Message struct {
 	Body []byte
 	// Partial says that the peer has not finished: the message is to be
 	// shown, and the next one repeats and continues it. Only
-	// [Conn.ReceivePart] gives partial messages, and only with framing.Auto.
+	// [Conn.ReceivePartial] gives partial messages, and only with framing.Auto.
 	Partial bool
 	// Farewell says that this message is the farewell: the peer wants to end
 	// the conversation, or answers our own wish to end it.

@@ -130,7 +130,7 @@ func TestClose_C11_NoResetDestroysAReply(t *testing.T) {
 		}
 		for range rounds {
 			x, y := connect(t, n)
-			c := new(duet.Dialer).Conn(x)
+			c := new(duet.Dialer).NewConn(x)
 			p := newPeer(t, y)
 			p.say("first\n")
 			p.say(string(bytes.Repeat([]byte("unread\n"), 10_000)))
@@ -193,7 +193,7 @@ func TestSetFraming_F17(t *testing.T) {
 		x, y := connect(t, n)
 		read := make(chan struct{}, 100)
 		d := duet.Dialer{Trace: &duet.Trace{Read: func(*duet.Conn, int, error) { read <- struct{}{} }}}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		p := newPeer(t, y)
 		p.say("one\ntwo\x00th")
 		got := make(chan duet.Message, 10)
@@ -239,7 +239,7 @@ func TestReceive_F15_AnyChunks(t *testing.T) {
 		seed := rapid.Uint64().Draw(t, "cuts")
 		x, y := net.Pipe()
 		d := duet.Dialer{Framing: f, CloseTimeout: -1}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		go func() {
 			r := rand.New(rand.NewPCG(seed, 1))
 			for rest := stream; len(rest) > 0; {

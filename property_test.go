@@ -147,14 +147,14 @@ func (l life) live(d *door) (wrong string) {
 	var converse func()
 	if l.dialled {
 		dialer := duet.Dialer{Framing: l.framing, SendTimeout: l.sendTimeout, CloseTimeout: shortTimeout, Trace: trace}
-		c := dialer.Conn(ours)
+		c := dialer.NewConn(ours)
 		s.here <- c
-		converse = func() { _ = duet.Converse(context.Background(), c, s) }
+		converse = func() { _ = duet.Serve(context.Background(), c, s) }
 	} else {
 		trace.ConnStart = func(c *duet.Conn) { s.here <- c }
 		s.server = &duet.Server{
 			Framing: l.framing, SendTimeout: l.sendTimeout, CloseTimeout: shortTimeout, Trace: trace, Handler: s,
-			ErrorLog: slog.New(slog.DiscardHandler),
+			Logger: slog.New(slog.DiscardHandler),
 		}
 		converse = func() { _ = s.server.ServeNetConn(ours) }
 	}
@@ -212,7 +212,7 @@ func (s *subject) others() {
 
 // end asks for the end. If the peer need not be waited for, a Kick must be enough: every wait is bounded then.
 func (s *subject) end(ended <-chan struct{}) {
-	s.c.Kick()
+	s.c.Kick("")
 	limit := 50 * time.Millisecond
 	if s.sendTimeout == shortTimeout {
 		limit = patience
@@ -246,7 +246,7 @@ func (s *subject) verdict(ended, acted <-chan struct{}) string {
 			return what + " does not end"
 		}
 	}
-	reason, _ := s.c.End()
+	reason, _ := s.c.Result()
 	switch n := s.ends.Load(); {
 	case n != 1:
 		return fmt.Sprintf("ended %d times", n)
@@ -281,7 +281,7 @@ func (s *subject) do(ctx context.Context, c *duet.Conn, a act) {
 	case "pause":
 		time.Sleep(time.Millisecond)
 	case "kick":
-		c.Kick()
+		c.Kick("")
 	case "raw", "raw and wait":
 		s.raw(c, a == "raw and wait")
 	case "abort":

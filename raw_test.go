@@ -73,7 +73,7 @@ func TestRaw(t *testing.T) {
 func TestRaw_WhileReceiving(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
-		c := new(duet.Dialer).Conn(x)
+		c := new(duet.Dialer).NewConn(x)
 		p := newPeer(t, y)
 		got := make(chan error, 1)
 		go func() {
@@ -254,7 +254,7 @@ func TestRaw_Fails(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		d := duet.Dialer{SendTimeout: 10 * time.Millisecond}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		p := newPeer(t, y)
 		p.say("said before\n")
 		err := c.Send(context.Background(), make([]byte, 64<<20))

@@ -61,9 +61,9 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// ReceivePart is Receive for whoever shows messages to a person: it also gives
+// ReceivePartial is Receive for whoever shows messages to a person: it also gives
 // unfinished ones, with Partial set, where the framing is framing.Auto.
-func (c *Conn) ReceivePart(ctx context.Context) (Message, error) {
+func (c *Conn) ReceivePartial(ctx context.Context) (Message, error) {
 	return c.receive(ctx, true)
 }
 
@@ -167,7 +167,7 @@ func (c *Conn) cannotReceive(ctx context.Context) error {
 }
 
 func (c *Conn) error(op string, err error) error {
-	r, _ := c.End()
+	r, _ := c.Result()
 	return &Error{Op: op, Addr: addrText(c.RemoteAddr()), Reason: r, Err: err}
 }
 

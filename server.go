@@ -83,12 +83,12 @@ type Server struct {
 	// 10 s, the one that holds the most ends as `overload`. All others are served as ever. Zero: a quarter of the memory of the
 	// machine, or of its control group, 1 GiB at most. Below zero: no limit.
 	Memory int64
-	// Listen says how ListenAndServe makes its socket. The zero value does.
-	Listen transport.ListenConfig
+	// ListenConfig says how ListenAndServe makes its socket. The zero value does.
+	ListenConfig transport.ListenConfig
 	// Trace watches. nil: nobody does.
 	Trace *Trace
-	// ErrorLog gets what nobody else is told of: panics of handlers, Trace funcs and Sources, failing handlers, failing accepts. nil is slog.Default().
-	ErrorLog *slog.Logger
+	// Logger gets what nobody else is told of: panics of handlers, Trace funcs and Sources, failing handlers, failing accepts. nil is slog.Default().
+	Logger *slog.Logger
 
 	mu        sync.Mutex
 	set       *settings
@@ -124,7 +124,7 @@ func (s *Server) ListenAndServe(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	l, err := s.Listen.Listen(ctx, a)
+	l, err := s.ListenConfig.Listen(ctx, a)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return ErrServerClosed
@@ -217,9 +217,9 @@ func (s *Server) init() {
 }
 
 // ServeNetConn serves one connection that was accepted elsewhere, and returns when its conversation
-// has ended: how it ended is in [Conn.End], which the trace tells. ErrServerClosed after Shutdown.
+// has ended: how it ended is in [Conn.Result], which the trace tells. ErrServerClosed after Shutdown.
 //
-// Any net.Conn works, as with [Dialer.Conn].
+// Any net.Conn works, as with [Dialer.NewConn].
 func (s *Server) ServeNetConn(nc net.Conn) error {
 	defer s.watchHangups()()
 	c, err := s.admit(nc)
@@ -233,7 +233,7 @@ func (s *Server) ServeNetConn(nc net.Conn) error {
 		f(c)
 	}
 	s.converse(c)
-	_, err = c.End()
+	_, err = c.Result()
 	return err
 }
 
@@ -287,7 +287,7 @@ func (s *Server) conclude(c *Conn, err error) {
 	reason := outcome(err)
 	stopped := c.stopReason() != EndNone
 	var named *Error // it has its words, and its place in the trace
-	if r, _ := c.End(); reason == EndHandlerFailed && !errors.As(err, &named) && !stopped && (r == EndNone || r == EndPeerClosed) {
+	if r, _ := c.Result(); reason == EndHandlerFailed && !errors.As(err, &named) && !stopped && (r == EndNone || r == EndPeerClosed) {
 		s.logFailure(c, err)
 	}
 	_ = c.finish(reason, err)
@@ -392,8 +392,8 @@ func (s *Server) beginClose() <-chan struct{} {
 }
 
 func (s *Server) log() *slog.Logger {
-	if s.ErrorLog != nil {
-		return s.ErrorLog
+	if s.Logger != nil {
+		return s.Logger
 	}
 	return slog.Default()
 }

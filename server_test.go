@@ -191,7 +191,7 @@ func TestDial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.RemoteAddr().String() != address || c.LocalAddr() == nil || c.ID() != 1 || c.Began().IsZero() || c.Farewell() != "" {
+	if c.RemoteAddr().String() != address || c.LocalAddr() == nil || c.ID() != 1 || c.StartTime().IsZero() || c.Farewell() != "" {
 		t.Errorf("wrong facts: %v %v %v", c.RemoteAddr(), c.LocalAddr(), c.ID())
 	}
 	nc, _ := l.Accept()

@@ -250,7 +250,7 @@ func TestSourceGoesOn(t *testing.T) {
 func TestReady(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
-		p, c := newPeer(t, x), (&duet.Dialer{}).Conn(y)
+		p, c := newPeer(t, x), (&duet.Dialer{}).NewConn(y)
 		defer c.Close()
 		if got := c.Ready(); got != 0 {
 			t.Errorf("%d messages at the start", got)
@@ -287,7 +287,7 @@ func (r *told) Read(b []byte) (int, error) {
 func TestReady_WhileReceiveWaits(t *testing.T) {
 	x, y := connect(t, memory)
 	reads := make(chan struct{}, 1)
-	p, c := newPeer(t, x), new(duet.Dialer).Conn(&told{y, reads})
+	p, c := newPeer(t, x), new(duet.Dialer).NewConn(&told{y, reads})
 	received := make(chan error, 1)
 	go func() {
 		_, err := c.Receive(context.Background())

@@ -26,7 +26,7 @@ func TestStop_HandlerThatOnlySends(t *testing.T) {
 		end  duet.EndReason
 		err  error
 	}{
-		{"kick", func(_ *testing.T, _ *duet.Server, c *duet.Conn) { c.Kick() }, duet.EndKicked, duet.ErrKicked},
+		{"kick", func(_ *testing.T, _ *duet.Server, c *duet.Conn) { c.Kick("") }, duet.EndKicked, duet.ErrKicked},
 		{"shutdown", func(t *testing.T, s *duet.Server, _ *duet.Conn) {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
@@ -76,7 +76,7 @@ func TestStop_PeerThatTakesSlowly(t *testing.T) {
 		name string
 		stop func(s *duet.Server, c *duet.Conn)
 	}{
-		{"kick", func(_ *duet.Server, c *duet.Conn) { c.Kick() }},
+		{"kick", func(_ *duet.Server, c *duet.Conn) { c.Kick("") }},
 		{"shutdown", func(s *duet.Server, _ *duet.Conn) { _ = s.Shutdown(context.Background()) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -120,17 +120,17 @@ func TestStop_PeerThatTakesSlowly_TCP(t *testing.T) {
 	_ = x.(*net.TCPConn).SetWriteBuffer(32 << 10) // else the system is told seldom that the peer has taken something
 	_ = y.(*net.TCPConn).SetReadBuffer(32 << 10)
 	d := duet.Dialer{SendTimeout: 300 * time.Millisecond}
-	c := d.Conn(x)
+	c := d.NewConn(x)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- duet.Converse(context.Background(), c, handle(func(ctx context.Context, c *duet.Conn) error {
+		ended <- duet.Serve(context.Background(), c, handle(func(ctx context.Context, c *duet.Conn) error {
 			return c.Send(ctx, make([]byte, 64<<20)) // the peer takes minutes for that
 		}))
 	}()
 	p := newPeer(t, y)
 	p.want("\x00")
 	p.SetDeadline(time.Time{})
-	c.Kick()
+	c.Kick("")
 	taken := takeSlowly(p, 20*time.Millisecond)
 	select {
 	case <-ended: // on a busy machine as slow-peer before its time

@@ -99,7 +99,7 @@ func TestThrottle_Interrupted(t *testing.T) {
 		end       duet.EndReason
 	}{
 		"ctx":        {func(_ *duet.Conn, cancel func()) { cancel() }, context.Canceled, nil, duet.EndClosed},
-		"Kick":       {func(c *duet.Conn, _ func()) { c.Kick() }, duet.ErrKicked, os.ErrDeadlineExceeded, duet.EndKicked},
+		"Kick":       {func(c *duet.Conn, _ func()) { c.Kick("") }, duet.ErrKicked, os.ErrDeadlineExceeded, duet.EndKicked},
 		"Shutdown":   {func(*duet.Conn, func()) { go s.Shutdown(context.Background()) }, duet.ErrServerClosed, os.ErrDeadlineExceeded, duet.EndShutdown},
 		"Close":      {func(*duet.Conn, func()) { s.Close() }, duet.ErrServerClosed, net.ErrClosed, duet.EndShutdown},
 		"Conn.Close": {func(c *duet.Conn, _ func()) { go c.Close() }, duet.ErrClosed, nil, duet.EndClosed},

@@ -21,7 +21,7 @@ func inMemory(t *testing.T, d duet.Dialer, test func(t *testing.T, c *duet.Conn,
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.PipeSize(8 << 10)
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		test(t, c, y)
 		y.Close()
 		c.Close()
@@ -88,7 +88,7 @@ func TestSlowPeer_C13_InMemory(t *testing.T) {
 func TestSlowPeer_C11_LittleByLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.PipeSize(2 << 10)
-		c := new(duet.Dialer).Conn(x)
+		c := new(duet.Dialer).NewConn(x)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -108,7 +108,7 @@ func TestSlowPeer_C11_LittleByLittle(t *testing.T) {
 		<-done
 
 		x, y = duettest.PipeSize(2 << 10)
-		c = new(duet.Dialer).Conn(x)
+		c = new(duet.Dialer).NewConn(x)
 		for range 10 {
 			c.Post(make([]byte, 10<<10))
 		}
@@ -138,7 +138,7 @@ func TestReceivePart_F9(t *testing.T) {
 		want := func(body string, partial bool, after time.Duration) {
 			t.Helper()
 			began := time.Now()
-			m, err := c.ReceivePart(context.Background())
+			m, err := c.ReceivePartial(context.Background())
 			if err != nil || string(m.Body) != body || m.Partial != partial {
 				t.Errorf("received %q (partial: %v), %v; want %q (partial: %v)", m.Body, m.Partial, err, body, partial)
 			}
@@ -149,7 +149,7 @@ func TestReceivePart_F9(t *testing.T) {
 		io.WriteString(p, "welcome\r\n")
 		want("welcome", false, 0)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_, err := c.ReceivePart(ctx)
+		_, err := c.ReceivePartial(ctx)
 		wantErr(t, "Receive of nothing", err, context.DeadlineExceeded)
 		cancel()
 		if _, learned := c.Framing(); learned != "lines (CRLF)" {
@@ -211,7 +211,7 @@ func TestPause_C8_LateScheduler(t *testing.T) {
 				time.Sleep(3 * framing.Quiet)
 			}
 		}}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		p := newPeer(t, y)
 		go func() {
 			<-first
@@ -252,7 +252,7 @@ func TestSpacing_C7(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x, y := duettest.Pipe()
 				d := duet.Dialer{Framing: test.framing, Farewell: "bye"}
-				c := d.Conn(x)
+				c := d.NewConn(x)
 				if test.before != "" {
 					io.WriteString(y, test.before)
 					wantReceive(t, c, test.before)
@@ -282,7 +282,7 @@ func TestSpacing_C7(t *testing.T) {
 func TestSpacing_C7_TenAtOnce(t *testing.T) {
 	x, y := connect(t, tcp)
 	d := duet.Dialer{Framing: framing.Raw, CloseTimeout: -1}
-	c := d.Conn(x)
+	c := d.NewConn(x)
 	p := newPeer(t, y)
 	for i := range 10 {
 		c.Post([]byte(fmt.Sprint("message ", i)))

@@ -11,7 +11,7 @@ import (
 // the same time: they must be quick and must not call back into the Conn's Receive, Send or Close.
 //
 // A func that panics ends its conversation as EndHandlerFailed, with a [*PanicError], unless that ends already for another
-// reason. The first panic of a conversation is logged with its stack, to the server's ErrorLog, or to slog.Default() if the conversation
+// reason. The first panic of a conversation is logged with its stack, to the server's Logger, or to slog.Default() if the conversation
 // was dialled. A panic of Refused or AcceptPaused is only logged.
 type Trace struct {
 	// ConnStart: a conversation begins.

@@ -80,7 +80,7 @@ func TestTrace_Unread(t *testing.T) {
 			d := duet.Dialer{CloseTimeout: -1, Trace: &duet.Trace{
 				Closed: func(_ *duet.Conn, unread bool, _ error) { told <- unread },
 			}}
-			c := d.Conn(x)
+			c := d.NewConn(x)
 			p := newPeer(t, y)
 			p.say("read\n")
 			wantReceive(t, c, "read")
@@ -111,7 +111,7 @@ func TestTrace_WrongProtocol(t *testing.T) {
 			x, y := connect(t, memory)
 			told := ""
 			d := duet.Dialer{Framing: framing.Raw, Trace: &duet.Trace{WrongProtocol: func(_ *duet.Conn, p string) { told += p }}}
-			c := d.Conn(x)
+			c := d.NewConn(x)
 			p := newPeer(t, y)
 			p.say(test.say)
 			wantReceive(t, c, test.say)

@@ -46,7 +46,7 @@ func TestSendRaw(t *testing.T) {
 				d := duet.Dialer{Framing: f, Farewell: "bye", Trace: &duet.Trace{
 					Sent: func(_ *duet.Conn, b []byte) { traced = append(traced, string(b)) },
 				}}
-				c := d.Conn(x)
+				c := d.NewConn(x)
 				before := messageOnWire(t, f, "before")
 				if err := c.Send(t.Context(), []byte("before")); err != nil {
 					t.Fatal(err)
@@ -90,7 +90,7 @@ func TestSpacing_C7_Raw(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
 		d := duet.Dialer{Framing: framing.Raw}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		c.Post([]byte("a"))
 		c.PostRaw([]byte("b"))
 		c.PostRaw([]byte("c"))
@@ -118,7 +118,7 @@ func TestTransfer_Exact(t *testing.T) {
 			t.Run(f.String(), func(t *testing.T) {
 				x, y := connect(t, n)
 				d := duet.Dialer{Framing: f, Farewell: "bye"}
-				c := d.Conn(x)
+				c := d.NewConn(x)
 				p := newPeer(t, y)
 				got := make(chan []byte, 1)
 				go func() {
@@ -158,7 +158,7 @@ func TestTransfer_Order_C6(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		d := duet.Dialer{Farewell: "bye"}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		p := newPeer(t, y)
 		r, w := io.Pipe()
 		first, err := c.Transfer()
@@ -204,7 +204,7 @@ func TestTransfer_BrokenOff(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		d := duet.Dialer{SendTimeout: -1}
-		c := d.Conn(x)
+		c := d.NewConn(x)
 		p := newPeer(t, y)
 		transfer := func(ctx context.Context, from io.Reader) (int64, error) {
 			tr, err := c.Transfer()
@@ -264,7 +264,7 @@ func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
 // A transfer whose reader gives nothing does not hold up the end of its conversation.
 func TestTransfer_ReaderWaits(t *testing.T) {
 	for name, end := range map[string]func(c *duet.Conn){
-		"kicked": func(c *duet.Conn) { c.Kick() },
+		"kicked": func(c *duet.Conn) { c.Kick("") },
 		"abort":  func(c *duet.Conn) { c.Abort() },
 		"closed": func(c *duet.Conn) { c.Close() },
 	} {
@@ -272,7 +272,7 @@ func TestTransfer_ReaderWaits(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {
 				x, y := connect(t, n)
 				var d duet.Dialer
-				c := d.Conn(x)
+				c := d.NewConn(x)
 				p := newPeer(t, y)
 				tr, err := c.Transfer()
 				if err != nil {

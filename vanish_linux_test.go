@@ -169,7 +169,7 @@ func TestVanish_ReceiveAndSend(t *testing.T) {
 			got <- fmt.Errorf("received %q, %w", m.Body, err)
 			return nil
 		}
-		if reason, err := c.End(); reason != duet.EndNone {
+		if reason, err := c.Result(); reason != duet.EndNone {
 			t.Errorf("ended as %v (%v) before anybody touched it", reason, err)
 		}
 		var de *duet.Error

@@ -25,7 +25,7 @@ func (distant) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 
 // farOff is a conversation over a distant connection, and its peer.
 func farOff(d duet.Dialer) (*duet.Conn, net.Conn) {
 	x, y := duettest.Pipe()
-	return d.Conn(distant{wrapped{x}}), y
+	return d.NewConn(distant{wrapped{x}}), y
 }
 
 // closing is how long Close takes.
@@ -116,7 +116,7 @@ func TestClose_C11_SilenceCountsFromTheLastSend(t *testing.T) {
 func TestClose_C11_NetPipe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := net.Pipe()
-		c := new(duet.Dialer).Conn(x)
+		c := new(duet.Dialer).NewConn(x)
 		if took := closing(t, c); took != 0 {
 			t.Errorf("Close took %v", took)
 		}
@@ -171,7 +171,7 @@ func TestFarewell_C5_WithoutHalfClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
 		d := duet.Dialer{Farewell: "bye"}
-		a, b := d.Conn(distant{wrapped{x}}), d.Conn(distant{wrapped{y}})
+		a, b := d.NewConn(distant{wrapped{x}}), d.NewConn(distant{wrapped{y}})
 		began := time.Now()
 		var wg sync.WaitGroup
 		for _, c := range []*duet.Conn{a, b} {

@@ -50,7 +50,7 @@ func TestExplainConversation(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_ = duet.Converse(context.Background(), c, d)
+			_ = duet.Serve(context.Background(), c, d)
 		}()
 		if err := peer.Send(t.Context(), []byte("hi")); err != nil {
 			t.Fatal(err)

@@ -203,7 +203,7 @@ func TestPlainScript(t *testing.T) {
 		time.Sleep(time.Minute) // the end of the input is long past
 		peer, c := duettest.ConnPair(t, func(s *duet.Server) { s.Farewell, s.Framing = "bye", framing.LF })
 		go func() {
-			_ = duet.Converse(context.Background(), c, d)
+			_ = duet.Serve(context.Background(), c, d)
 			cancel()
 		}()
 		var got []string

@@ -172,7 +172,7 @@ func (b *booth) end() {
 }
 
 func (b *booth) converse(c *duet.Conn) {
-	b.wg.Go(func() { _ = duet.Converse(b.ctx, c, b.desk) })
+	b.wg.Go(func() { _ = duet.Serve(b.ctx, c, b.desk) })
 	synctest.Wait()
 }
 

@@ -107,7 +107,7 @@ func TestKick(t *testing.T) {
 		b.shown("The conversation with client 2 eve (", ") has ended: kicked")
 		b.says(one, "still here")
 		b.shown("still here")
-		if reason, _ := two.End(); reason == 0 {
+		if reason, _ := two.Result(); reason == 0 {
 			t.Error("the peer goes on")
 		}
 	})

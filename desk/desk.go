@@ -102,7 +102,7 @@ func (d *Desk) arrive(ctx context.Context, c *duet.Conn) (s *seat) {
 
 // leave tells how the conversation ended that the handler has left with err.
 func (d *Desk) leave(ctx context.Context, s *seat, err error) error {
-	reason, cause := s.conn.End()
+	reason, cause := s.conn.Result()
 	stopped := s.stopped()
 	switch {
 	case reason != duet.EndNone:
@@ -143,7 +143,7 @@ func outcome(err error) duet.EndReason {
 
 func (d *Desk) listen(ctx context.Context, s *seat) error {
 	for {
-		m, err := s.conn.ReceivePart(ctx)
+		m, err := s.conn.ReceivePartial(ctx)
 		if err != nil {
 			return err
 		}

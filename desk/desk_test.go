@@ -91,7 +91,7 @@ func TestContextEndsConversation(t *testing.T) {
 	_, c := duettest.ConnPair(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- duet.Converse(ctx, c, d) }()
+	go func() { ended <- duet.Serve(ctx, c, d) }()
 	next(t, w, desk.Arrived)
 	cancel()
 	if e := next(t, w, desk.Left); e.Reason != duet.EndClosed || e.Err != nil {
@@ -100,7 +100,7 @@ func TestContextEndsConversation(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("ended with %v", err)
 	}
-	if r, _ := c.End(); r != duet.EndClosed {
+	if r, _ := c.Result(); r != duet.EndClosed {
 		t.Errorf("the conversation ended: %v", r)
 	}
 }

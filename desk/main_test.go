@@ -44,7 +44,7 @@ func pair(t *testing.T, d *desk.Desk, opts ...func(*duet.Server)) (peer *duet.Co
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = duet.Converse(context.Background(), c, d)
+		_ = duet.Serve(context.Background(), c, d)
 	}()
 	return peer, done
 }

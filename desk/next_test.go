@@ -26,7 +26,7 @@ func TestNextEnds(t *testing.T) {
 		{"with an error of its own ending", func(*duet.Conn) error {
 			return &duet.Error{Op: "copy", Reason: duet.EndIdle, Err: duet.ErrIdle}
 		}, duet.EndIdle},
-		{"with an error that was kicked", func(c *duet.Conn) error { c.Kick(); return errors.New("broken") }, duet.EndKicked},
+		{"with an error that was kicked", func(c *duet.Conn) error { c.Kick(""); return errors.New("broken") }, duet.EndKicked},
 		{"in a panic", func(*duet.Conn) error { panic("broken") }, duet.EndHandlerFailed},
 		{"without returning", func(*duet.Conn) error { runtime.Goexit(); return nil }, duet.EndHandlerFailed},
 	} {
@@ -41,7 +41,7 @@ func TestNextEnds(t *testing.T) {
 			defer w.Stop()
 			ended := make(chan duet.EndReason, 1)
 			s := duettest.NewServer(t, d, func(s *duet.Server) {
-				s.ErrorLog = slog.New(slog.NewTextHandler(io.Discard, nil))
+				s.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 				s.Trace = duet.JoinTraces(d.Trace(), &duet.Trace{
 					ConnEnd: func(_ *duet.Conn, r duet.EndReason, _ error) { ended <- r },
 				})

@@ -162,7 +162,7 @@ func (o *Operator) kick(s *seat, reason string) {
 	o.desk.mu.Lock()
 	s.endedBy = o.name
 	o.desk.mu.Unlock()
-	s.conn.KickWith(reason)
+	s.conn.Kick(reason)
 }
 
 // Reload reads the Gate's lists again.

@@ -128,7 +128,7 @@ func (o *Operator) speakLast(ctx context.Context, s *seat, word []byte) error {
 		return err
 	}
 	defer s.end()
-	ending, _ := s.conn.End()
+	ending, _ := s.conn.Result()
 	told := s.saidBye || ending != duet.EndNone || len(word) == 0
 	w := words{body: word, text: word, farewell: true}
 	if !told {

@@ -22,7 +22,7 @@ func TestStuckWatchAndStop(t *testing.T) {
 		end  duet.EndReason
 		all  bool
 	}{
-		{"kick", func(_ *testing.T, _ *duet.Server, c *duet.Conn) { c.Kick() }, duet.EndKicked, false},
+		{"kick", func(_ *testing.T, _ *duet.Server, c *duet.Conn) { c.Kick("") }, duet.EndKicked, false},
 		{"close", func(_ *testing.T, s *duet.Server, _ *duet.Conn) { _ = s.Close() }, duet.EndShutdown, false},
 		{"shutdown", func(t *testing.T, s *duet.Server, c *duet.Conn) {
 			down := make(chan error, 1)

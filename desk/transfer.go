@@ -102,7 +102,7 @@ func (o *Operator) transferred(s *seat, size int64, err error) {
 // hasTransfers reports whether the transfers to a peer are waited for, after its handler returned err. A peer that has finished
 // sending still gets them. One that was broken off has ended the conversation, and is told before that.
 func (d *Desk) hasTransfers(s *seat, err error) bool {
-	_, cause := s.conn.End()
+	_, cause := s.conn.Result()
 	return errors.Is(err, io.EOF) || errors.Is(cause, duet.ErrBrokenOff)
 }
 

@@ -23,7 +23,7 @@ type Server struct {
 }
 
 // NewServer starts a server with h as its handler and the fields that opts set. What it logs goes to
-// the test's output, unless an option sets ErrorLog.
+// the test's output, unless an option sets Logger.
 //
 // At the test's end the server is shut down, and the test fails if a handler has not returned
 // three seconds after its context has ended.
@@ -71,7 +71,7 @@ func connPair(tb testing.TB, a, b net.Conn, opts []func(*duet.Server)) (client, 
 		return nil
 	})
 	refused := serve(tb, srv, func() error { return srv.ServeNetConn(b) })
-	client = dialer(srv).Conn(a)
+	client = dialer(srv).NewConn(a)
 	select {
 	case server = <-accepted:
 	case err := <-refused:
@@ -89,7 +89,7 @@ func connPair(tb testing.TB, a, b net.Conn, opts []func(*duet.Server)) (client, 
 }
 
 func newServer(tb testing.TB, h duet.Handler, opts []func(*duet.Server)) *duet.Server {
-	s := &duet.Server{Handler: h, ErrorLog: slog.New(slog.NewTextHandler(tb.Output(), nil))}
+	s := &duet.Server{Handler: h, Logger: slog.New(slog.NewTextHandler(tb.Output(), nil))}
 	for _, opt := range opts {
 		opt(s)
 	}

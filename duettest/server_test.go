@@ -122,7 +122,7 @@ func TestConnPair(t *testing.T) {
 		start := time.Now()
 		_, err := server.Receive(t.Context())
 		took := time.Since(start).Truncate(time.Second)
-		if reason, _ := server.End(); reason != duet.EndIdle || took != time.Hour {
+		if reason, _ := server.Result(); reason != duet.EndIdle || took != time.Hour {
 			t.Errorf("receive: %v, ended as %v after %v; want idle after 1h", err, reason, took)
 		}
 	})

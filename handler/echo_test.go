@@ -308,7 +308,7 @@ func TestKick(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, nc := ends(t, "tcp")
 			s := serve(t, h, nc, "tcp")
-			(<-s.conn).Kick()
+			(<-s.conn).Kick("")
 			s.want(t, duet.EndKicked, nil)
 		})
 	}

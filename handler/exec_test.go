@@ -303,10 +303,10 @@ func TestExecEnds(t *testing.T) {
 		}, duet.EndReset},
 		{"time", &handler.Exec{Args: child("stubborn"), Time: 300 * time.Millisecond}, nil, duet.EndTimeout},
 		{"idle", &handler.Exec{Args: child("stubborn"), Idle: 300 * time.Millisecond}, nil, duet.EndIdle},
-		{"kicked", &handler.Exec{Args: child("stubborn")}, func(_ net.Conn, s *served) { (<-s.conn).Kick() }, duet.EndKicked},
+		{"kicked", &handler.Exec{Args: child("stubborn")}, func(_ net.Conn, s *served) { (<-s.conn).Kick("") }, duet.EndKicked},
 		{"kicked after the peer's end", &handler.Exec{Args: child("silent")}, func(peer net.Conn, s *served) {
 			halfClose(t, peer)
-			(<-s.conn).Kick()
+			(<-s.conn).Kick("")
 		}, duet.EndKicked},
 		{"shutdown", &handler.Exec{Args: child("stubborn")}, func(_ net.Conn, s *served) {
 			must(t, s.Shutdown(context.Background()))
@@ -514,7 +514,7 @@ func TestExecContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error)
-	go func() { ended <- duet.Converse(ctx, c, &handler.Exec{Args: child("stubborn")}) }()
+	go func() { ended <- duet.Serve(ctx, c, &handler.Exec{Args: child("stubborn")}) }()
 	group := hearPid(t, peer)
 	began := time.Now()
 	cancel()

@@ -39,7 +39,7 @@ func TestForwardDescriptors(t *testing.T) {
 				cut(t, target)
 				s.want(t, duet.EndReset, nil)
 			case "kicked":
-				(<-s.conn).Kick()
+				(<-s.conn).Kick("")
 				s.want(t, duet.EndKicked, nil)
 			}
 			peer.Close()

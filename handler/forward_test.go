@@ -398,7 +398,7 @@ func TestForwardStopsDialling(t *testing.T) {
 			t.Parallel()
 			_, nc := ends(t, kind)
 			s := serve(t, holed(), nc, kind)
-			(<-s.conn).Kick()
+			(<-s.conn).Kick("")
 			s.want(t, duet.EndKicked, nil)
 		})
 	}

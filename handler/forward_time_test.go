@@ -155,7 +155,7 @@ func TestForwardStops(t *testing.T) {
 	stops := map[string]func(t *testing.T, s *served){
 		"shutdown": shutdown,
 		"close":    func(t *testing.T, s *served) { must(t, s.Close()) },
-		"kick":     func(_ *testing.T, s *served) { (<-s.conn).Kick() },
+		"kick":     func(_ *testing.T, s *served) { (<-s.conn).Kick("") },
 	}
 	eachHop(t, true, func(t *testing.T, peerKind, targetKind string) {
 		for name, wait := range waits {
@@ -186,7 +186,7 @@ func TestForwardContext(t *testing.T) {
 	h := &handler.Forward{}
 	accepted := listenFor(t, h, "tcp")
 	client, nc := ends(t, "tcp")
-	c := (&duet.Dialer{CloseTimeout: 100 * time.Millisecond}).Conn(nc)
+	c := (&duet.Dialer{CloseTimeout: 100 * time.Millisecond}).NewConn(nc)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.ServeConn(ctx, c) }()

@@ -77,7 +77,7 @@ func serve(t testing.TB, h duet.Handler, nc net.Conn, kind string, opts ...func(
 	s := &served{conn: make(chan *duet.Conn, 1), done: make(chan struct{}), limit: 4 * soon}
 	s.Server = &duet.Server{
 		Handler: h, CloseTimeout: 100 * time.Millisecond,
-		ErrorLog: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Trace: &duet.Trace{
 			ConnStart: func(c *duet.Conn) { s.conn <- c },
 			ConnEnd: func(c *duet.Conn, reason duet.EndReason, err error) {

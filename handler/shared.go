@@ -217,7 +217,7 @@ func (s *Shared) linger(ctx context.Context, b *broadcast, m *member) error {
 
 // lostBy is how a conversation ends whose connection is lost; nil if nothing was on its way to the peer.
 func lostBy(c *duet.Conn) error {
-	if why, err := c.End(); why != duet.EndNone && why != duet.EndPeerClosed {
+	if why, err := c.Result(); why != duet.EndNone && why != duet.EndPeerClosed {
 		if err == nil {
 			err = duet.ErrClosed
 		}

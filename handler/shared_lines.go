@@ -286,7 +286,7 @@ func (b *broadcast) hasRoom() bool {
 	defer b.mu.Unlock()
 	goOn := true
 	for m := range b.members {
-		if why, _ := m.c.End(); why != duet.EndNone && why != duet.EndPeerClosed {
+		if why, _ := m.c.Result(); why != duet.EndNone && why != duet.EndPeerClosed {
 			continue
 		}
 		if m.c.Queued() < pace {

@@ -43,7 +43,7 @@ func share(t testing.TB, h *handler.Shared, opts ...func(*duet.Server)) *host {
 	l := get(net.Listen("tcp", "127.0.0.1:0"))(t)
 	s := &host{addr: l.Addr(), ends: make(chan ending, 1000)}
 	s.Server = &duet.Server{
-		Handler: h, ErrorLog: slog.New(slog.NewTextHandler(t.Output(), nil)), CloseTimeout: 100 * time.Millisecond,
+		Handler: h, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), CloseTimeout: 100 * time.Millisecond,
 		Trace: &duet.Trace{
 			ConnStart: func(*duet.Conn) { s.began.Add(1) },
 			ConnEnd:   func(c *duet.Conn, r duet.EndReason, err error) { s.ends <- ending{c.ID(), r, err} },
@@ -277,7 +277,7 @@ func TestSharedDeaf(t *testing.T) {
 	go io.Copy(other, endless("nothing\n"))
 	for c := range s.Conns() {
 		if c.ID() == 2 {
-			c.Kick()
+			c.Kick("")
 		}
 	}
 	s.want(t, duet.EndKicked, nil)
@@ -474,9 +474,9 @@ func TestSharedLinger(t *testing.T) {
 			halfClose(t, peer)
 			hear(t, peer, "tick\n")
 			for c := range s.Conns() {
-				until(t, "the peer's end", func() bool { why, _ := c.End(); return why != duet.EndNone })
+				until(t, "the peer's end", func() bool { why, _ := c.Result(); return why != duet.EndNone })
 				if how == "kick" {
-					c.Kick()
+					c.Kick("")
 				}
 			}
 			if how == "kick" {

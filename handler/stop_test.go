@@ -15,7 +15,7 @@ import (
 // TestPipeStopsAtOnce: Kick and Shutdown end a Pipe at once, also while it touches the peer in neither direction.
 func TestPipeStopsAtOnce(t *testing.T) {
 	stops := map[string]func(s *duet.Server, c *duet.Conn){
-		"kick":     func(_ *duet.Server, c *duet.Conn) { c.Kick() },
+		"kick":     func(_ *duet.Server, c *duet.Conn) { c.Kick("") },
 		"shutdown": func(s *duet.Server, _ *duet.Conn) { go func() { _ = s.Shutdown(context.Background()) }() },
 	}
 	waits := map[string]func(peer net.Conn){

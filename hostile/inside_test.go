@@ -43,7 +43,7 @@ func TestGoroutines(t *testing.T) {
 			var began, ended atomic.Int64
 			s := &duet.Server{
 				Handler: h, Framing: framing.Auto, MaxMessage: hostile.MaxMessage, Greeting: "hello", Farewell: "bye",
-				SendTimeout: time.Second, ErrorLog: slog.New(slog.NewTextHandler(io.Discard, nil)),
+				SendTimeout: time.Second, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 				Trace: &duet.Trace{
 					ConnStart: func(*duet.Conn) { began.Add(1) },
 					ConnEnd:   func(*duet.Conn, duet.EndReason, error) { ended.Add(1) },

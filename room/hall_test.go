@@ -89,7 +89,7 @@ func TestPanicWhileJoining(t *testing.T) {
 	h := new(room.Hall)
 	_, server := duettest.ConnPair(t, func(s *duet.Server) { s.Framing = broken{framing.LF, breakDown} })
 	var pe *duet.PanicError
-	if err := duet.Converse(t.Context(), server, h); !errors.As(err, &pe) || pe.Value != "broken" {
+	if err := duet.Serve(t.Context(), server, h); !errors.As(err, &pe) || pe.Value != "broken" {
 		t.Fatalf("%v, want a panic", err)
 	}
 	a := enter(t, h)
@@ -139,11 +139,11 @@ func converseUntilGoexit(t *testing.T, h *room.Hall, c *duet.Conn) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		err := duet.Converse(context.Background(), c, h)
-		t.Errorf("Converse has returned %v after Goexit", err)
+		err := duet.Serve(context.Background(), c, h)
+		t.Errorf("Serve has returned %v after Goexit", err)
 	}()
 	<-gone
-	if reason, err := c.End(); reason != duet.EndHandlerFailed {
+	if reason, err := c.Result(); reason != duet.EndHandlerFailed {
 		t.Errorf("ended as %v (%v)", reason, err)
 	}
 }

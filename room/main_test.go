@@ -44,7 +44,7 @@ func enter(t *testing.T, h *room.Hall, opts ...func(*duet.Server)) *peer {
 	client, server := duettest.ConnPair(t, opts...)
 	served := make(chan error, 1)
 	go func() {
-		served <- duet.Converse(context.Background(), server, h)
+		served <- duet.Serve(context.Background(), server, h)
 		close(served)
 	}()
 	return &peer{t, client, server, served}
@@ -107,7 +107,7 @@ func (p *peer) gone() duet.EndReason {
 	case <-time.After(patience):
 		p.t.Fatal("ServeConn has not returned")
 	}
-	reason, _ := p.server.End()
+	reason, _ := p.server.Result()
 	return reason
 }
 

@@ -201,7 +201,7 @@ func (m *member) leave(ctx context.Context, err error) error {
 
 // ending is how the conversation ended that the hall leaves with err.
 func ending(c *duet.Conn, err error) duet.EndReason {
-	reason, _ := c.End()
+	reason, _ := c.Result()
 	if reason != duet.EndNone {
 		return reason
 	}
@@ -276,7 +276,7 @@ func (m *member) answered(ctx context.Context, b *batch) error {
 		if !errors.Is(err, ring.ErrFull) || time.Now().After(until) {
 			return nil // one that is lapped learns it when it takes what is there
 		}
-		if end, _ := m.conn.End(); end != duet.EndNone || ctx.Err() != nil {
+		if end, _ := m.conn.Result(); end != duet.EndNone || ctx.Err() != nil {
 			return nil // Receive says it
 		}
 		pause := time.NewTimer(answerPause)

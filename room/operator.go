@@ -271,10 +271,6 @@ func (s speech) kick(args string) ([]string, error) {
 		return nil, err
 	}
 	called := m.called()
-	if why == "" {
-		m.conn.Kick()
-	} else {
-		m.conn.KickWith(string(appendText(nil, s.hall.Encoding, safe([]byte(why)))))
-	}
+	m.conn.Kick(string(appendText(nil, s.hall.Encoding, safe([]byte(why)))))
 	return []string{called + " is kicked"}, nil
 }

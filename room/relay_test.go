@@ -67,7 +67,7 @@ func TestLaggingMemberOfRelayIsWaitedFor(t *testing.T) {
 		f := flooded(t)
 		time.Sleep(time.Second)
 		if got := f.lagging.bytes(floodSize); got != floodSize {
-			reason, _ := f.lagging.server.End()
+			reason, _ := f.lagging.server.Result()
 			t.Errorf("ended as %v after %d bytes of %d", reason, got, floodSize)
 		}
 		<-f.flowed

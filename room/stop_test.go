@@ -16,7 +16,7 @@ func TestSaidBeforeKick(t *testing.T) {
 	var speaker atomic.Pointer[duet.Conn]
 	h := &room.Hall{Watch: room.Watch{Said: func(c *duet.Conn, _ string, _ []byte) {
 		if c == speaker.Load() {
-			c.Kick()
+			c.Kick("")
 		}
 	}}}
 	a, b := called(t, h, "anna"), join(t, h, farewell)

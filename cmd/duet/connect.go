@@ -167,7 +167,7 @@ func (k *connect) dial(ctx context.Context, d *duet.Dialer) (*duet.Conn, error) 
 			return nil, err
 		}
 		closePassed(int(k.fd))
-		return d.Conn(nc), nil
+		return d.NewConn(nc), nil
 	}
 	if !k.retry && !k.reconnect {
 		return d.DialAddress(ctx, k.addr)
@@ -185,11 +185,11 @@ func (k *connect) pipe(ctx context.Context, c *duet.Conn) error {
 	h := &handler.Pipe{
 		In: k.stdin, Out: out, HalfOpen: time.Duration(k.halfOpen), Idle: k.idleTimeout, Send: k.pipePatience(),
 	}
-	err := duet.Converse(ctx, c, h)
+	err := duet.Serve(ctx, c, h)
 	if ferr := flush(); err == nil && ferr != nil {
 		err = ferr
 	}
-	reason, cause := c.End()
+	reason, cause := c.Result()
 	return k.orLost(newEnding(c, reason, cause).result(err), c.Stats().BytesIn > 0)
 }
 

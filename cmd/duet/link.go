@@ -42,8 +42,8 @@ func (l *link) run(ctx context.Context, c *duet.Conn) {
 			return
 		}
 		l.k.say("connected to %s (not encrypted, peer unknown)", words(c.RemoteAddr()))
-		err := duet.Converse(context.WithoutCancel(ctx), c, l.desk)
-		reason, cause := c.End()
+		err := duet.Serve(context.WithoutCancel(ctx), c, l.desk)
+		reason, cause := c.Result()
 		l.err = newEnding(c, reason, cause).result(err)
 		if !l.comesBack(reason) {
 			return

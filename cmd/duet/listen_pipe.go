@@ -57,7 +57,7 @@ func (l *listen) pipe(ctx context.Context, ln net.Listener, at string) error {
 func (l *listen) pipeOne(ctx context.Context, h duet.Handler, nc net.Conn) error {
 	var end ending
 	s := l.server(h, end.trace())
-	s.ErrorLog = slog.New(slog.DiscardHandler) // pipeEnd tells it
+	s.Logger = slog.New(slog.DiscardHandler) // pipeEnd tells it
 	l.setCut(func() { _ = s.Close() })
 	stop := context.AfterFunc(ctx, func() {
 		down, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)

@@ -26,7 +26,7 @@ func (l *listen) server(h duet.Handler, traces ...*duet.Trace) *duet.Server {
 		Handler: h, Framing: l.frame, MaxMessage: int(l.maxMessage), Greeting: l.hello, Farewell: l.bye,
 		MaxConns: l.maxConns, Memory: l.memory.limit(), Busy: l.sorry, AcceptTimeout: l.acceptTimeout,
 		IdleTimeout: l.idleTimeout, SendTimeout: l.sendTimeout, Trace: duet.JoinTraces(traces...),
-		ErrorLog: logTo(l.stderr),
+		Logger: logTo(l.stderr),
 	}
 	l.gate.Guard(s)
 	return s
@@ -195,7 +195,7 @@ func (l *listen) converse(ctx context.Context, ln net.Listener, at string) error
 	defer l.reloadsOnHangup(d.Notice)()
 	s := l.server(d, d.Trace(), wrongProtocol(say))
 	if !l.quiet || b.editor {
-		s.ErrorLog = logTo(noticeWriter{b.Session})
+		s.Logger = logTo(noticeWriter{b.Session})
 	}
 
 	serving, stop := context.WithCancel(ctx)
