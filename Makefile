@@ -58,7 +58,7 @@ long: deps ## the long forms of the tests (DUET_LONG=1), up to an hour
 
 .PHONY: hostile
 hostile: ## N=10000 hostile sessions (1000000: a quarter of an hour) while a canary talks; prints figures
-	DUET_HOSTILE_N=$(or $(N),10000) go test -count=1 -v -timeout 24h ./hostile/
+	DUET_HOSTILE_N=$(or $(N),10000) go test -count=1 -v -timeout 24h ./internal/hostile/
 
 .PHONY: stress
 stress: deps ## the gate's tests three times beside a load on every processor; PKG='./room/ ./desk/' for some

@@ -31,39 +31,39 @@ const internalFloor = -1
 // module's root. A package imports only from floors below its own. A new
 // package is placed here first, and in docs/architecture.md.
 var floors = map[string]int{
-	"framing":   0,
-	"identity":  0,
-	"transport": 0,
+	"framing":           0,
+	"identity":          0,
+	"transport":         0,
+	"transport/tlsconn": 0,
 
 	".": 1, // duet itself
 
 	"admission": 2,
-	"bus":       2,
-	"duettest":  2,
 	"event":     2,
 	"metrics":   2,
+	"recording": 2,
 
-	"desk":       3,
-	"handler":    3,
-	"proxy":      3,
-	"room":       3,
-	"transcript": 3,
+	"desk":     3,
+	"duettest": 3,
+	"handler":  3,
+	"room":     3,
+	"script":   3,
 
 	"console": 4,
 	"web":     4,
 
 	"cmd/duet": 5,
 
-	"hostile": 6, // tests only
-	"interop": 6, // tests only
+	"internal/hostile": 6, // tests only
+	"internal/interop": 6, // tests only
 }
 
-// heavy are implementations that stand one folder below the interface they
-// fill: on its floor, and they may import it.
-var heavy = []string{"bus/nats", "transcript/sqlite"}
-
 // neighbours may be imported although they are on the same floor.
-var neighbours = map[string]string{"transport": "identity"}
+var neighbours = map[string][]string{
+	"transport":         {"identity"},
+	"transport/tlsconn": {"identity", "transport"},
+	"recording":         {"event"},
+}
 
 // systems are those whose files the floors are checked for.
 var systems = []string{"linux", "darwin", "windows"}
@@ -72,13 +72,10 @@ var systems = []string{"linux", "darwin", "windows"}
 const maxLines = 600
 
 func floorOf(pkg string) (int, bool) {
-	if pkg == "internal" || strings.HasPrefix(pkg, "internal/") {
+	floor, known := floors[pkg]
+	if !known && (pkg == "internal" || strings.HasPrefix(pkg, "internal/")) {
 		return internalFloor, true
 	}
-	if slices.Contains(heavy, pkg) {
-		pkg = path.Dir(pkg)
-	}
-	floor, known := floors[pkg]
 	return floor, known
 }
 
@@ -86,15 +83,7 @@ func floorOf(pkg string) (int, bool) {
 func mayImport(pkg, dep string) bool {
 	from, _ := floorOf(pkg)
 	to, _ := floorOf(dep)
-	switch {
-	case from == internalFloor:
-		return false
-	case slices.Contains(heavy, pkg) && dep == path.Dir(pkg):
-		return true
-	case neighbours[pkg] == dep:
-		return true
-	}
-	return to < from
+	return to < from || slices.Contains(neighbours[pkg], dep)
 }
 
 type listedPackage struct {
@@ -201,16 +190,20 @@ func TestFloorRules(t *testing.T) {
 		{"console", "desk", true},
 		{"desk", "console", false},
 		{"duettest", ".", true},
-		{"transcript/sqlite", "transcript", true},
-		{"transcript", "transcript/sqlite", false},
-		{"bus/nats", "transcript", false},
+		{"transport/tlsconn", "transport", true},
+		{"transport", "transport/tlsconn", false},
+		{"recording", "event", true},
+		{"event", "recording", false},
 		{"cmd/duet", "console", true},
+		{"internal/interop", "cmd/duet", true},
+		{"internal/hostile", "internal/interop", false},
+		{"cmd/duet", "internal/hostile", false},
 	} {
 		if got := mayImport(tt.pkg, tt.dep); got != tt.want {
 			t.Errorf("mayImport(%q, %q) = %v, want %v", tt.pkg, tt.dep, got, tt.want)
 		}
 	}
-	for pkg, want := range map[string]bool{"internal/any/depth": true, "bus/nats": true, "newcomer": false, "desk/below": false} {
+	for pkg, want := range map[string]bool{"internal/any/depth": true, "internal/interop": true, "newcomer": false, "desk/below": false} {
 		if _, known := floorOf(pkg); known != want {
 			t.Errorf("floorOf(%q): known = %v, want %v", pkg, known, want)
 		}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"duet.example/duet/hostile"
+	"duet.example/duet/internal/hostile"
 )
 
 const (

@@ -17,7 +17,7 @@ import (
 	"duet.example/duet/desk"
 	"duet.example/duet/framing"
 	"duet.example/duet/handler"
-	"duet.example/duet/hostile"
+	"duet.example/duet/internal/hostile"
 	"duet.example/duet/room"
 )
 
