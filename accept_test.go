@@ -37,12 +37,12 @@ func TestAccept_Pauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		var pauses []time.Duration
-		s := &duet.Server{Logger: log.logger(), Greeting: "hi", Trace: &duet.Trace{
+		s := &duet.Server{Logger: log.logger(), Greeting: "hi", Options: duet.Options{Trace: &duet.Trace{
 			AcceptPaused: func(err error, d time.Duration) {
 				wantErr(t, "paused", err, syscall.EMFILE)
 				pauses = append(pauses, d)
 			},
-		}}
+		}}}
 		l := duettest.NewListener()
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(&failing{l, 10, syscall.EMFILE}) }()
@@ -145,9 +145,9 @@ func TestAccept_PausesAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		var pauses []time.Duration
-		s := &duet.Server{Logger: log.logger(), Trace: &duet.Trace{
+		s := &duet.Server{Logger: log.logger(), Options: duet.Options{Trace: &duet.Trace{
 			AcceptPaused: func(_ error, d time.Duration) { pauses = append(pauses, d) },
-		}}
+		}}}
 		l := duettest.NewListener()
 		nc, err := l.Dial(context.Background())
 		if err != nil {
@@ -205,9 +205,9 @@ func TestAccept_SpareForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		var pauses atomic.Int64
-		s := &duet.Server{Logger: log.logger(), Busy: "no room", Trace: &duet.Trace{
+		s := &duet.Server{Logger: log.logger(), Busy: "no room", Options: duet.Options{Trace: &duet.Trace{
 			AcceptPaused: func(error, time.Duration) { pauses.Add(1) },
-		}}
+		}}}
 		served := make(chan error, 1)
 		l := &deserted{Listener: duettest.NewListener(), closed: make(chan struct{})}
 		go func() { served <- s.Serve(l) }()

@@ -191,8 +191,8 @@ func TestBudget_PartialLines(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		conns := make(chan *duet.Conn, peers+1)
 		st := start(t, n, &duet.Server{
-			Memory: int64(memory), MaxMessage: line, MaxConns: -1, Handler: duet.HandlerFunc(countMessages),
-			Trace: &duet.Trace{ConnStart: func(c *duet.Conn) { conns <- c }},
+			Options: duet.Options{MaxMessage: line, Trace: &duet.Trace{ConnStart: func(c *duet.Conn) { conns <- c }}},
+			Memory:  int64(memory), MaxConns: -1, Handler: duet.HandlerFunc(countMessages),
 		})
 		canary := st.peer(t)
 		budget := (<-conns).Budget()
@@ -324,7 +324,7 @@ func TestBudget_Counts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			took = make(chan struct{})
-			gathered(t, 1<<30, &duet.Server{Handler: duet.HandlerFunc(test.handle), CloseTimeout: -1}, func(w *crowd) {
+			gathered(t, 1<<30, &duet.Server{Handler: duet.HandlerFunc(test.handle), Options: duet.Options{CloseTimeout: -1}}, func(w *crowd) {
 				took = make(chan struct{}) // of the bubble
 				x, y := duettest.PipeSize(64 << 10)
 				w.wg.Go(func() { _ = w.ServeNetConn(x) })
@@ -362,7 +362,7 @@ func TestBudget_Interrupted(t *testing.T) {
 				came, back := make(chan *duet.Conn, 2), make(chan error, 1)
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
-				s = &duet.Server{Memory: 64 << 10, CloseTimeout: -1, IdleTimeout: time.Hour, Handler: duet.HandlerFunc(func(sctx context.Context, c *duet.Conn) error {
+				s = &duet.Server{Memory: 64 << 10, Options: duet.Options{CloseTimeout: -1, IdleTimeout: time.Hour}, Handler: duet.HandlerFunc(func(sctx context.Context, c *duet.Conn) error {
 					came <- c
 					if c.ID() == 1 {
 						_, err := c.Receive(sctx)
@@ -445,7 +445,7 @@ func TestBudget_Reset(t *testing.T) {
 
 // The time in which a conversation is read no further is not idle time.
 func TestBudget_NotIdle(t *testing.T) {
-	gathered(t, 64<<10, &duet.Server{IdleTimeout: 8 * time.Second, CloseTimeout: -1}, func(w *crowd) {
+	gathered(t, 64<<10, &duet.Server{Options: duet.Options{IdleTimeout: 8 * time.Second, CloseTimeout: -1}}, func(w *crowd) {
 		a, ca := w.join()
 		b, cb := w.join()
 		cb.Budget().Hold(1 << 20)

@@ -10,13 +10,13 @@ import (
 // and io.EOF at its end or after the close timeout. Where the conversation has no farewell,
 // SayBye is CloseWrite. A second SayBye does nothing.
 func (c *Conn) SayBye() error {
-	if c.set.farewell == "" {
+	if c.set.Farewell == "" {
 		return c.CloseWrite()
 	}
 	if first, err := c.beginBye(); !first {
 		return err
 	}
-	return c.finishSending([]byte(c.set.farewell))
+	return c.finishSending([]byte(c.set.Farewell))
 }
 
 // PostBye is SayBye without waiting: the farewell takes its place in the queue.
@@ -25,11 +25,11 @@ func (c *Conn) PostBye() error {
 		return c.error("send", ErrRaw)
 	}
 	var last []byte
-	if c.set.farewell != "" {
+	if c.set.Farewell != "" {
 		if first, err := c.beginBye(); !first {
 			return err
 		}
-		last = []byte(c.set.farewell)
+		last = []byte(c.set.Farewell)
 	}
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
@@ -70,7 +70,7 @@ func (c *Conn) answerFarewell() {
 	if o.shut && o.finAt != 0 {
 		o.finAt = c.wire.Now() // the peer's time to end runs from its farewell
 	}
-	_ = c.queueLast([]byte(farewellAnswer(c.set.farewell)))
+	_ = c.queueLast([]byte(farewellAnswer(c.set.Farewell)))
 }
 
 // finishSending sends last, if it is not nil, and FIN, and waits until both have left.

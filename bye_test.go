@@ -15,7 +15,7 @@ import (
 func TestSayBye_ClosedMeanwhile(t *testing.T) {
 	for range 500 {
 		x, y := connect(t, memory)
-		d := duet.Dialer{Farewell: "bye"}
+		d := duet.Dialer{Options: duet.Options{Farewell: "bye"}}
 		a, b := d.NewConn(x), d.NewConn(y)
 		var wg sync.WaitGroup
 		for _, c := range []*duet.Conn{a, b} {

@@ -106,7 +106,7 @@ func (c *Conn) finish(r EndReason, cause error) error {
 // boundSending gives what is still to be sent three send timeouts in all: a peer that takes a
 // byte now and then must not hold an ending for ever.
 func (c *Conn) boundSending() *time.Timer {
-	d := 3 * c.set.send
+	d := 3 * c.set.SendTimeout
 	if d <= 0 {
 		d = math.MaxInt64
 	}
@@ -136,8 +136,8 @@ func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 		return false
 	}
 	var last []byte
-	if (r == EndShutdown || r == EndKicked || r == EndIdle) && c.set.farewell != "" && !c.out.saidBye.Swap(true) {
-		last = []byte(farewellAnswer(c.set.farewell))
+	if (r == EndShutdown || r == EndKicked || r == EndIdle) && c.set.Farewell != "" && !c.out.saidBye.Swap(true) {
+		last = []byte(farewellAnswer(c.set.Farewell))
 	}
 	o := &c.out
 	o.mu.Lock()
@@ -213,7 +213,7 @@ func (c *Conn) drain(began wire.Moment) (unread bool) {
 			if began > fin && !c.out.saidBye.Load() {
 				fin = began
 			}
-			until = fin.After(c.set.linger)
+			until = fin.After(c.set.CloseTimeout)
 			if !c.wire.CanHalfClose() {
 				if c.wire.IsInMemory() {
 					return false

@@ -21,7 +21,7 @@ func TestAppendWire_F12_IsNoMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
 		y.SetDeadline(time.Now().Add(patience))
-		d := duet.Dialer{Framing: framing.Auto, CloseTimeout: -1}
+		d := duet.Dialer{Options: duet.Options{Framing: framing.Auto, CloseTimeout: -1}}
 		c := d.NewConn(x)
 		for range 100 {
 			if _, err := c.AppendWire(nil, []byte("x")); err != nil {
@@ -51,7 +51,7 @@ func TestSpacing_F12_SixteenMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
 		y.SetDeadline(time.Now().Add(patience))
-		d := duet.Dialer{Framing: framing.Auto, CloseTimeout: -1}
+		d := duet.Dialer{Options: duet.Options{Framing: framing.Auto, CloseTimeout: -1}}
 		c := d.NewConn(x)
 		for i := range 20 {
 			c.Post([]byte(fmt.Sprint(i)))
@@ -94,7 +94,7 @@ func (c *aloneCodec) Append(dst, body []byte) ([]byte, error) {
 func TestRaw_WhileAppendWire(t *testing.T) {
 	x, y := connect(t, memory)
 	var broken atomic.Bool
-	d := duet.Dialer{Framing: alone{framing.LF, &broken}}
+	d := duet.Dialer{Options: duet.Options{Framing: alone{framing.LF, &broken}}}
 	c, p := d.NewConn(x), newPeer(t, y)
 	rest := strings.Repeat("x\n", 10_000)
 	p.say("one\n" + rest)

@@ -10,65 +10,12 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// What holds where a field of [Server] or [Dialer] is zero.
-const (
-	// DefaultSendTimeout is how long a peer may not read before it is a slow peer.
-	DefaultSendTimeout = 10 * time.Second
-	// DefaultCloseTimeout is how long an ending conversation waits for the peer's end.
-	DefaultCloseTimeout = 2 * time.Second
-	// DefaultQueueSize is how many bytes may wait for a peer.
-	DefaultQueueSize = 4 << 20
-)
-
 // drainLimit is how many bytes of a peer are read and thrown away before closing.
 const drainLimit = 1 << 20
 
 // silenceLimit is how long a peer may say nothing before a connection is closed that cannot be half-closed: its peer does not
 // learn that we have finished, so that nobody waits for its end.
 const silenceLimit = 100 * time.Millisecond
-
-// settings hold for all conversations of one server, which share them.
-type settings struct {
-	framing  framing.Framing
-	max      int
-	farewell string
-	greeting string
-	idle     time.Duration // 0: never
-	send     time.Duration // 0: for ever
-	linger   time.Duration // how long the peer's end is waited for
-	queue    int
-	trace    Trace
-	throttle func(c *Conn, n int) (time.Duration, error)
-	budget   *Budget // nil: none
-	server   *Server // nil for a conversation that was dialled
-}
-
-func (s settings) withDefaults() *settings {
-	if s.framing == nil {
-		s.framing = framing.LF
-	}
-	if s.max <= 0 {
-		s.max = framing.DefaultMaxMessage
-	}
-	s.idle = max(s.idle, 0)
-	s.send = orDefault(s.send, DefaultSendTimeout)
-	s.linger = orDefault(s.linger, DefaultCloseTimeout)
-	if s.queue <= 0 {
-		s.queue = DefaultQueueSize
-	}
-	return &s
-}
-
-// orDefault: zero is the default, below zero is none.
-func orDefault(d, def time.Duration) time.Duration {
-	switch {
-	case d == 0:
-		return def
-	case d < 0:
-		return 0
-	}
-	return d
-}
 
 // A Conn is one conversation; the same type on both ends.
 //
@@ -109,13 +56,13 @@ func newConn(nc net.Conn, set *settings) *Conn {
 	} else {
 		c.wire.Init(nc, nil)
 	}
-	codec := set.framing.New(set.max)
+	codec := set.Framing.New(set.MaxMessage)
 	c.recv.codec, c.out.codec = codec, codec
 	c.recv.lastIn, c.recv.idle, c.recv.away = wire.Beginning, wire.Beginning, true
 	c.recv.queue = c.recv.one[:0]
-	if set.idle > 0 {
+	if set.IdleTimeout > 0 {
 		// Here, not by the conversation's own goroutine, whose stack this would make grow.
-		c.wire.StartDeadline(c.recv.idle.After(set.idle))
+		c.wire.StartDeadline(c.recv.idle.After(set.IdleTimeout))
 	}
 	return c
 }
@@ -134,7 +81,7 @@ func (c *Conn) LocalAddr() net.Addr { return c.wire.LocalAddr() }
 func (c *Conn) StartTime() time.Time { return c.wire.Began() }
 
 // Farewell is the word that ends this conversation, empty if none does.
-func (c *Conn) Farewell() string { return c.set.farewell }
+func (c *Conn) Farewell() string { return c.set.Farewell }
 
 // Stats are one conversation's counts so far.
 type Stats struct {
@@ -200,7 +147,7 @@ func (c *Conn) fail(op string, err error) error {
 // SetFraming changes how messages are cut and sent from now on. Bytes that have
 // arrived and belong to no message yet are read in the new way. If several goroutines call it, the last one changes both directions.
 func (c *Conn) SetFraming(f framing.Framing) {
-	codec, x := f.New(c.set.max), c.rarely()
+	codec, x := f.New(c.set.MaxMessage), c.rarely()
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	x.mu.Lock()
@@ -238,7 +185,7 @@ func (c *Conn) SetEncoding(e framing.Encoding) {
 func (c *Conn) Framing() (f framing.Framing, learned string) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	f = c.set.framing
+	f = c.set.Framing
 	if x := c.seldom.Load(); x != nil {
 		x.mu.Lock()
 		if x.framing != nil {

@@ -72,7 +72,7 @@ func TestContext_Ends(t *testing.T) {
 						ctx, derived context.Context
 					}
 					here, leave := make(chan meeting), make(chan struct{})
-					st := start(t, n, &duet.Server{CloseTimeout: time.Millisecond, SendTimeout: 100 * time.Millisecond, Handler: handle(func(ctx context.Context, c *duet.Conn) error {
+					st := start(t, n, &duet.Server{Options: duet.Options{CloseTimeout: time.Millisecond, SendTimeout: 100 * time.Millisecond}, Handler: handle(func(ctx context.Context, c *duet.Conn) error {
 						m := meeting{c: c, ctx: ctx}
 						if asked == "before" {
 							var cancel context.CancelFunc
@@ -184,7 +184,7 @@ func TestContext_PeerEnds(t *testing.T) {
 func TestContext_SendAfterShutdown(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		here := make(chan struct{}, 1)
-		st := start(t, n, &duet.Server{Farewell: "bye", Handler: handle(func(ctx context.Context, c *duet.Conn) error {
+		st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: handle(func(ctx context.Context, c *duet.Conn) error {
 			derived, cancel := context.WithCancel(ctx)
 			defer cancel()
 			here <- struct{}{}
@@ -223,7 +223,7 @@ func TestContext_SendAfterShutdown(t *testing.T) {
 // After Kick nothing more is sent but what was posted, and the farewell.
 func TestContext_SendAfterKick_C17(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
-		st := start(t, n, &duet.Server{Farewell: "bye", Handler: handle(func(ctx context.Context, c *duet.Conn) error {
+		st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: handle(func(ctx context.Context, c *duet.Conn) error {
 			if err := c.Post([]byte("posted")); err != nil {
 				t.Errorf("Post: %v", err)
 			}
@@ -302,7 +302,7 @@ func TestContext_KickInterruptsDerived(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		here := make(chan *duet.Conn, 1)
 		saw := make(chan error, 2)
-		st := start(t, n, &duet.Server{Farewell: "bye", Handler: handle(func(ctx context.Context, c *duet.Conn) error {
+		st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: handle(func(ctx context.Context, c *duet.Conn) error {
 			here <- c
 			derived, cancel := context.WithCancel(ctx)
 			defer cancel()
@@ -368,7 +368,7 @@ type contextKey struct{}
 func TestContext_Converse(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		for _, asked := range []string{"before", "in the handler"} {
-			a, _ := two(t, n, duet.Dialer{CloseTimeout: time.Millisecond})
+			a, _ := two(t, n, duet.Dialer{Options: duet.Options{CloseTimeout: time.Millisecond}})
 			early := a.Context()
 			var done <-chan struct{}
 			if asked == "before" {
@@ -413,7 +413,7 @@ func TestContext_Converse(t *testing.T) {
 
 // Kick in Serve is the conversation's own end.
 func TestContext_ConverseKicked(t *testing.T) {
-	a, _ := two(t, memory, duet.Dialer{CloseTimeout: time.Millisecond})
+	a, _ := two(t, memory, duet.Dialer{Options: duet.Options{CloseTimeout: time.Millisecond}})
 	_ = duet.Serve(t.Context(), a, handle(func(ctx context.Context, c *duet.Conn) error {
 		go c.Kick("")
 		<-ctx.Done()
@@ -429,7 +429,7 @@ func TestContext_ConverseKicked(t *testing.T) {
 func TestContext_ConverseRaw(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		for _, direction := range []string{"read", "write", "before Raw"} {
-			a, _ := two(t, n, duet.Dialer{CloseTimeout: time.Millisecond})
+			a, _ := two(t, n, duet.Dialer{Options: duet.Options{CloseTimeout: time.Millisecond}})
 			parent, cancel := context.WithCancel(context.Background())
 			_ = duet.Serve(parent, a, handle(func(ctx context.Context, c *duet.Conn) error {
 				if direction == "before Raw" {
@@ -458,7 +458,7 @@ func TestContext_ConverseRaw(t *testing.T) {
 // Contexts may be asked while the conversation ends. Once one says that it has ended, it says why.
 func TestContext_Concurrent(t *testing.T) {
 	for range 100 {
-		a, _ := two(t, memory, duet.Dialer{CloseTimeout: time.Millisecond})
+		a, _ := two(t, memory, duet.Dialer{Options: duet.Options{CloseTimeout: time.Millisecond}})
 		ctx := a.Context()
 		var wg sync.WaitGroup
 		for i := range 4 {

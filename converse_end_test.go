@@ -114,7 +114,7 @@ func TestConverse_Goexit(t *testing.T) {
 func TestAbort(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
-		d := duet.Dialer{Farewell: "bye", SendTimeout: -1}
+		d := duet.Dialer{Options: duet.Options{Farewell: "bye", SendTimeout: -1}}
 		c := d.NewConn(x)
 		p := newPeer(t, y)
 		received, sent := make(chan error, 1), make(chan error, 1)
@@ -150,7 +150,7 @@ func TestAbort(t *testing.T) {
 // The end does not wait for a peer that goes on sending, beyond a mebibyte. [C-11]
 func TestDrain_C11_Bytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inMemoryPair(t, duet.Dialer{CloseTimeout: time.Hour}, func(c *duet.Conn, p *peer) {
+		inMemoryPair(t, duet.Dialer{Options: duet.Options{CloseTimeout: time.Hour}}, func(c *duet.Conn, p *peer) {
 			p.SetDeadline(time.Time{})
 			took := make(chan int64, 1)
 			go func() {

@@ -27,17 +27,17 @@ func TestPeers(t *testing.T) {
 			p.fin()
 			p.wantEOF()
 		}, "", duet.EndPeerClosed},
-		{"C-1 greeting of several lines", &duet.Server{Greeting: "one\r\n\ntwo\n", Framing: framing.CRLF}, func(p *peer) {
+		{"C-1 greeting of several lines", &duet.Server{Greeting: "one\r\n\ntwo\n", Options: duet.Options{Framing: framing.CRLF}}, func(p *peer) {
 			p.want("one\r\n\r\ntwo\r\n")
 			p.fin()
 			p.wantEOF()
 		}, "", duet.EndPeerClosed},
-		{"C-1 greeting that is one message all the same", &duet.Server{Greeting: "one\ntwo\n", Framing: framing.NUL}, func(p *peer) {
+		{"C-1 greeting that is one message all the same", &duet.Server{Greeting: "one\ntwo\n", Options: duet.Options{Framing: framing.NUL}}, func(p *peer) {
 			p.want("one\ntwo\n\x00")
 			p.fin()
 			p.wantEOF()
 		}, "", duet.EndPeerClosed},
-		{"C-1 greeting that cannot be sent", &duet.Server{Greeting: "one\x00two", Framing: framing.NUL}, func(p *peer) {
+		{"C-1 greeting that cannot be sent", &duet.Server{Greeting: "one\x00two", Options: duet.Options{Framing: framing.NUL}}, func(p *peer) {
 			p.wantEOF()
 		}, "", duet.EndHandlerFailed},
 		{"C-1 no greeting", &duet.Server{}, func(p *peer) {
@@ -55,27 +55,27 @@ func TestPeers(t *testing.T) {
 			p.fin()
 			p.wantEOF()
 		}, "one|two", duet.EndPeerClosed},
-		{"C-2 farewell", &duet.Server{Farewell: "bye"}, func(p *peer) {
+		{"C-2 farewell", &duet.Server{Options: duet.Options{Farewell: "bye"}}, func(p *peer) {
 			p.say("hello\nbye\n")
 			p.want("Bye\n")
 			p.wantEOF()
 		}, "hello|!bye", duet.EndFarewell},
-		{"C-2 farewell in any case, with blanks and CRLF", &duet.Server{Farewell: "bye"}, func(p *peer) {
+		{"C-2 farewell in any case, with blanks and CRLF", &duet.Server{Options: duet.Options{Farewell: "bye"}}, func(p *peer) {
 			p.say(" \t ByE  \r\n")
 			p.want("Bye\n")
 			p.wantEOF()
 		}, "! \t ByE  ", duet.EndFarewell},
-		{"C-2 farewell among many blanks", &duet.Server{Farewell: "bye"}, func(p *peer) {
+		{"C-2 farewell among many blanks", &duet.Server{Options: duet.Options{Farewell: "bye"}}, func(p *peer) {
 			p.say(strings.Repeat(" ", 500) + "bye\n")
 			p.want("Bye\n")
 			p.wantEOF()
 		}, "!" + strings.Repeat(" ", 500) + "bye", duet.EndFarewell},
-		{"C-2 bye in a sentence is text", &duet.Server{Farewell: "bye"}, func(p *peer) {
+		{"C-2 bye in a sentence is text", &duet.Server{Options: duet.Options{Farewell: "bye"}}, func(p *peer) {
 			p.say("bye bye\ngoodbye\nbye, all\n")
 			p.fin()
 			p.wantEOF()
 		}, "bye bye|goodbye|bye, all", duet.EndPeerClosed},
-		{"C-2 another word", &duet.Server{Farewell: "再见"}, func(p *peer) {
+		{"C-2 another word", &duet.Server{Options: duet.Options{Farewell: "再见"}}, func(p *peer) {
 			p.say("bye\n再见\n")
 			p.want("再见\n")
 			p.wantEOF()
@@ -85,52 +85,52 @@ func TestPeers(t *testing.T) {
 			p.fin()
 			p.wantEOF()
 		}, "bye", duet.EndPeerClosed},
-		{"C-2 farewell at the peer's close", &duet.Server{Farewell: "bye"}, func(p *peer) {
+		{"C-2 farewell at the peer's close", &duet.Server{Options: duet.Options{Farewell: "bye"}}, func(p *peer) {
 			p.say("bye")
 			p.fin()
 			p.want("Bye\n")
 			p.wantEOF()
 		}, "!bye", duet.EndFarewell},
-		{"C-3 answered once", &duet.Server{Farewell: "bye"}, func(p *peer) {
+		{"C-3 answered once", &duet.Server{Options: duet.Options{Farewell: "bye"}}, func(p *peer) {
 			p.say("bye\nbye\n")
 			p.want("Bye\n")
 			p.wantEOF()
 		}, "!bye|!bye", duet.EndFarewell},
-		{"C-5 a peer that closes at once", &duet.Server{Farewell: "bye"}, func(p *peer) {
+		{"C-5 a peer that closes at once", &duet.Server{Options: duet.Options{Farewell: "bye"}}, func(p *peer) {
 			p.say("bye\n")
 			p.Close()
 		}, "!bye", duet.EndFarewell},
-		{"C-3 a bare farewell in auto", &duet.Server{Farewell: "bye", Framing: framing.Auto}, func(p *peer) {
+		{"C-3 a bare farewell in auto", &duet.Server{Options: duet.Options{Farewell: "bye", Framing: framing.Auto}}, func(p *peer) {
 			p.say("bye")
 			p.want("Bye")
 			p.wantEOF()
 		}, "!bye", duet.EndFarewell},
-		{"C-3 a bare farewell in raw", &duet.Server{Farewell: "bye", Framing: framing.Raw}, func(p *peer) {
+		{"C-3 a bare farewell in raw", &duet.Server{Options: duet.Options{Farewell: "bye", Framing: framing.Raw}}, func(p *peer) {
 			p.say("bye")
 			p.want("Bye")
 			p.wantEOF()
 		}, "!bye", duet.EndFarewell},
-		{"C-3 a bare farewell and a close in auto", &duet.Server{Farewell: "bye", Framing: framing.Auto}, func(p *peer) {
+		{"C-3 a bare farewell and a close in auto", &duet.Server{Options: duet.Options{Farewell: "bye", Framing: framing.Auto}}, func(p *peer) {
 			p.say("bye")
 			p.fin()
 			p.want("Bye")
 			p.wantEOF()
 		}, "!bye", duet.EndFarewell},
-		{"F-5 length", &duet.Server{Farewell: "bye", Framing: framing.Length}, func(p *peer) {
+		{"F-5 length", &duet.Server{Options: duet.Options{Farewell: "bye", Framing: framing.Length}}, func(p *peer) {
 			p.say("\x00\x00\x00\x02hi\x00\x00\x00\x03bye")
 			p.want("\x00\x00\x00\x03Bye")
 			p.wantEOF()
 		}, "hi|!bye", duet.EndFarewell},
-		{"F-14 length, cut", &duet.Server{Framing: framing.Length}, func(p *peer) {
+		{"F-14 length, cut", &duet.Server{Options: duet.Options{Framing: framing.Length}}, func(p *peer) {
 			p.say("\x00\x00\x00\x02hi\x00\x00\x00\x03by")
 			p.fin()
 			p.wantEOF()
 		}, "hi", duet.EndCut},
-		{"F-3 too long", &duet.Server{MaxMessage: 8}, func(p *peer) {
+		{"F-3 too long", &duet.Server{Options: duet.Options{MaxMessage: 8}}, func(p *peer) {
 			p.say("12345678\n123456789\n")
 			p.wantEOF()
 		}, "12345678", duet.EndTooLong},
-		{"C-5 a farewell that cannot be sent", &duet.Server{Farewell: "good\nbye", Framing: framing.CR}, func(p *peer) {
+		{"C-5 a farewell that cannot be sent", &duet.Server{Options: duet.Options{Farewell: "good\nbye", Framing: framing.CR}}, func(p *peer) {
 			p.say("good\nbye\r")
 			p.want("good\nbye\r")
 			p.wantEOF()
@@ -141,8 +141,10 @@ func TestPeers(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {
 				var h heard
 				s := &duet.Server{
-					Handler: &h, Greeting: test.server.Greeting, Farewell: test.server.Farewell,
-					Framing: test.server.Framing, MaxMessage: test.server.MaxMessage,
+					Handler: &h, Greeting: test.server.Greeting, Options: duet.Options{
+						Farewell: test.server.Farewell,
+						Framing:  test.server.Framing, MaxMessage: test.server.MaxMessage,
+					},
 				}
 				st := start(t, n, s)
 				p := st.peer(t)
@@ -160,7 +162,7 @@ func TestPeers(t *testing.T) {
 // A farewell that its framing cannot carry is left out; the half-close says it.
 func TestFarewell_C5_WithDelimiter(t *testing.T) {
 	x, y := connect(t, tcp)
-	d := duet.Dialer{Farewell: "good\nbye"}
+	d := duet.Dialer{Options: duet.Options{Farewell: "good\nbye"}}
 	c := d.NewConn(x)
 	p := newPeer(t, y)
 	if err := c.SayBye(); err != nil {
@@ -175,7 +177,7 @@ func TestFarewell_C5_WithDelimiter(t *testing.T) {
 
 func TestSayBye_C3_PeerAnswers(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
-		d := duet.Dialer{Farewell: "bye"}
+		d := duet.Dialer{Options: duet.Options{Farewell: "bye"}}
 		a, b := two(t, n, d)
 		if err := a.SayBye(); err != nil {
 			t.Fatal(err)
@@ -206,7 +208,7 @@ func TestSayBye_C3_PeerAnswers(t *testing.T) {
 func TestSayBye_C3_BothAtOnce(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		for range 10 {
-			a, b := two(t, n, duet.Dialer{Farewell: "bye"})
+			a, b := two(t, n, duet.Dialer{Options: duet.Options{Farewell: "bye"}})
 			var wg sync.WaitGroup
 			for _, c := range []*duet.Conn{a, b} {
 				wg.Go(func() {
@@ -234,7 +236,7 @@ func TestSayBye_C3_BothAtOnce(t *testing.T) {
 func TestSayBye_C11_PeerIgnoresIt(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
-		d := duet.Dialer{Farewell: "bye", CloseTimeout: 50 * time.Millisecond}
+		d := duet.Dialer{Options: duet.Options{Farewell: "bye", CloseTimeout: 50 * time.Millisecond}}
 		c := d.NewConn(x)
 		p := newPeer(t, y)
 		c.SayBye()
@@ -258,7 +260,7 @@ func TestSayBye_C5_ReceivesOn(t *testing.T) {
 			t.Skip("the peer cannot see the end of sending before the close")
 		}
 		var h heard
-		st := start(t, n, &duet.Server{Farewell: "bye", Handler: &h})
+		st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: &h})
 		p := st.peer(t)
 		p.say("bye\n")
 		p.want("Bye\n")

@@ -50,7 +50,7 @@ func receiveInParts(t *testing.T, f framing.Framing, want string, parts ...strin
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
-		d := duet.Dialer{Framing: f}
+		d := duet.Dialer{Options: duet.Options{Framing: f}}
 		c := d.NewConn(x)
 		go func() {
 			sent := ""

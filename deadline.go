@@ -49,8 +49,8 @@ func (c *Conn) nextDeadline() (t wire.Moment, what dueKind) {
 			earlier(r.began.After(age), duePause)
 		}
 	}
-	if c.set.idle > 0 {
-		earlier(r.idle.After(c.set.idle), dueIdle)
+	if c.set.IdleTimeout > 0 {
+		earlier(r.idle.After(c.set.IdleTimeout), dueIdle)
 	}
 	if u := c.byeDeadline(); u != 0 {
 		earlier(u, dueBye)
@@ -68,7 +68,7 @@ func (c *Conn) byeDeadline() wire.Moment {
 	if fin == 0 {
 		return 0
 	}
-	until := fin.After(c.set.linger)
+	until := fin.After(c.set.CloseTimeout)
 	if c.recv.saidBye && !c.wire.CanHalfClose() {
 		until = min(until, max(fin, c.recv.lastIn).After(silenceLimit))
 	}

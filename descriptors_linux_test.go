@@ -42,7 +42,7 @@ func serveWithFew(t *testing.T, maxConns int, busy string) {
 			_, err = io.Copy(nc, struct{ io.Reader }{nc})
 			return err
 		}),
-		Trace: &duet.Trace{
+		Options: duet.Options{Trace: &duet.Trace{
 			Refused: func(_ net.Addr, err error) {
 				refused.Add(1)
 				if errors.Is(err, duet.ErrFull) {
@@ -50,7 +50,7 @@ func serveWithFew(t *testing.T, maxConns int, busy string) {
 				}
 			},
 			AcceptPaused: func(error, time.Duration) { pauses.Add(1) },
-		},
+		}},
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

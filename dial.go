@@ -6,33 +6,17 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
 
-	"duet.example/duet/framing"
 	"duet.example/duet/transport"
 )
 
 // A Dialer connects to servers. The zero Dialer works: lines (LF), no farewell. It may
 // be used by several goroutines at the same time; fields must not be changed meanwhile.
 type Dialer struct {
-	// Framing cuts messages. nil is framing.LF.
-	Framing framing.Framing
-	// MaxMessage is the longest message in bytes. Zero is framing.DefaultMaxMessage.
-	MaxMessage int
-	// Farewell is the word that ends the conversation. Empty: none does.
-	Farewell string
-	// IdleTimeout ends a conversation in which the peer has said nothing for so long. Zero: never.
-	IdleTimeout time.Duration
-	// SendTimeout ends a conversation whose peer takes nothing for so long, as `slow-peer`. Zero is DefaultSendTimeout, below zero never.
-	SendTimeout time.Duration
-	// CloseTimeout is how long an ending conversation waits for the peer's end. Zero is DefaultCloseTimeout; below zero it does not wait.
-	CloseTimeout time.Duration
-	// QueueSize is how many bytes may wait for a peer that does not read. Zero is DefaultQueueSize.
-	QueueSize int
+	// Options hold for each conversation.
+	Options
 	// Transport says how the connection is made, and for how long that is tried. The zero value does.
 	Transport transport.Dialer
-	// Trace watches. nil: nobody does.
-	Trace *Trace
 }
 
 // Dial connects to address with the zero Dialer.
@@ -71,15 +55,10 @@ func (d *Dialer) DialAddress(ctx context.Context, a transport.Address) (*Conn, e
 
 // NewConn makes a conversation of a connection that was made elsewhere, and owns it from then on.
 //
-// Any net.NewConn works. Its own Read and Write are called, also if it embeds a *net.TCPConn. Its Close must end a Read that waits, as
-// net.NewConn says. Beside a *net.TCPConn and a *net.UnixConn, a connection that implements [ReadAwaiter] needs no buffer while its peer is silent.
+// Any net.Conn works. Its own Read and Write are called, also if it embeds a *net.TCPConn. Its Close must end a Read that waits, as
+// net.Conn says. Beside a *net.TCPConn and a *net.UnixConn, a connection that implements [ReadAwaiter] needs no buffer while its peer is silent.
 func (d *Dialer) NewConn(nc net.Conn) *Conn {
-	set := settings{
-		framing: d.Framing, max: d.MaxMessage, farewell: d.Farewell,
-		idle: d.IdleTimeout, send: d.SendTimeout, linger: d.CloseTimeout, queue: d.QueueSize,
-	}
-	set.trace = d.Trace.guarded(nil)
-	c := newConn(nc, set.withDefaults())
+	c := newConn(nc, &settings{Options: d.withDefaults(), trace: d.Trace.guarded(nil)})
 	if f := c.set.trace.ConnStart; f != nil {
 		f(c)
 	}

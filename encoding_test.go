@@ -28,7 +28,7 @@ func (halves) Unfinished(b []byte) (tail int, text bool) {
 
 // SetEncoding counts at once, also for what is pending, and outlasts SetFraming.
 func TestSetEncoding_F6(t *testing.T) {
-	inMemory(t, duet.Dialer{Framing: framing.Raw}, func(t *testing.T, c *duet.Conn, p net.Conn) {
+	inMemory(t, duet.Dialer{Options: duet.Options{Framing: framing.Raw}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 		got := make(chan string, 10)
 		go func() {
 			defer close(got)
@@ -65,7 +65,7 @@ func TestSetEncoding_F6(t *testing.T) {
 
 // A burst that is no text ends with its pause also where 64 KiB have left nothing pending that could wait for it.
 func TestSetEncoding_F6_NothingPending(t *testing.T) {
-	inMemory(t, duet.Dialer{Framing: framing.Raw}, func(t *testing.T, c *duet.Conn, p net.Conn) {
+	inMemory(t, duet.Dialer{Options: duet.Options{Framing: framing.Raw}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 		go func() {
 			io.WriteString(p, strings.Repeat("\x00", framing.MaxBare))
 			time.Sleep(5 * framing.Quiet)

@@ -133,7 +133,7 @@ func TestErrDelimiter_F13(t *testing.T) {
 func TestSlowPeer_C13_Sockets(t *testing.T) {
 	overSockets(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
-		d := duet.Dialer{SendTimeout: 100 * time.Millisecond}
+		d := duet.Dialer{Options: duet.Options{SendTimeout: 100 * time.Millisecond}}
 		c := d.NewConn(x)
 		newPeer(t, y)
 		body := make([]byte, 1<<20)
@@ -157,7 +157,7 @@ func TestSlowPeer_C13_Sockets(t *testing.T) {
 func TestSlowPeer_C13_QueueFull(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
-		d := duet.Dialer{QueueSize: 10 << 10}
+		d := duet.Dialer{Options: duet.Options{QueueSize: 10 << 10}}
 		c := d.NewConn(x)
 		newPeer(t, y)
 		body := make([]byte, 4<<10)
@@ -183,7 +183,7 @@ func TestSlowPeer_C13_QueueFull(t *testing.T) {
 // A message larger than the queue is taken when the queue is empty.
 func TestPost_LargerThanTheQueue(t *testing.T) {
 	x, y := connect(t, tcp)
-	d := duet.Dialer{QueueSize: 10}
+	d := duet.Dialer{Options: duet.Options{QueueSize: 10}}
 	c := d.NewConn(x)
 	body := strings.Repeat("x", 100)
 	if err := c.Post([]byte(body)); err != nil {
@@ -212,7 +212,7 @@ func TestSend_Cancelled_C6(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		wrote := make(chan struct{})
-		d := duet.Dialer{SendTimeout: -1}
+		d := duet.Dialer{Options: duet.Options{SendTimeout: -1}}
 		c := d.NewConn(x)
 		ctx, cancel := context.WithCancel(context.Background())
 		sent := make(chan error, 1)
@@ -243,7 +243,7 @@ func TestSend_Cancelled_C6(t *testing.T) {
 
 func TestReceive_Closed(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
-		a, _ := two(t, n, duet.Dialer{CloseTimeout: -1})
+		a, _ := two(t, n, duet.Dialer{Options: duet.Options{CloseTimeout: -1}})
 		got := make(chan error, 1)
 		go func() {
 			_, err := a.Receive(context.Background())
@@ -267,7 +267,7 @@ func TestReceive_Closed(t *testing.T) {
 func TestKick(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		here := make(chan *duet.Conn, 1)
-		st := start(t, n, &duet.Server{Farewell: "bye", Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+		st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 			here <- c
 			_, err := c.Receive(ctx)
 			wantErr(t, "Receive", err, duet.ErrKicked)

@@ -46,7 +46,7 @@ func Example_echo() {
 func ExampleServer() {
 	server := &duet.Server{
 		Greeting: "Can I help you?",
-		Farewell: "bye",
+		Options:  duet.Options{Farewell: "bye"},
 		Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 			for m, err := range c.Messages(ctx) {
 				if err != nil {
@@ -93,12 +93,12 @@ func ExampleServer() {
 
 // A client that says what it has to say, and ends in good order.
 func ExampleDialer() {
-	server := &duet.Server{Greeting: "hello", Farewell: "bye"}
+	server := &duet.Server{Greeting: "hello", Options: duet.Options{Farewell: "bye"}}
 	address := serveExample(server)
 	defer server.Shutdown(context.Background())
 
 	ctx := context.Background()
-	dialer := &duet.Dialer{Farewell: "bye"}
+	dialer := &duet.Dialer{Options: duet.Options{Farewell: "bye"}}
 	c, err := dialer.Dial(ctx, address)
 	if err != nil {
 		fmt.Println(err)
@@ -121,7 +121,7 @@ func ExampleDialer() {
 func ExampleServer_ListenAndServe() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	server := &duet.Server{Farewell: "bye"}
+	server := &duet.Server{Options: duet.Options{Farewell: "bye"}}
 
 	go stop() // here in place of a signal
 	err := server.ListenAndServe(ctx, "localhost:0")

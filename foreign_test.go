@@ -179,7 +179,7 @@ func TestRaw_ThenClose(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		const long = patience / 3
 		x, y := connect(t, n)
-		d := duet.Dialer{CloseTimeout: long}
+		d := duet.Dialer{Options: duet.Options{CloseTimeout: long}}
 		c := d.NewConn(x)
 		p := newPeer(t, y)
 		nc, err := c.Raw()
@@ -213,7 +213,7 @@ func TestPause_C8_Interrupted(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		p := newPeer(t, y)
-		d := duet.Dialer{Framing: framing.Raw, CloseTimeout: -1}
+		d := duet.Dialer{Options: duet.Options{Framing: framing.Raw, CloseTimeout: -1}}
 		d.Trace = &duet.Trace{Read: func(c *duet.Conn, n int, _ error) {
 			if n == 3 { // the pause passes while this goroutine is held up
 				p.say("def\n")

@@ -64,7 +64,7 @@ func FuzzConversation(f *testing.F) {
 	names := []framing.Framing{framing.LF, framing.CRLF, framing.CR, framing.NUL, framing.Length, framing.Raw, framing.Auto}
 	f.Fuzz(func(t *testing.T, stream []byte, kind, size uint8) {
 		x, y := net.Pipe()
-		d := Dialer{Framing: names[int(kind)%len(names)], MaxMessage: 100, Farewell: "bye", CloseTimeout: -1}
+		d := Dialer{Options: Options{Framing: names[int(kind)%len(names)], MaxMessage: 100, Farewell: "bye", CloseTimeout: -1}}
 		c := d.NewConn(x)
 		gone := make(chan struct{})
 		go func() {

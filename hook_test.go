@@ -107,7 +107,7 @@ func TestGiveUp_BetweenWrites(t *testing.T) {
 			}
 		})
 	}
-	d := duet.Dialer{QueueSize: 4 << 10}
+	d := duet.Dialer{Options: duet.Options{QueueSize: 4 << 10}}
 	c = d.NewConn(h)
 	p := newPeer(t, y)
 	go io.Copy(io.Discard, p)
@@ -139,7 +139,7 @@ func TestServerClose_EndsContext(t *testing.T) {
 // Raw by a handler that somebody wants to end already gives bytes that can be neither read nor written.
 func TestRaw_AfterKick(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
-		st := start(t, n, &duet.Server{CloseTimeout: -1, Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
+		st := start(t, n, &duet.Server{Options: duet.Options{CloseTimeout: -1}, Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
 			c.Kick("")
 			nc, err := c.Raw()
 			if err != nil {

@@ -107,12 +107,12 @@ func TestIdleUse(t *testing.T) {
 	echo := duet.HandlerFunc(sendBack)
 	for name, server := range map[string]*duet.Server{
 		"echo":        {Handler: echo},
-		"no timeouts": {SendTimeout: -1, Greeting: "hello"},
-		"observed": {Handler: echo, Trace: &duet.Trace{
+		"no timeouts": {Options: duet.Options{SendTimeout: -1}, Greeting: "hello"},
+		"observed": {Handler: echo, Options: duet.Options{Trace: &duet.Trace{
 			ConnStart:     func(c *duet.Conn) { goDeep(100) },
 			WrongProtocol: func(*duet.Conn, string) {},
-		}},
-		"timeouts": {IdleTimeout: time.Hour, SendTimeout: time.Minute, Farewell: "bye", Greeting: "hello"},
+		}}},
+		"timeouts": {Options: duet.Options{IdleTimeout: time.Hour, SendTimeout: time.Minute, Farewell: "bye"}, Greeting: "hello"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			use := idlers(t, tcp, n, 1, server)

@@ -19,8 +19,15 @@ func TestIsolation_C13(t *testing.T) {
 		var mu sync.Mutex
 		ends := map[uint64]duet.EndReason{}
 		st := start(t, n, &duet.Server{
-			SendTimeout:  2 * time.Second,
-			CloseTimeout: 200 * time.Millisecond,
+			Options: duet.Options{
+				SendTimeout:  2 * time.Second,
+				CloseTimeout: 200 * time.Millisecond,
+				Trace: &duet.Trace{ConnEnd: func(c *duet.Conn, r duet.EndReason, _ error) {
+					mu.Lock()
+					defer mu.Unlock()
+					ends[c.ID()] = r
+				}},
+			},
 			Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 				for m, err := range c.Messages(ctx) {
 					if err != nil {
@@ -38,11 +45,6 @@ func TestIsolation_C13(t *testing.T) {
 				}
 				return nil
 			}),
-			Trace: &duet.Trace{ConnEnd: func(c *duet.Conn, r duet.EndReason, _ error) {
-				mu.Lock()
-				defer mu.Unlock()
-				ends[c.ID()] = r
-			}},
 		})
 		never := st.peer(t) // number 1
 		never.say("flood\n")

@@ -24,7 +24,7 @@ func TestKick_C17(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {
 				here := make(chan *duet.Conn, 1)
-				st := start(t, n, &duet.Server{Framing: test.framing, Farewell: "bye", Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+				st := start(t, n, &duet.Server{Options: duet.Options{Framing: test.framing, Farewell: "bye"}, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 					here <- c
 					_, err := c.Receive(ctx)
 					wantErr(t, "Receive", err, duet.ErrKicked)
@@ -54,7 +54,7 @@ func TestKick_C17(t *testing.T) {
 func TestKick_Raw(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		here := make(chan *duet.Conn, 1)
-		st := start(t, n, &duet.Server{Farewell: "bye", Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
+		st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
 			nc, err := c.Raw()
 			if err != nil {
 				return err

@@ -88,7 +88,7 @@ func TestClose_FlushesPosted(t *testing.T) {
 // other to read. The side that has sent everything first closes on more than 1 MiB of unread messages.
 func TestClose_C11_MutualFlood(t *testing.T) {
 	overEachTimed(t, func(t *testing.T, n network) {
-		d := duet.Dialer{QueueSize: 32 << 20}
+		d := duet.Dialer{Options: duet.Options{QueueSize: 32 << 20}}
 		longest := duet.DefaultCloseTimeout
 		if !n.inMemory {
 			// Nobody reads before Close, and a busy machine may take longer than the default to post the messages. Two
@@ -192,7 +192,7 @@ func TestSetFraming_F17(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		read := make(chan struct{}, 100)
-		d := duet.Dialer{Trace: &duet.Trace{Read: func(*duet.Conn, int, error) { read <- struct{}{} }}}
+		d := duet.Dialer{Options: duet.Options{Trace: &duet.Trace{Read: func(*duet.Conn, int, error) { read <- struct{}{} }}}}
 		c := d.NewConn(x)
 		p := newPeer(t, y)
 		p.say("one\ntwo\x00th")
@@ -238,7 +238,7 @@ func TestReceive_F15_AnyChunks(t *testing.T) {
 		}
 		seed := rapid.Uint64().Draw(t, "cuts")
 		x, y := net.Pipe()
-		d := duet.Dialer{Framing: f, CloseTimeout: -1}
+		d := duet.Dialer{Options: duet.Options{Framing: f, CloseTimeout: -1}}
 		c := d.NewConn(x)
 		go func() {
 			r := rand.New(rand.NewPCG(seed, 1))

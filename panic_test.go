@@ -81,7 +81,7 @@ func TestTrace_Panics(t *testing.T) {
 			}
 			var log logBuffer
 			var refused atomic.Bool
-			s := &duet.Server{Greeting: "hi", Logger: log.logger(), Trace: panicsOnce(field.Name), Handler: duet.HandlerFunc(answering)}
+			s := &duet.Server{Greeting: "hi", Logger: log.logger(), Options: duet.Options{Trace: panicsOnce(field.Name)}, Handler: duet.HandlerFunc(answering)}
 			n := tcp
 			switch field.Name {
 			case "Refused":
@@ -141,7 +141,7 @@ func TestTrace_PanicEndsWhatWaits(t *testing.T) {
 			}
 		}
 		here := make(chan *duet.Conn, 1)
-		st := start(t, n, &duet.Server{Trace: panicsOnce("Sent"), Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+		st := start(t, n, &duet.Server{Options: duet.Options{Trace: panicsOnce("Sent")}, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 			here <- c
 			_, err := c.Receive(ctx)
 			wantPanic("Receive", err)
@@ -171,7 +171,7 @@ func TestTrace_PanicEndsWhatWaits(t *testing.T) {
 // A Trace that panics at each message is logged once for each conversation: a peer must not fill the log.
 func TestTrace_PanicsAgain(t *testing.T) {
 	var log logBuffer
-	st := start(t, tcp, &duet.Server{Logger: log.logger(), Trace: &duet.Trace{Received: func(*duet.Conn, duet.Message) { explode() }}})
+	st := start(t, tcp, &duet.Server{Logger: log.logger(), Options: duet.Options{Trace: &duet.Trace{Received: func(*duet.Conn, duet.Message) { explode() }}}})
 	p := st.peer(t)
 	p.say(strings.Repeat("x\n", 1000))
 	p.fin()
@@ -193,7 +193,7 @@ func TestTrace_PanicDialled(t *testing.T) {
 	}()
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
-		d := duet.Dialer{Trace: panicsOnce("ConnStart")}
+		d := duet.Dialer{Options: duet.Options{Trace: panicsOnce("ConnStart")}}
 		c := d.NewConn(x)
 		newPeer(t, y).fin()
 		_, err := c.Receive(context.Background())

@@ -146,14 +146,14 @@ func (l life) live(d *door) (wrong string) {
 	}}
 	var converse func()
 	if l.dialled {
-		dialer := duet.Dialer{Framing: l.framing, SendTimeout: l.sendTimeout, CloseTimeout: shortTimeout, Trace: trace}
+		dialer := duet.Dialer{Options: duet.Options{Framing: l.framing, SendTimeout: l.sendTimeout, CloseTimeout: shortTimeout, Trace: trace}}
 		c := dialer.NewConn(ours)
 		s.here <- c
 		converse = func() { _ = duet.Serve(context.Background(), c, s) }
 	} else {
 		trace.ConnStart = func(c *duet.Conn) { s.here <- c }
 		s.server = &duet.Server{
-			Framing: l.framing, SendTimeout: l.sendTimeout, CloseTimeout: shortTimeout, Trace: trace, Handler: s,
+			Options: duet.Options{Framing: l.framing, SendTimeout: l.sendTimeout, CloseTimeout: shortTimeout, Trace: trace}, Handler: s,
 			Logger: slog.New(slog.DiscardHandler),
 		}
 		converse = func() { _ = s.server.ServeNetConn(ours) }

@@ -26,7 +26,7 @@ func TestRaw(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {
-				st := start(t, n, &duet.Server{Framing: test.framing, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+				st := start(t, n, &duet.Server{Options: duet.Options{Framing: test.framing}, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 					if _, err := c.Receive(ctx); err != nil {
 						return err
 					}
@@ -98,7 +98,7 @@ func TestRaw_WhileReceiving(t *testing.T) {
 }
 
 func TestRaw_AfterClose(t *testing.T) {
-	a, _ := two(t, tcp, duet.Dialer{CloseTimeout: -1})
+	a, _ := two(t, tcp, duet.Dialer{Options: duet.Options{CloseTimeout: -1}})
 	a.Close()
 	_, err := a.Raw()
 	wantErr(t, "Raw", err, duet.ErrClosed)
@@ -119,7 +119,7 @@ func TestRaw_Shutdown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {
 				raw := make(chan struct{})
-				st := start(t, n, &duet.Server{CloseTimeout: 20 * time.Millisecond, Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
+				st := start(t, n, &duet.Server{Options: duet.Options{CloseTimeout: 20 * time.Millisecond}, Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
 					nc, err := c.Raw()
 					if err != nil {
 						return err
@@ -161,7 +161,7 @@ func TestRaw_TraceAndReason(t *testing.T) {
 				nc.(interface{ CloseWrite() error }).CloseWrite()
 				return &duet.Error{Op: "pipe", Reason: duet.EndPeerClosed, Err: io.EOF}
 			}),
-			Trace: &duet.Trace{
+			Options: duet.Options{Trace: &duet.Trace{
 				Read: func(_ *duet.Conn, n int, err error) {
 					if err == nil {
 						said.add("read")
@@ -171,7 +171,7 @@ func TestRaw_TraceAndReason(t *testing.T) {
 				},
 				Wrote:      func(*duet.Conn, int, error) { said.add("wrote") },
 				HalfClosed: func(*duet.Conn, error) { said.add("half-closed") },
-			},
+			}},
 		})
 		p := st.peer(t)
 		p.say("hello")
@@ -195,8 +195,10 @@ func TestRaw_AwaitRead(t *testing.T) {
 	overSockets(t, func(t *testing.T, n network) {
 		asked, answer := make(chan struct{}), make(chan error)
 		st := start(t, n, &duet.Server{
-			Framing: framing.LF,
-			Trace:   &duet.Trace{Read: func(*duet.Conn, int, error) {}},
+			Options: duet.Options{
+				Framing: framing.LF,
+				Trace:   &duet.Trace{Read: func(*duet.Conn, int, error) {}},
+			},
 			Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 				if _, err := c.Receive(ctx); err != nil {
 					return err
@@ -253,7 +255,7 @@ func TestRaw_AwaitRead(t *testing.T) {
 func TestRaw_Fails(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
-		d := duet.Dialer{SendTimeout: 10 * time.Millisecond}
+		d := duet.Dialer{Options: duet.Options{SendTimeout: 10 * time.Millisecond}}
 		c := d.NewConn(x)
 		p := newPeer(t, y)
 		p.say("said before\n")

@@ -109,7 +109,7 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 func (c *Conn) back() {
 	if r := &c.recv; r.away {
 		r.away = false
-		if c.set.idle > 0 {
+		if c.set.IdleTimeout > 0 {
 			r.idle = c.wire.Now()
 		}
 	}
@@ -132,7 +132,7 @@ func (c *Conn) take(to *Message) bool {
 	}
 	if !m.Partial {
 		c.msgsIn.Add(1)
-		if IsFarewell(m.Body, c.set.farewell) {
+		if IsFarewell(m.Body, c.set.Farewell) {
 			m.Farewell, c.recv.saidBye = true, true
 			c.answerFarewell()
 		}

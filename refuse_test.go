@@ -36,11 +36,11 @@ func TestBusy_C16(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {
 				refused := make(chan error, 1)
 				st := start(t, n, &duet.Server{
-					Framing: test.framing, Busy: test.busy, Admit: full, Greeting: "hi",
-					Trace: &duet.Trace{
+					Options: duet.Options{Framing: test.framing, Trace: &duet.Trace{
 						Refused:   func(_ net.Addr, err error) { refused <- err },
 						ConnStart: func(*duet.Conn) { t.Error("a conversation began") },
-					},
+					}},
+					Busy: test.busy, Admit: full, Greeting: "hi",
 				})
 				p := st.peer(t)
 				if test.want != "" {
@@ -200,9 +200,11 @@ func TestAdmit_Last(t *testing.T) {
 				asked <- func(err error) { answer <- err }
 				return <-answer
 			},
-			Trace: &duet.Trace{Refused: func(_ net.Addr, err error) { refused <- err }},
-			// The connections are closed one after another below.
-			CloseTimeout: -1,
+			Options: duet.Options{
+				Trace: &duet.Trace{Refused: func(_ net.Addr, err error) { refused <- err }},
+				// The connections are closed one after another below.
+				CloseTimeout: -1,
+			},
 		}
 		var wg sync.WaitGroup
 		defer wg.Wait()

@@ -184,7 +184,7 @@ func (c *Conn) post(body []byte, how form) error {
 	if err := c.encode(m, body, how); err != nil {
 		return err
 	}
-	if len(o.queue) > 0 && o.bytes+len(m.wire) > c.set.queue {
+	if len(o.queue) > 0 && o.bytes+len(m.wire) > c.set.QueueSize {
 		if c.isTransferring() {
 			return c.error("send", ErrQueueFull)
 		}
@@ -426,7 +426,7 @@ func (c *Conn) writeBytes(ctx context.Context, b []byte, gap, after time.Duratio
 	if err := c.mayWrite(ctx, gap); err != nil || len(b) == 0 {
 		return err
 	}
-	n, err := c.wire.Write(ctx, b, c.set.send)
+	n, err := c.wire.Write(ctx, b, c.set.SendTimeout)
 	return c.wrote(ctx, n, err, after)
 }
 

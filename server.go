@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"duet.example/duet/framing"
 	"duet.example/duet/transport"
 )
 
@@ -39,17 +38,13 @@ func (f HandlerFunc) ServeConn(ctx context.Context, c *Conn) error { return f(ct
 // lines (LF), no greeting, no farewell, and every conversation is read to its end. It keeps the roster:
 // numbers, limits, who is here. Fields must not be changed once it serves.
 type Server struct {
+	// Options hold for each conversation.
+	Options
 	// Handler answers. nil: what peers say is received and thrown away.
 	Handler Handler
-	// Framing cuts messages. nil is framing.LF.
-	Framing framing.Framing
-	// MaxMessage is the longest message in bytes. Zero is framing.DefaultMaxMessage.
-	MaxMessage int
 	// Greeting is sent to each peer first. Empty: nothing is. One that holds what ends a message in
 	// the Framing is sent line by line, a message each.
 	Greeting string
-	// Farewell is the word that ends a conversation, `bye` for example. Empty: none does.
-	Farewell string
 	// MaxConns is how many conversations there may be; one more is refused with ErrFull. Zero: as many as four fifths of
 	// the descriptors that the process may have open (RLIMIT_NOFILE when it begins to serve; no limit where the system has none). Below zero: no limit.
 	// A conversation whose connection was reset does not count, even if its handler still runs; see Conn.Lost. There may be as many of those beside the others.
@@ -68,15 +63,6 @@ type Server struct {
 	// sending then waits, as TCP has it, and it is not idle. An error ends the conversation as `refused`, after what was
 	// read. What Raw gives is throttled as well, so that the system does not copy it by itself. It must be quick. nil: nobody is slowed down.
 	Throttle func(c *Conn, n int) (time.Duration, error)
-	// IdleTimeout ends a conversation in which the peer has said nothing for so long. Zero: never.
-	IdleTimeout time.Duration
-	// SendTimeout ends a conversation whose peer takes nothing of what is sent for so
-	// long, as `slow-peer`. Zero is DefaultSendTimeout, below zero never.
-	SendTimeout time.Duration
-	// CloseTimeout is how long an ending conversation waits for the peer's end. Zero is DefaultCloseTimeout; below zero it does not wait.
-	CloseTimeout time.Duration
-	// QueueSize is how many bytes may wait for a peer that does not read. Zero is DefaultQueueSize.
-	QueueSize int
 	// Memory is how many bytes all conversations together may hold: messages that have not arrived in full, or that nobody has taken
 	// yet, what waits to be sent, and what handlers count ([Budget]). Beyond it, a conversation that holds more than its share, the
 	// part of one of all conversations, is read no further until there is room; the oldest of these goes on. When none of them gave anything back for
@@ -85,8 +71,6 @@ type Server struct {
 	Memory int64
 	// ListenConfig says how ListenAndServe makes its socket. The zero value does.
 	ListenConfig transport.ListenConfig
-	// Trace watches. nil: nobody does.
-	Trace *Trace
 	// Logger gets what nobody else is told of: panics of handlers, Trace funcs and Sources, failing handlers, failing accepts. nil is slog.Default().
 	Logger *slog.Logger
 
@@ -195,17 +179,14 @@ func (s *Server) init() {
 	if s.set != nil {
 		return
 	}
-	s.set = settings{
-		framing: s.Framing, max: s.MaxMessage, farewell: s.Farewell, greeting: s.Greeting,
-		idle: s.IdleTimeout, send: s.SendTimeout, linger: s.CloseTimeout, queue: s.QueueSize, throttle: s.Throttle,
-	}.withDefaults()
+	s.set = &settings{Options: s.withDefaults(), greeting: s.Greeting, throttle: s.Throttle}
 	s.limit, s.mayBeTold = s.MaxConns, maxTelling
 	if n := capacity(); n > 0 {
 		s.limit, s.mayBeTold = cmp.Or(s.MaxConns, n), min(maxTelling, max(n/16, 1))
 	}
 	if s.Busy != "" {
 		var err error
-		if s.busy, err = s.set.framing.New(s.set.max).Append(nil, []byte(s.Busy)); err != nil {
+		if s.busy, err = s.set.Framing.New(s.set.MaxMessage).Append(nil, []byte(s.Busy)); err != nil {
 			s.log().Error("busy peers are told nothing", "busy", s.Busy, "error", err)
 		}
 	}

@@ -65,7 +65,7 @@ func TestServer_ClosedBefore(t *testing.T) {
 // Shutdown says goodbye to everybody and waits, over several listeners, called by several at once.
 func TestShutdown_C12(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
-		s := &duet.Server{Farewell: "bye"}
+		s := &duet.Server{Options: duet.Options{Farewell: "bye"}}
 		st := start(t, n, s)
 		second := duettest.NewListener()
 		served := make(chan error, 1)
@@ -131,7 +131,7 @@ func TestShutdown_ContextEnds(t *testing.T) {
 func TestServerClose(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		began := make(chan struct{}, 2)
-		st := start(t, n, &duet.Server{Farewell: "bye", Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+		st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 			began <- struct{}{}
 			if c.ID() == 1 {
 				_, err := c.Receive(ctx)
@@ -238,7 +238,7 @@ func TestMaxConnsAndAdmit(t *testing.T) {
 				}
 				return nil
 			},
-			Trace: &duet.Trace{Refused: func(_ net.Addr, err error) { refused <- err }},
+			Options: duet.Options{Trace: &duet.Trace{Refused: func(_ net.Addr, err error) { refused <- err }}},
 		})
 		a, b := st.peer(t), st.peer(t)
 		a.want("hi\n")

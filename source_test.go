@@ -118,7 +118,7 @@ func TestSourceAmongOthers(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		const each = 2000
 		w := &well{at: 30_000}
-		_, c, p := fed(t, n, w, &duet.Server{QueueSize: 1 << 30})
+		_, c, p := fed(t, n, w, &duet.Server{Options: duet.Options{QueueSize: 1 << 30}})
 		filler := strings.Repeat("x", 100)
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -163,7 +163,7 @@ func TestSourceAmongOthers(t *testing.T) {
 func TestSourceBeforeTheEnd(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		w := &well{at: 1 << 16}
-		st, c, p := fed(t, n, w, &duet.Server{Farewell: "bye", CloseTimeout: 100 * time.Millisecond})
+		st, c, p := fed(t, n, w, &duet.Server{Options: duet.Options{Farewell: "bye", CloseTimeout: 100 * time.Millisecond}})
 		all := strings.Repeat("0123456789abcde\n", 1<<16)
 		w.fill(all)
 		pumpAll(c, w)
@@ -181,9 +181,9 @@ func TestSourceAfterFarewell(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		w := &well{}
 		var began atomic.Bool
-		st, c, p := fed(t, n, w, &duet.Server{Farewell: "bye", Trace: &duet.Trace{
+		st, c, p := fed(t, n, w, &duet.Server{Options: duet.Options{Farewell: "bye", Trace: &duet.Trace{
 			HalfClosed: func(*duet.Conn, error) { began.Store(true) },
-		}})
+		}}})
 		p.say("bye\n")
 		p.want("Bye\n")
 		if n.halfCloses {
@@ -219,7 +219,7 @@ func TestSourceFails(t *testing.T) {
 func TestSourceSlowPeer(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		w := &well{at: 1 << 16}
-		st, c, _ := fed(t, n, w, &duet.Server{SendTimeout: 300 * time.Millisecond})
+		st, c, _ := fed(t, n, w, &duet.Server{Options: duet.Options{SendTimeout: 300 * time.Millisecond}})
 		w.fill(strings.Repeat(strings.Repeat("x", 1023)+"\n", 16<<10))
 		began := time.Now()
 		pumpAll(c, w)
@@ -326,7 +326,7 @@ func TestAppendWire(t *testing.T) {
 		{framing.Raw, "<x"},
 	}
 	for _, tt := range tests {
-		a, _ := two(t, memory, duet.Dialer{Framing: tt.framing})
+		a, _ := two(t, memory, duet.Dialer{Options: duet.Options{Framing: tt.framing}})
 		if got, err := a.AppendWire([]byte("<"), []byte("x")); err != nil || string(got) != tt.want {
 			t.Errorf("%v: %q, %v; want %q", tt.framing, got, err, tt.want)
 		}

@@ -39,7 +39,7 @@ func TestStop_HandlerThatOnlySends(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {
 				here := make(chan *duet.Conn, 1)
 				left := make(chan error, 1)
-				st := start(t, n, &duet.Server{Farewell: "bye", Handler: handle(func(ctx context.Context, c *duet.Conn) error {
+				st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: handle(func(ctx context.Context, c *duet.Conn) error {
 					here <- c
 					var err error
 					for err == nil && ctx.Err() == nil {
@@ -119,7 +119,7 @@ func TestStop_PeerThatTakesSlowly_TCP(t *testing.T) {
 	x, y := connect(t, tcp)
 	_ = x.(*net.TCPConn).SetWriteBuffer(32 << 10) // else the system is told seldom that the peer has taken something
 	_ = y.(*net.TCPConn).SetReadBuffer(32 << 10)
-	d := duet.Dialer{SendTimeout: 300 * time.Millisecond}
+	d := duet.Dialer{Options: duet.Options{SendTimeout: 300 * time.Millisecond}}
 	c := d.NewConn(x)
 	ended := make(chan error, 1)
 	go func() {

@@ -45,7 +45,7 @@ func each(d time.Duration) func(*duet.Conn, int) (time.Duration, error) {
 func TestThrottle(t *testing.T) {
 	overTime := func(t *testing.T, handle func(ctx context.Context, c *duet.Conn) error) {
 		// The pipe holds 1 KiB: three reads, a minute apart.
-		end := throttled(t, &duet.Server{Throttle: each(time.Minute), IdleTimeout: 30 * time.Second}, handle, func(p *peer) {
+		end := throttled(t, &duet.Server{Throttle: each(time.Minute), Options: duet.Options{IdleTimeout: 30 * time.Second}}, handle, func(p *peer) {
 			began := time.Now()
 			p.say(string(make([]byte, 3<<10-1)) + "\n")
 			if d := time.Since(began); d != time.Minute {
@@ -107,7 +107,7 @@ func TestThrottle_Interrupted(t *testing.T) {
 		"Raw":        {func(c *duet.Conn, _ func()) { go c.Raw() }, duet.ErrRaw, nil, duet.EndClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s = &duet.Server{Throttle: each(time.Hour), CloseTimeout: -1}
+			s = &duet.Server{Throttle: each(time.Hour), Options: duet.Options{CloseTimeout: -1}}
 			end := throttled(t, s, func(_ context.Context, c *duet.Conn) error {
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
@@ -137,7 +137,7 @@ func TestThrottle_Interrupted(t *testing.T) {
 			if test.raw == nil {
 				return
 			}
-			s = &duet.Server{Throttle: each(time.Hour), CloseTimeout: -1}
+			s = &duet.Server{Throttle: each(time.Hour), Options: duet.Options{CloseTimeout: -1}}
 			throttled(t, s, func(_ context.Context, c *duet.Conn) error {
 				nc, err := c.Raw()
 				if err != nil {
@@ -256,7 +256,7 @@ func TestThrottle_Refuses(t *testing.T) {
 
 // Idle time begins when the peer is listened to again; and our farewell's time ends a wait.
 func TestThrottle_IdleAndFarewell(t *testing.T) {
-	throttled(t, &duet.Server{Throttle: each(time.Hour), IdleTimeout: time.Minute}, func(ctx context.Context, c *duet.Conn) error {
+	throttled(t, &duet.Server{Throttle: each(time.Hour), Options: duet.Options{IdleTimeout: time.Minute}}, func(ctx context.Context, c *duet.Conn) error {
 		wantReceive(t, c, "one")
 		began := time.Now()
 		_, err := c.Receive(ctx)
@@ -269,7 +269,7 @@ func TestThrottle_IdleAndFarewell(t *testing.T) {
 		p.say("one\n")
 		p.wantEOF()
 	})
-	throttled(t, &duet.Server{Throttle: each(time.Hour), Farewell: "bye"}, func(ctx context.Context, c *duet.Conn) error {
+	throttled(t, &duet.Server{Throttle: each(time.Hour), Options: duet.Options{Farewell: "bye"}}, func(ctx context.Context, c *duet.Conn) error {
 		wantReceive(t, c, "one")
 		began := time.Now()
 		time.AfterFunc(time.Second, func() { c.SayBye() })
@@ -291,7 +291,7 @@ func TestThrottle_Sockets(t *testing.T) {
 	overSockets(t, func(t *testing.T, n network) {
 		read := make(chan int, 1000)
 		st := start(t, n, &duet.Server{
-			CloseTimeout: -1,
+			Options: duet.Options{CloseTimeout: -1},
 			Throttle: func(_ *duet.Conn, n int) (time.Duration, error) {
 				read <- n
 				return time.Hour, nil

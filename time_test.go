@@ -32,7 +32,7 @@ func inMemory(t *testing.T, d duet.Dialer, test func(t *testing.T, c *duet.Conn,
 func about(got, want time.Duration) bool { return got >= want && got <= want+2*time.Millisecond }
 
 func TestIdle_C14(t *testing.T) {
-	inMemory(t, duet.Dialer{IdleTimeout: time.Minute}, func(t *testing.T, c *duet.Conn, p net.Conn) {
+	inMemory(t, duet.Dialer{Options: duet.Options{IdleTimeout: time.Minute}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 		for range 3 {
 			time.Sleep(50 * time.Second)
 			io.WriteString(p, "still here\n")
@@ -53,7 +53,7 @@ func TestIdle_C14(t *testing.T) {
 }
 
 func TestIdle_NotByWriting(t *testing.T) {
-	inMemory(t, duet.Dialer{IdleTimeout: time.Minute}, func(t *testing.T, c *duet.Conn, p net.Conn) {
+	inMemory(t, duet.Dialer{Options: duet.Options{IdleTimeout: time.Minute}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 		go io.Copy(io.Discard, p)
 		var wg sync.WaitGroup
 		defer wg.Wait()
@@ -134,7 +134,7 @@ func TestSlowPeer_C11_LittleByLittle(t *testing.T) {
 }
 
 func TestReceivePart_F9(t *testing.T) {
-	inMemory(t, duet.Dialer{Framing: framing.Auto}, func(t *testing.T, c *duet.Conn, p net.Conn) {
+	inMemory(t, duet.Dialer{Options: duet.Options{Framing: framing.Auto}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 		want := func(body string, partial bool, after time.Duration) {
 			t.Helper()
 			began := time.Now()
@@ -171,7 +171,7 @@ func TestReceivePart_F9(t *testing.T) {
 }
 
 func TestPause_F6(t *testing.T) {
-	inMemory(t, duet.Dialer{Framing: framing.Raw}, func(t *testing.T, c *duet.Conn, p net.Conn) {
+	inMemory(t, duet.Dialer{Options: duet.Options{Framing: framing.Raw}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 		go func() {
 			for _, s := range []string{"a", "b", "c"} {
 				io.WriteString(p, s)
@@ -204,7 +204,7 @@ func TestPause_C8_LateScheduler(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		first := make(chan struct{})
-		d := duet.Dialer{Framing: framing.Raw, CloseTimeout: -1}
+		d := duet.Dialer{Options: duet.Options{Framing: framing.Raw, CloseTimeout: -1}}
 		d.Trace = &duet.Trace{Read: func(_ *duet.Conn, n int, _ error) {
 			if n == 3 { // what follows comes while this goroutine is held up
 				close(first)
@@ -251,7 +251,7 @@ func TestSpacing_C7(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x, y := duettest.Pipe()
-				d := duet.Dialer{Framing: test.framing, Farewell: "bye"}
+				d := duet.Dialer{Options: duet.Options{Framing: test.framing, Farewell: "bye"}}
 				c := d.NewConn(x)
 				if test.before != "" {
 					io.WriteString(y, test.before)
@@ -281,7 +281,7 @@ func TestSpacing_C7(t *testing.T) {
 // Ten messages posted at once reach a real peer that takes one read for one message as ten.
 func TestSpacing_C7_TenAtOnce(t *testing.T) {
 	x, y := connect(t, tcp)
-	d := duet.Dialer{Framing: framing.Raw, CloseTimeout: -1}
+	d := duet.Dialer{Options: duet.Options{Framing: framing.Raw, CloseTimeout: -1}}
 	c := d.NewConn(x)
 	p := newPeer(t, y)
 	for i := range 10 {
@@ -297,7 +297,7 @@ func TestSpacing_C7_TenAtOnce(t *testing.T) {
 // A farewell that is ignored is waited for until the close timeout, not longer.
 func TestClose_C11_Bounds(t *testing.T) {
 	t.Run("SayBye", func(t *testing.T) {
-		inMemory(t, duet.Dialer{Farewell: "bye"}, func(t *testing.T, c *duet.Conn, p net.Conn) {
+		inMemory(t, duet.Dialer{Options: duet.Options{Farewell: "bye"}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 			c.SayBye()
 			began := time.Now()
 			wantEOF(t, c)
@@ -319,7 +319,7 @@ func TestClose_C11_Bounds(t *testing.T) {
 		})
 	})
 	t.Run("farewell long after CloseWrite", func(t *testing.T) {
-		inMemory(t, duet.Dialer{Farewell: "bye"}, func(t *testing.T, c *duet.Conn, p net.Conn) {
+		inMemory(t, duet.Dialer{Options: duet.Options{Farewell: "bye"}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 			c.CloseWrite()
 			time.Sleep(time.Hour)
 			io.WriteString(p, "bye\n")

@@ -15,7 +15,7 @@ func TestTrace(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		var told heard
 		note := func(format string, a ...any) { told.add(fmt.Sprintf(format, a...)) }
-		s := &duet.Server{Greeting: "hi", Farewell: "bye", Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+		s := &duet.Server{Greeting: "hi", Options: duet.Options{Farewell: "bye"}, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 			for _, err := range c.Messages(ctx) {
 				if err != nil {
 					return err
@@ -77,9 +77,9 @@ func TestTrace_Unread(t *testing.T) {
 		t.Run(fmt.Sprint(unread), func(t *testing.T) {
 			x, y := connect(t, tcp)
 			told := make(chan bool, 1)
-			d := duet.Dialer{CloseTimeout: -1, Trace: &duet.Trace{
+			d := duet.Dialer{Options: duet.Options{CloseTimeout: -1, Trace: &duet.Trace{
 				Closed: func(_ *duet.Conn, unread bool, _ error) { told <- unread },
-			}}
+			}}}
 			c := d.NewConn(x)
 			p := newPeer(t, y)
 			p.say("read\n")
@@ -110,7 +110,7 @@ func TestTrace_WrongProtocol(t *testing.T) {
 		t.Run(test.say, func(t *testing.T) {
 			x, y := connect(t, memory)
 			told := ""
-			d := duet.Dialer{Framing: framing.Raw, Trace: &duet.Trace{WrongProtocol: func(_ *duet.Conn, p string) { told += p }}}
+			d := duet.Dialer{Options: duet.Options{Framing: framing.Raw, Trace: &duet.Trace{WrongProtocol: func(_ *duet.Conn, p string) { told += p }}}}
 			c := d.NewConn(x)
 			p := newPeer(t, y)
 			p.say(test.say)

@@ -155,7 +155,7 @@ func (t *Transfer) write(b []byte) (int, error) {
 	}
 	n, err := 0, c.mayWrite(t.ctx, 0)
 	if err == nil {
-		n, err = c.wire.Write(t.ctx, b, c.set.send)
+		n, err = c.wire.Write(t.ctx, b, c.set.SendTimeout)
 		c.bytesOut.Add(int64(n))
 		c.traceWrote(n, err)
 		c.out.lastOut, c.out.lastGap = c.wire.Now(), 0

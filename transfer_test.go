@@ -43,9 +43,9 @@ func TestSendRaw(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x, y := duettest.Pipe()
 				var traced []string
-				d := duet.Dialer{Framing: f, Farewell: "bye", Trace: &duet.Trace{
+				d := duet.Dialer{Options: duet.Options{Framing: f, Farewell: "bye", Trace: &duet.Trace{
 					Sent: func(_ *duet.Conn, b []byte) { traced = append(traced, string(b)) },
-				}}
+				}}}
 				c := d.NewConn(x)
 				before := messageOnWire(t, f, "before")
 				if err := c.Send(t.Context(), []byte("before")); err != nil {
@@ -89,7 +89,7 @@ func messageOnWire(t *testing.T, f framing.Framing, body string) string {
 func TestSpacing_C7_Raw(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
-		d := duet.Dialer{Framing: framing.Raw}
+		d := duet.Dialer{Options: duet.Options{Framing: framing.Raw}}
 		c := d.NewConn(x)
 		c.Post([]byte("a"))
 		c.PostRaw([]byte("b"))
@@ -117,7 +117,7 @@ func TestTransfer_Exact(t *testing.T) {
 		for _, f := range allFramings {
 			t.Run(f.String(), func(t *testing.T) {
 				x, y := connect(t, n)
-				d := duet.Dialer{Framing: f, Farewell: "bye"}
+				d := duet.Dialer{Options: duet.Options{Framing: f, Farewell: "bye"}}
 				c := d.NewConn(x)
 				p := newPeer(t, y)
 				got := make(chan []byte, 1)
@@ -157,7 +157,7 @@ func TestTransfer_Exact(t *testing.T) {
 func TestTransfer_Order_C6(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
-		d := duet.Dialer{Farewell: "bye"}
+		d := duet.Dialer{Options: duet.Options{Farewell: "bye"}}
 		c := d.NewConn(x)
 		p := newPeer(t, y)
 		r, w := io.Pipe()
@@ -203,7 +203,7 @@ func TestTransfer_BrokenOff(t *testing.T) {
 	broken := errors.New("broken")
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
-		d := duet.Dialer{SendTimeout: -1}
+		d := duet.Dialer{Options: duet.Options{SendTimeout: -1}}
 		c := d.NewConn(x)
 		p := newPeer(t, y)
 		transfer := func(ctx context.Context, from io.Reader) (int64, error) {
@@ -317,7 +317,7 @@ func TestTransfer_ReaderWaits(t *testing.T) {
 
 // What waits behind a transfer is bounded, and is no fault of the peer's.
 func TestTransfer_QueueFull(t *testing.T) {
-	st := start(t, memory, &duet.Server{QueueSize: 10, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+	st := start(t, memory, &duet.Server{Options: duet.Options{QueueSize: 10}, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 		tr, err := c.Transfer()
 		if err != nil {
 			return err

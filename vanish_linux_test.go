@@ -138,9 +138,9 @@ func TestVanish_FinKeepsItsPlace(t *testing.T) {
 	})
 	s := newStuck(answers)
 	var refused atomic.Int64
-	st := start(t, tcp, &duet.Server{MaxConns: 1, Handler: s, Trace: &duet.Trace{
+	st := start(t, tcp, &duet.Server{MaxConns: 1, Handler: s, Options: duet.Options{Trace: &duet.Trace{
 		Refused: func(net.Addr, error) { refused.Add(1) },
-	}})
+	}}})
 	defer s.free()
 	p := st.peer(t)
 	p.say("hello\n")
@@ -202,7 +202,7 @@ func TestVanish_ReceiveAndSend(t *testing.T) {
 func TestVanish_Farewell(t *testing.T) {
 	h := &heard{}
 	s := newStuck(h)
-	st := start(t, tcp, &duet.Server{Farewell: "bye", Handler: s})
+	st := start(t, tcp, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: s})
 	defer s.free()
 	p := st.peer(t)
 	p.say("bye\n")

@@ -71,7 +71,7 @@ func TestClose_C11_WithoutHalfClose(t *testing.T) {
 				time.Sleep(silence / 2)
 			}
 		}, duet.DefaultCloseTimeout},
-		{"has little time", duet.Dialer{CloseTimeout: silence / 4}, func(net.Conn) {}, silence / 4},
+		{"has little time", duet.Dialer{Options: duet.Options{CloseTimeout: silence / 4}}, func(net.Conn) {}, silence / 4},
 		{"floods", duet.Dialer{}, func(p net.Conn) { io.Copy(p, zeros{}) }, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestClose_C11_LimitListener(t *testing.T) {
 		l, dial := listenTCP(t)
 		return limited{l, make(chan struct{}, 1)}, dial
 	}}
-	st := start(t, limited, &duet.Server{Greeting: "hi", CloseTimeout: patience / 4, Handler: duet.HandlerFunc(
+	st := start(t, limited, &duet.Server{Greeting: "hi", Options: duet.Options{CloseTimeout: patience / 4}, Handler: duet.HandlerFunc(
 		func(context.Context, *duet.Conn) error { return nil })})
 	for range 3 { // the place of the one before is free
 		p := st.peer(t)
@@ -170,7 +170,7 @@ func TestCloseWrite_WithoutHalfClose(t *testing.T) {
 func TestFarewell_C5_WithoutHalfClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
-		d := duet.Dialer{Farewell: "bye"}
+		d := duet.Dialer{Options: duet.Options{Farewell: "bye"}}
 		a, b := d.NewConn(distant{wrapped{x}}), d.NewConn(distant{wrapped{y}})
 		began := time.Now()
 		var wg sync.WaitGroup

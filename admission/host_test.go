@@ -163,7 +163,7 @@ func TestRefusedBySomebodyElse(t *testing.T) {
 	t.Run("by Admit", func(t *testing.T) {
 		g := &admission.Gate{MaxPerHost: 1}
 		busy := errors.New("busy")
-		s := &duet.Server{Trace: g.Trace()}
+		s := &duet.Server{Options: duet.Options{Trace: g.Trace()}}
 		s.Admit = func(ctx context.Context, peer net.Addr) error { return errors.Join(g.Admit(ctx, peer), busy) }
 		for range 3 {
 			if err := serve(s); !errors.Is(err, busy) || errors.Is(err, admission.ErrTooMany) {
@@ -284,8 +284,8 @@ func TestGuardJoins(t *testing.T) {
 	closed := errors.New("closed on Sundays")
 	refused := 0
 	s := &duet.Server{
-		Admit: func(context.Context, net.Addr) error { return closed },
-		Trace: &duet.Trace{Refused: func(net.Addr, error) { refused++ }},
+		Admit:   func(context.Context, net.Addr) error { return closed },
+		Options: duet.Options{Trace: &duet.Trace{Refused: func(net.Addr, error) { refused++ }}},
 	}
 	(&admission.Gate{Deny: rules(t, "192.0.2.1")}).Guard(s)
 	if err := s.Admit(t.Context(), tcp("192.0.2.1")); !errors.Is(err, closed) {

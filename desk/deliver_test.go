@@ -96,7 +96,7 @@ func serveInMemory(t *testing.T, s *duet.Server) *duet.Conn {
 		defer close(done)
 		_ = s.ServeNetConn(b)
 	}()
-	c := (&duet.Dialer{SendTimeout: -1}).NewConn(a)
+	c := (&duet.Dialer{Options: duet.Options{SendTimeout: -1}}).NewConn(a)
 	t.Cleanup(func() {
 		_ = c.Close()
 		<-done

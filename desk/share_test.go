@@ -193,7 +193,7 @@ func TestSharesAreBounded(t *testing.T) {
 		d := &desk.Desk{}
 		w := d.Watch()
 		defer w.Stop()
-		s := &duet.Server{Handler: d, SendTimeout: -1}
+		s := &duet.Server{Handler: d, Options: duet.Options{SendTimeout: -1}}
 		l := duettest.NewListener()
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(l) }()

@@ -43,7 +43,7 @@ func TestStuckWatchAndStop(t *testing.T) {
 			w := d.Watch()
 			t.Cleanup(w.Stop)
 			here := make(chan *duet.Conn, 1)
-			s := &duet.Server{Handler: d, Trace: &duet.Trace{ConnStart: func(c *duet.Conn) { here <- c }}}
+			s := &duet.Server{Handler: d, Options: duet.Options{Trace: &duet.Trace{ConnStart: func(c *duet.Conn) { here <- c }}}}
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)

@@ -28,7 +28,7 @@ type hub struct {
 
 func serve(t *testing.T, d *desk.Desk, places int) *hub {
 	t.Helper()
-	h := &hub{Server: &duet.Server{Handler: d, MaxConns: places, Greeting: "hi", Trace: d.Trace()}}
+	h := &hub{Server: &duet.Server{Handler: d, MaxConns: places, Greeting: "hi", Options: duet.Options{Trace: d.Trace()}}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

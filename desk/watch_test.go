@@ -158,7 +158,7 @@ func TestDepartureIsToldThoughAllIsFull(t *testing.T) {
 		d := &desk.Desk{}
 		w := d.Watch()
 		defer w.Stop()
-		s := &duet.Server{Handler: d, SendTimeout: -1}
+		s := &duet.Server{Handler: d, Options: duet.Options{SendTimeout: -1}}
 		peer := serveInMemory(t, s)
 		flood(t, peer, 2000, 100)
 		_ = s.Close()

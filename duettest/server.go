@@ -98,7 +98,7 @@ func newServer(tb testing.TB, h duet.Handler, opts []func(*duet.Server)) *duet.S
 
 // dialer returns a dialer that speaks as s does.
 func dialer(s *duet.Server) *duet.Dialer {
-	return &duet.Dialer{Framing: s.Framing, MaxMessage: s.MaxMessage, Farewell: s.Farewell}
+	return &duet.Dialer{Options: duet.Options{Framing: s.Framing, MaxMessage: s.MaxMessage, Farewell: s.Farewell}}
 }
 
 // serve runs run, which serves with s, until the test's end, and gives its error.

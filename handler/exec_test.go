@@ -33,7 +33,7 @@ func TestExecMany(t *testing.T) {
 	ends := make(chan duet.EndReason, peers*each)
 	s := &duet.Server{
 		Handler: &handler.Exec{Args: []string{"cat"}},
-		Trace:   &duet.Trace{ConnEnd: func(_ *duet.Conn, r duet.EndReason, _ error) { ends <- r }},
+		Options: duet.Options{Trace: &duet.Trace{ConnEnd: func(_ *duet.Conn, r duet.EndReason, _ error) { ends <- r }}},
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()

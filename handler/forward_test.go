@@ -427,8 +427,10 @@ func TestForwardLoop(t *testing.T) {
 		ends := make(chan error, 100)
 		n := 0
 		s := &duet.Server{
-			Handler: &handler.Forward{Address: to}, CloseTimeout: 100 * time.Millisecond,
-			Trace: &duet.Trace{ConnEnd: func(_ *duet.Conn, _ duet.EndReason, err error) { ends <- err }},
+			Handler: &handler.Forward{Address: to}, Options: duet.Options{
+				CloseTimeout: 100 * time.Millisecond,
+				Trace:        &duet.Trace{ConnEnd: func(_ *duet.Conn, _ duet.EndReason, err error) { ends <- err }},
+			},
 		}
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(l) }()

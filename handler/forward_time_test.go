@@ -186,7 +186,7 @@ func TestForwardContext(t *testing.T) {
 	h := &handler.Forward{}
 	accepted := listenFor(t, h, "tcp")
 	client, nc := ends(t, "tcp")
-	c := (&duet.Dialer{CloseTimeout: 100 * time.Millisecond}).NewConn(nc)
+	c := (&duet.Dialer{Options: duet.Options{CloseTimeout: 100 * time.Millisecond}}).NewConn(nc)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.ServeConn(ctx, c) }()

@@ -76,14 +76,17 @@ type served struct {
 func serve(t testing.TB, h duet.Handler, nc net.Conn, kind string, opts ...func(*duet.Server)) *served {
 	s := &served{conn: make(chan *duet.Conn, 1), done: make(chan struct{}), limit: 4 * soon}
 	s.Server = &duet.Server{
-		Handler: h, CloseTimeout: 100 * time.Millisecond,
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Trace: &duet.Trace{
-			ConnStart: func(c *duet.Conn) { s.conn <- c },
-			ConnEnd: func(c *duet.Conn, reason duet.EndReason, err error) {
-				s.reason, s.err, s.stats = reason, err, c.Stats()
+		Options: duet.Options{
+			CloseTimeout: 100 * time.Millisecond,
+			Trace: &duet.Trace{
+				ConnStart: func(c *duet.Conn) { s.conn <- c },
+				ConnEnd: func(c *duet.Conn, reason duet.EndReason, err error) {
+					s.reason, s.err, s.stats = reason, err, c.Stats()
+				},
 			},
 		},
+		Handler: h,
+		Logger:  slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 	if kind == "traced" {
 		var mu sync.Mutex

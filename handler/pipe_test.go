@@ -493,7 +493,7 @@ func TestPipeContext(t *testing.T) {
 	t.Parallel()
 	in, feed := filePipe(t)
 	client, nc := ends(t, "tcp")
-	c := (&duet.Dialer{CloseTimeout: 100 * time.Millisecond}).NewConn(nc)
+	c := (&duet.Dialer{Options: duet.Options{CloseTimeout: 100 * time.Millisecond}}).NewConn(nc)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- (&handler.Pipe{In: in}).ServeConn(ctx, c) }()

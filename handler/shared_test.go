@@ -43,10 +43,12 @@ func share(t testing.TB, h *handler.Shared, opts ...func(*duet.Server)) *host {
 	l := get(net.Listen("tcp", "127.0.0.1:0"))(t)
 	s := &host{addr: l.Addr(), ends: make(chan ending, 1000)}
 	s.Server = &duet.Server{
-		Handler: h, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), CloseTimeout: 100 * time.Millisecond,
-		Trace: &duet.Trace{
-			ConnStart: func(*duet.Conn) { s.began.Add(1) },
-			ConnEnd:   func(c *duet.Conn, r duet.EndReason, err error) { s.ends <- ending{c.ID(), r, err} },
+		Handler: h, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Options: duet.Options{
+			CloseTimeout: 100 * time.Millisecond,
+			Trace: &duet.Trace{
+				ConnStart: func(*duet.Conn) { s.began.Add(1) },
+				ConnEnd:   func(c *duet.Conn, r duet.EndReason, err error) { s.ends <- ending{c.ID(), r, err} },
+			},
 		},
 	}
 	for _, opt := range opts {

@@ -23,8 +23,8 @@ func TestWaitsOnASmallStack(t *testing.T) {
 		"bytes":                    {Handler: &handler.Echo{}},
 		"bytes, idle timeout":      {Handler: &handler.Echo{Idle: time.Hour}},
 		"lines":                    {Handler: &handler.Echo{Framed: true}},
-		"lines, greeted, farewell": {Handler: &handler.Echo{Framed: true}, Greeting: "hello", Farewell: "bye", IdleTimeout: time.Hour},
-		"pauses":                   {Handler: &handler.Echo{Framed: true}, Framing: framing.Auto, Farewell: "bye"},
+		"lines, greeted, farewell": {Handler: &handler.Echo{Framed: true}, Greeting: "hello", Options: duet.Options{Farewell: "bye", IdleTimeout: time.Hour}},
+		"pauses":                   {Handler: &handler.Echo{Framed: true}, Options: duet.Options{Framing: framing.Auto, Farewell: "bye"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")

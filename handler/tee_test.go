@@ -86,7 +86,7 @@ func TestForwardTee(t *testing.T) {
 		rec := &record{room: -1}
 		h := &handler.Forward{Tee: handler.NewTee(rec)}
 		accepted := listenFor(t, h, targetKind)
-		server := &duet.Server{Handler: h, CloseTimeout: 100 * time.Millisecond}
+		server := &duet.Server{Handler: h, Options: duet.Options{CloseTimeout: 100 * time.Millisecond}}
 		begin := time.Now()
 		var both sync.WaitGroup
 		for i := range 2 {

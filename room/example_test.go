@@ -13,7 +13,7 @@ func Example() {
 	hall := &room.Hall{History: 10, Watch: room.Watch{
 		Said: func(_ *duet.Conn, room string, text []byte) { fmt.Printf("%s: %q\n", room, text) },
 	}}
-	server := &duet.Server{Handler: hall, Farewell: "bye"}
+	server := &duet.Server{Handler: hall, Options: duet.Options{Farewell: "bye"}}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // an example does not stay

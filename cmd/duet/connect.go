@@ -143,8 +143,10 @@ func (k *connect) earlyNotice(format string, args ...any) {
 // dialer is the duet.Dialer that the flags describe.
 func (k *connect) dialer(pipe bool) *duet.Dialer {
 	d := &duet.Dialer{
-		Framing: k.frame, MaxMessage: int(k.maxMessage), Farewell: k.bye,
-		IdleTimeout: k.idleTimeout, SendTimeout: k.sendTimeout,
+		Options: duet.Options{
+			Framing: k.frame, MaxMessage: int(k.maxMessage), Farewell: k.bye,
+			IdleTimeout: k.idleTimeout, SendTimeout: k.sendTimeout,
+		},
 		Transport: transport.Dialer{Family: k.family(), Timeout: k.connectTimeout},
 	}
 	d.Transport.UserTimeout = k.userTimeout(pipe)

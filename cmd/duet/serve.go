@@ -23,9 +23,12 @@ func (l *listen) server(h duet.Handler, traces ...*duet.Trace) *duet.Server {
 		traces = append(traces, l.explain.Trace())
 	}
 	s := &duet.Server{
-		Handler: h, Framing: l.frame, MaxMessage: int(l.maxMessage), Greeting: l.hello, Farewell: l.bye,
+		Options: duet.Options{
+			Framing: l.frame, MaxMessage: int(l.maxMessage), Farewell: l.bye,
+			IdleTimeout: l.idleTimeout, SendTimeout: l.sendTimeout, Trace: duet.JoinTraces(traces...),
+		},
+		Handler: h, Greeting: l.hello,
 		MaxConns: l.maxConns, Memory: l.memory.limit(), Busy: l.sorry, AcceptTimeout: l.acceptTimeout,
-		IdleTimeout: l.idleTimeout, SendTimeout: l.sendTimeout, Trace: duet.JoinTraces(traces...),
 		Logger: logTo(l.stderr),
 	}
 	l.gate.Guard(s)

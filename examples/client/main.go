@@ -25,7 +25,7 @@ func main() {
 }
 
 func ask(ctx context.Context, address string, questions []string) error {
-	d := duet.Dialer{Farewell: "bye"}
+	d := duet.Dialer{Options: duet.Options{Farewell: "bye"}}
 	c, err := d.Dial(ctx, address)
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ func Example() {
 		return
 	}
 	s := &duet.Server{
-		Farewell: "bye",
+		Options: duet.Options{Farewell: "bye"},
 		Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 			for m, err := range c.Messages(ctx) {
 				if err != nil {

@@ -26,7 +26,7 @@ func main() {
 	s := &duet.Server{
 		Handler:  duet.HandlerFunc(shout),
 		Greeting: "Say something.",
-		Farewell: "bye",
+		Options:  duet.Options{Farewell: "bye"},
 	}
 	log.Print("listening at ", address)
 	// Ctrl-C ends ctx: every client gets the farewell before the server ends.

@@ -19,8 +19,8 @@ func main() {
 		address = os.Args[1]
 	}
 	s := &duet.Server{
-		Handler: new(store), Framing: framing.CRLF, Greeting: "kv 1",
-		MaxMessage: 4 << 10, MaxConns: 100, IdleTimeout: 5 * time.Minute,
+		Options: duet.Options{Framing: framing.CRLF, MaxMessage: 4 << 10, IdleTimeout: 5 * time.Minute},
+		Handler: new(store), Greeting: "kv 1", MaxConns: 100,
 	}
 	log.Fatal(s.ListenAndServe(context.Background(), address))
 }

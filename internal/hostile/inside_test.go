@@ -42,12 +42,14 @@ func TestGoroutines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var began, ended atomic.Int64
 			s := &duet.Server{
-				Handler: h, Framing: framing.Auto, MaxMessage: hostile.MaxMessage, Greeting: "hello", Farewell: "bye",
-				SendTimeout: time.Second, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-				Trace: &duet.Trace{
-					ConnStart: func(*duet.Conn) { began.Add(1) },
-					ConnEnd:   func(*duet.Conn, duet.EndReason, error) { ended.Add(1) },
+				Options: duet.Options{
+					Framing: framing.Auto, MaxMessage: hostile.MaxMessage, Farewell: "bye", SendTimeout: time.Second,
+					Trace: &duet.Trace{
+						ConnStart: func(*duet.Conn) { began.Add(1) },
+						ConnEnd:   func(*duet.Conn, duet.EndReason, error) { ended.Add(1) },
+					},
 				},
+				Handler: h, Greeting: "hello", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			}
 			l, err := net.Listen("tcp", ":0")
 			if err != nil {

@@ -47,7 +47,7 @@ func TestBig(t *testing.T) {
 			proxy := duettest.StartProxy(t, server.Addr, duettest.Faults{
 				Up: duettest.Direction{Cut: tt.cut}, Down: duettest.Direction{Cut: tt.cut}, Seed: 1,
 			})
-			c, err := (&duetlib.Dialer{Framing: tt.framing}).Dial(ctx, proxy.Addr)
+			c, err := (&duetlib.Dialer{Options: duetlib.Options{Framing: tt.framing}}).Dial(ctx, proxy.Addr)
 			if err != nil {
 				t.Fatal(err)
 			}
