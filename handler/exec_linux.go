@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +22,9 @@ func awaitExit(pid int) bool {
 // number up to the highest descriptor that is not close-on-exec. Package os closes these in the new process only, so that
 // this process can pass its descriptors to other children.
 func closedFiles() []*os.File {
+	// Under this lock no other goroutine has a descriptor that it makes close-on-exec only later.
+	syscall.ForkLock.Lock()
+	defer syscall.ForkLock.Unlock()
 	highest := 2
 	for fd, end := 3, descriptorSlots(); fd < end; fd++ {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -191,4 +193,66 @@ func TestSharedGivesBack(t *testing.T) {
 		f, g := count()
 		return f <= fds+5 && g <= goroutines+5
 	})
+}
+
+// limitDescriptors lets this process have few more descriptors than it has. It returns the highest number that one may have.
+func limitDescriptors(t testing.TB) (highest int) {
+	t.Helper()
+	var limit unix.Rlimit
+	must(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	for _, entry := range get(os.ReadDir("/proc/self/fd"))(t) {
+		highest = max(highest, get(strconv.Atoi(entry.Name()))(t))
+	}
+	highest += 64
+	t.Cleanup(func() { must(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)) })
+	must(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(highest) + 1, Max: limit.Max}))
+	return highest
+}
+
+// TestExec_NoNumbers: a program cannot be started if an inheritable descriptor has the highest number that there may be. Then the peer is
+// refused, as for any other want of descriptors.
+func TestExec_NoNumbers(t *testing.T) {
+	highest := limitDescriptors(t)
+	low := get(unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0))(t)
+	defer unix.Close(low)
+	must(t, unix.Dup3(low, highest, 0))
+	defer unix.Close(highest)
+	peer, nc := ends(t, "tcp")
+	s := serve(t, &handler.Exec{Args: []string{"true"}}, nc, "tcp")
+	s.want(t, duet.EndRefused, unix.EBADF)
+	must(t, peer.Close())
+}
+
+// TestExec_OtherDescriptors: a start does not mistake a descriptor for an inherited one that another goroutine has not made close-on-exec yet.
+func TestExec_OtherDescriptors(t *testing.T) {
+	highest := limitDescriptors(t)
+	low := get(unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0))(t)
+	defer unix.Close(low)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			syscall.ForkLock.RLock()
+			_ = unix.Dup3(low, highest, 0)
+			unix.CloseOnExec(highest)
+			syscall.ForkLock.RUnlock()
+			_ = unix.Close(highest)
+		}
+	})
+	defer wg.Wait()
+	defer close(stop)
+	for range 50 {
+		peer, nc := ends(t, "tcp")
+		s := serve(t, &handler.Exec{Args: []string{"true"}}, nc, "tcp")
+		hearAll(t, peer, "")
+		must(t, peer.Close())
+		if <-s.done; s.reason == duet.EndHandlerFailed || s.reason == duet.EndRefused {
+			t.Fatalf("the program was not started: %v", s.err)
+		}
+	}
 }

@@ -53,9 +53,10 @@ func (e *startError) Error() string {
 	return "cannot start " + e.name + ": " + why
 }
 
-// exhausted tells whether it was for want of descriptors, processes or memory.
+// exhausted tells whether it was for want of descriptors, processes or memory. The new process moves its descriptors to higher numbers
+// first, and EBADF is what dup(2) returns for a number that is too high.
 func (e *startError) exhausted() bool {
-	for _, few := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM} {
+	for _, few := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EBADF, syscall.EAGAIN, syscall.ENOMEM} {
 		if errors.Is(e.err, few) {
 			return true
 		}
