@@ -73,17 +73,12 @@ func (m *member) leaveUnless(ctx context.Context, returned *bool) {
 //go:noinline
 func (m *member) enter(ctx context.Context) error {
 	door := m.hall.entrance()
+	// This is a short wait, because those that enter wait for no peer. To ask for ctx.Done as well would make a context of the standard
+	// library, which each member of a crowd would keep.
+	door <- struct{}{}
 	if ctx.Err() != nil {
+		<-door
 		return context.Cause(ctx)
-	}
-	select {
-	case door <- struct{}{}:
-	default: // Done makes something that every member would keep
-		select {
-		case door <- struct{}{}:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
 	}
 	return apart(func() error {
 		defer func() { <-door }()
