@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"duet.example/duet"
 	"duet.example/duet/console"
@@ -71,6 +72,9 @@ func (a *app) orLost(err error, written bool) error {
 // errUnsent: with --once, a script's input has ended, and all of it was refused.
 var errUnsent = errors.New("nothing of the input could be sent, so that no answer is waited for")
 
+// ownerPatience is how long the process that holds a port is looked for.
+const ownerPatience = 500 * time.Millisecond
+
 func listenError(e *duet.Error) (text, hint string, code int) {
 	at := "cannot listen at " + e.Addr + ": "
 	var dns *net.DNSError
@@ -80,7 +84,9 @@ func listenError(e *duet.Error) (text, hint string, code int) {
 	switch {
 	case errors.Is(e, syscall.EADDRINUSE):
 		text = at + "the address is in use"
-		if pid, name, ok := portowner.Find("tcp", e.Addr); ok {
+		ctx, cancel := context.WithTimeout(context.Background(), ownerPatience)
+		defer cancel()
+		if pid, name, ok := portowner.Find(ctx, "tcp", e.Addr); ok {
 			text += fmt.Sprintf(" by %s (process %d)", name, pid)
 		}
 		return text, "choose another port, or 0 for a free one; ss -ltnp shows who listens", exitConnect

@@ -2,6 +2,7 @@
 package portowner
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"strconv"
@@ -9,8 +10,8 @@ import (
 
 // Find names the process that listens on a TCP port of this machine: network is "tcp", "tcp4" or "tcp6",
 // address is host:port with a number. A host that is no IP counts as any. It answers on Linux only, sees
-// the processes of other users only where this one may, and gives up after half a second; then ok is false.
-func Find(network, address string) (pid int, name string, ok bool) {
+// the processes of other users only if this one may. If ctx ends first, ok is false.
+func Find(ctx context.Context, network, address string) (pid int, name string, ok bool) {
 	if network != "tcp" && network != "tcp4" && network != "tcp6" {
 		return 0, "", false
 	}
@@ -26,5 +27,5 @@ func Find(network, address string) (pid int, name string, ok bool) {
 	if err != nil {
 		ip = netip.Addr{}
 	}
-	return find(ip.WithZone("").Unmap(), uint16(port))
+	return find(ctx, ip.WithZone("").Unmap(), uint16(port))
 }

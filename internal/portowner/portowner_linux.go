@@ -2,6 +2,7 @@ package portowner
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"io"
@@ -10,38 +11,35 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // littleEndian: this machine keeps the low byte first.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 const (
-	patience    = 500 * time.Millisecond
 	maxTable    = 32 << 20 // bytes read of each of the kernel's tables
 	maxEntries  = 1 << 16  // processes looked at, and descriptors of each
 	stateListen = "0A"     // TCP_LISTEN, include/net/tcp_states.h
 )
 
-func find(ip netip.Addr, port uint16) (int, string, bool) {
-	deadline := time.Now().Add(patience)
+func find(ctx context.Context, ip netip.Addr, port uint16) (int, string, bool) {
 	inodes := make(map[string]bool)
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		f, err := os.Open(table)
 		if err != nil {
 			continue
 		}
-		listeners(inodes, io.LimitReader(f, maxTable), ip, port, deadline)
+		listeners(ctx, inodes, io.LimitReader(f, maxTable), ip, port)
 		f.Close()
 	}
 	if len(inodes) == 0 {
 		return 0, "", false
 	}
-	return owner(inodes, deadline)
+	return owner(ctx, inodes)
 }
 
 // owner looks for a process that holds one of the sockets.
-func owner(inodes map[string]bool, deadline time.Time) (int, string, bool) {
+func owner(ctx context.Context, inodes map[string]bool) (int, string, bool) {
 	for _, pid := range names("/proc") {
 		n, err := strconv.Atoi(pid)
 		if err != nil {
@@ -49,7 +47,7 @@ func owner(inodes map[string]bool, deadline time.Time) (int, string, bool) {
 		}
 		dir := "/proc/" + pid
 		for _, fd := range names(dir + "/fd") {
-			if time.Now().After(deadline) {
+			if ctx.Err() != nil {
 				return 0, "", false
 			}
 			link, err := os.Readlink(dir + "/fd/" + fd)
@@ -81,9 +79,9 @@ func names(dir string) []string {
 
 // listeners adds the sockets of a table (proc_pid_net(5)) that listen on port, at ip or where they would be in
 // its way, in the form in which /proc/PID/fd names them.
-func listeners(found map[string]bool, table io.Reader, ip netip.Addr, port uint16, deadline time.Time) {
+func listeners(ctx context.Context, found map[string]bool, table io.Reader, ip netip.Addr, port uint16) {
 	sc := bufio.NewScanner(table)
-	for sc.Scan() && time.Now().Before(deadline) {
+	for sc.Scan() && ctx.Err() == nil {
 		f := strings.Fields(sc.Text())
 		if len(f) < 10 || f[3] != stateListen {
 			continue

@@ -2,6 +2,9 @@
 
 package portowner
 
-import "net/netip"
+import (
+	"context"
+	"net/netip"
+)
 
-func find(netip.Addr, uint16) (int, string, bool) { return 0, "", false }
+func find(context.Context, netip.Addr, uint16) (int, string, bool) { return 0, "", false }

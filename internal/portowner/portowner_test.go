@@ -33,7 +33,7 @@ func TestFindsThisProcess(t *testing.T) {
 			defer l.Close()
 			port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 			for _, host := range tt.ask {
-				pid, name, ok := find(net.JoinHostPort(host, port))
+				pid, name, ok := portowner.Find(t.Context(), "tcp", net.JoinHostPort(host, port))
 				if runtime.GOOS != "linux" {
 					if ok {
 						t.Errorf("host %q: found %d, which nobody can know here", host, pid)
@@ -52,24 +52,13 @@ func TestFindsThisProcess(t *testing.T) {
 	}
 }
 
-// find asks again until there is an answer: Find gives up after half a second, which a busy machine needs for less.
-func find(address string) (pid int, name string, ok bool) {
-	for range 60 {
-		pid, name, ok = portowner.Find("tcp", address)
-		if ok || runtime.GOOS != "linux" {
-			break
-		}
-	}
-	return pid, name, ok
-}
-
 func TestFindsNobody(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	if pid, name, ok := portowner.Find("tcp", "127.0.0.2:"+port); ok {
+	if pid, name, ok := portowner.Find(t.Context(), "tcp", "127.0.0.2:"+port); ok {
 		t.Errorf("another address: got %d %q", pid, name)
 	}
 	if err := l.Close(); err != nil {
@@ -84,7 +73,7 @@ func TestFindsNobody(t *testing.T) {
 		{"unix", "/tmp/x:80"},
 		{"udp", "127.0.0.1:80"},
 	} {
-		if pid, name, ok := portowner.Find(q[0], q[1]); ok {
+		if pid, name, ok := portowner.Find(t.Context(), q[0], q[1]); ok {
 			t.Errorf("%v: got %d %q", q, pid, name)
 		}
 	}

@@ -1,13 +1,13 @@
 package portowner
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestListenersOfTable(t *testing.T) {
@@ -36,7 +36,7 @@ func TestListenersOfTable(t *testing.T) {
 		{"127.0.0.1", 8082, ""},
 	} {
 		found := make(map[string]bool)
-		listeners(found, strings.NewReader(table), netip.MustParseAddr(tt.ip), tt.port, time.Now().Add(time.Minute))
+		listeners(t.Context(), found, strings.NewReader(table), netip.MustParseAddr(tt.ip), tt.port)
 		if tt.want == "" && len(found) == 0 {
 			continue
 		}
@@ -46,13 +46,11 @@ func TestListenersOfTable(t *testing.T) {
 	}
 }
 
-// Whoever asks is about to be told of an error, and does not wait long for a hint.
+// Find gives up when its context has ended, in the tables and among the processes.
 func TestGivesUp(t *testing.T) {
-	for _, tt := range []struct {
-		left time.Duration
-		want bool
-	}{{time.Minute, true}, {-time.Minute, false}} {
-		deadline := time.Now().Add(tt.left)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, ctx := range []context.Context{t.Context(), ended} {
 		l, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -62,15 +60,16 @@ func TestGivesUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		want := ctx.Err() == nil
 		found := map[string]bool{}
-		listeners(found, table, at.Addr(), at.Port(), deadline)
-		if got := len(found) == 1; got != tt.want {
-			t.Errorf("with %v left the table has %v", tt.left, found)
+		listeners(ctx, found, table, at.Addr(), at.Port())
+		if got := len(found) == 1; got != want {
+			t.Errorf("%v: the table has %v", ctx, found)
 		}
 		table.Seek(0, io.SeekStart)
-		listeners(found, table, at.Addr(), at.Port(), time.Now().Add(time.Minute))
-		if pid, _, ok := owner(found, deadline); ok != tt.want || ok && pid != os.Getpid() {
-			t.Errorf("with %v left the owner is %d, %v", tt.left, pid, ok)
+		listeners(t.Context(), found, table, at.Addr(), at.Port())
+		if pid, _, ok := owner(ctx, found); ok != want || ok && pid != os.Getpid() {
+			t.Errorf("%v: the owner is %d, %v", ctx, pid, ok)
 		}
 		table.Close()
 		l.Close()
