@@ -63,7 +63,7 @@ func (l *Listener) Close() error {
 }
 
 // Addr returns the listener's address.
-func (l *Listener) Addr() net.Addr { return Addr(l.host + ":0") }
+func (l *Listener) Addr() net.Addr { return address(l.host + ":0") }
 
 // Dial connects to the listener; as with TCP it does not wait for Accept, but for room: 128
 // connections may be waiting. Its errors wrap syscall.ECONNREFUSED after Close, or ctx's cause.
@@ -76,8 +76,8 @@ func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
 		return nil, l.failed("dial", os.NewSyscallError("connect", syscall.ECONNREFUSED))
 	default:
 	}
-	local := Addr(l.host + ":" + strconv.FormatUint(l.dialed.Add(1), 10))
-	ours, theirs := pair(DefaultBuffer, local, Addr(l.host+":0"))
+	local := address(l.host + ":" + strconv.FormatUint(l.dialed.Add(1), 10))
+	ours, theirs := pair(DefaultBuffer, local, address(l.host+":0"))
 	select {
 	case l.waiting <- theirs:
 	case <-l.closed:

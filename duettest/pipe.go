@@ -12,15 +12,11 @@ import (
 // DefaultBuffer is how many bytes a pair made by [Pipe] holds in each direction.
 const DefaultBuffer = 64 << 10
 
-// Addr is the address of an end in memory, "pipe-3:a" for one. It has the shape host:port, and the
-// two ends of a pair, or all connections of a [Listener], have the same host.
-type Addr string
+// address is a net.Addr of the shape host:port, for example "pipe-3:a".
+type address string
 
-// Network returns "memory".
-func (Addr) Network() string { return "memory" }
-
-// String returns the address.
-func (a Addr) String() string { return string(a) }
+func (address) Network() string  { return "memory" }
+func (a address) String() string { return string(a) }
 
 var pipes atomic.Uint64
 
@@ -37,7 +33,7 @@ func Pipe() (a, b net.Conn) { return PipeSize(DefaultBuffer) }
 // shows what happens when a peer does not read. n below 1 counts as 1.
 func PipeSize(n int) (a, b net.Conn) {
 	host := "pipe-" + strconv.FormatUint(pipes.Add(1), 10)
-	return pair(n, Addr(host+":a"), Addr(host+":b"))
+	return pair(n, address(host+":a"), address(host+":b"))
 }
 
 func pair(n int, a, b net.Addr) (*end, *end) {
