@@ -426,3 +426,76 @@ func TestEveryPackageLooksForLeaks(t *testing.T) {
 		}
 	}
 }
+
+// pathRow is a row of a table below "Four paths" in docs/architecture.md: a function, its file and what it does.
+var pathRow = regexp.MustCompile("^\\| `([\\w.]+)` \\| ([\\w./]+\\.go) \\|")
+
+// A reader follows four paths by name: each function of docs/architecture.md exists in its file, and no path is long.
+func TestArchitecturePaths(t *testing.T) {
+	const page, paths, maxHops = "docs/architecture.md", 4, 8
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Four paths\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	found := strings.Split(section, "\n### ")[1:]
+	if len(found) != paths {
+		t.Errorf("%s has %d paths, want %d", page, len(found), paths)
+	}
+	for _, one := range found {
+		title, table, _ := strings.Cut(one, "\n")
+		hops := 0
+		for line := range strings.Lines(table) {
+			m := pathRow.FindStringSubmatch(line)
+			if m == nil {
+				continue
+			}
+			hops++
+			if name, file := m[1], m[2]; !slices.Contains(functionsIn(t, file), name) {
+				t.Errorf("%s, %q: there is no %s in %s%s", page, title, name, file, movedTo(t, name, path.Dir(file)))
+			}
+		}
+		if hops < 2 || hops > maxHops {
+			t.Errorf("%s, %q: %d functions, want 2 to %d", page, title, hops, maxHops)
+		}
+	}
+}
+
+// movedTo names the file of dir that declares a function, for a message.
+func movedTo(t *testing.T, name, dir string) string {
+	for _, f := range sourceFiles(t) {
+		if path.Dir(f.path) == dir && !f.isTest() && slices.Contains(functionsIn(t, f.path), name) {
+			return "; it is in " + f.path + " now"
+		}
+	}
+	return ""
+}
+
+// functionsIn names the functions and methods that a file declares: Dial, Conn.Send.
+func functionsIn(t *testing.T, file string) (names []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	for _, decl := range f.Decls {
+		fn, ok := decl.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		name := fn.Name.Name
+		if fn.Recv != nil {
+			receiver := fn.Recv.List[0].Type
+			if star, ok := receiver.(*ast.StarExpr); ok {
+				receiver = star.X
+			}
+			if id, ok := receiver.(*ast.Ident); ok {
+				name = id.Name + "." + name
+			}
+		}
+		names = append(names, name)
+	}
+	return names
+}
