@@ -5,15 +5,16 @@ import (
 	"sync"
 )
 
-// Chaos returns a connection that passes what is written to it on to c with the faults of f.Up, and
-// what comes from c to its reader with those of f.Down. It takes c over: nobody else uses c from
-// then on. With an end of [Pipe] as c it works inside a testing/synctest bubble.
+// Chaos returns a connection around c with faults. Bytes that are written to it go to c with the faults of f.Up. Bytes
+// from c go to its reader with the faults of f.Down. Do not use c from then on. If c is an end of [Pipe], Chaos works in a
+// testing/synctest bubble.
 //
-// The connection has the methods of [Conn] and the addresses of c, and holds [DefaultBuffer] bytes
-// each way. Its Close returns at once, as TCP's does: what was written before still goes its way,
-// for up to a minute, and then c is closed. (In a bubble time stands still once the test function has
-// returned: close both ends, or wait for the other's io.EOF, before it does.) Half-close and reset are passed on if c has CloseWrite,
-// and Reset or SetLinger; otherwise c is closed.
+// The connection has the methods of [Conn] and the addresses of c. It holds [DefaultBuffer] bytes each way. A half-close is
+// passed on if c has CloseWrite, a reset if c has Reset or SetLinger. Otherwise c is closed.
+//
+// Close returns at once, as that of TCP. Bytes that were written before are still passed on, for at most 1 min. Then c is
+// closed. In a bubble, time stands still when the test function has returned. Before that, close both ends, or read
+// until the other end's io.EOF.
 func Chaos(c net.Conn, f Faults) net.Conn {
 	ours, theirs := pair(DefaultBuffer, c.LocalAddr(), c.RemoteAddr())
 	released := make(chan struct{})
@@ -27,12 +28,12 @@ type chaosConn struct {
 	*end
 	link     *link
 	released chan struct{}
-	once     sync.Once // the first of Close and Reset
+	once     sync.Once // guards the close of released
 }
 
 var _ Conn = (*chaosConn)(nil)
 
-// Close tells the link first: it must know why its writes to this end fail. So does Reset.
+// Close tells the link before it closes this end, because the link must know why its writes to this end fail. So does Reset.
 func (c *chaosConn) Close() error {
 	c.once.Do(func() { close(c.released) })
 	return c.end.Close()

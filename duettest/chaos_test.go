@@ -18,8 +18,8 @@ import (
 	"duet.example/duet/duettest"
 )
 
-func TestChaosIsAConn(t *testing.T) {
-	for _, f := range []duettest.Faults{{}, {Up: small, Down: small}} {
+func TestChaos_IsConn(t *testing.T) {
+	for _, f := range []duettest.Faults{{}, {Up: smallPieces, Down: smallPieces}} {
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 			a, b := duettest.Pipe()
 			c := duettest.Chaos(a, f)
@@ -28,9 +28,9 @@ func TestChaosIsAConn(t *testing.T) {
 	}
 }
 
-var small = duettest.Direction{Pieces: duettest.Pieces{Min: 1, Max: 7, UpTo: 4096}}
+var smallPieces = duettest.Direction{Pieces: duettest.Pieces{Min: 1, Max: 7, UpTo: 4096}}
 
-// chaos returns a pair in memory with f between its ends; a is the client.
+// chaos returns both ends of a pair in memory with the faults f between them. The client is a.
 func chaos(t *testing.T, f duettest.Faults) (a, b duettest.Conn) {
 	t.Helper()
 	x, y := duettest.Pipe()
@@ -39,29 +39,29 @@ func chaos(t *testing.T, f duettest.Faults) (a, b duettest.Conn) {
 	return c.(duettest.Conn), y.(duettest.Conn)
 }
 
-func TestChaosKeepsHalfClose(t *testing.T) {
+func TestChaos_KeepsHalfClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := small
+		d := smallPieces
 		d.Latency, d.Jitter, d.Rate = time.Second, time.Minute, 1<<20
 		a, b := chaos(t, duettest.Faults{Up: d, Down: d, Seed: 7})
-		crossing(t, a, b, 300_000)
+		sendBothWays(t, a, b, 300_000)
 	})
 }
 
-func TestChaosLatency(t *testing.T) {
+func TestChaos_Latency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := chaos(t, duettest.Faults{
 			Up:   duettest.Direction{Latency: time.Hour},
 			Down: duettest.Direction{Latency: time.Minute},
 		})
 		start := time.Now()
-		arrives := func(what string, c net.Conn, want time.Duration) {
+		arrives := func(name string, c net.Conn, want time.Duration) {
 			t.Helper()
 			if _, err := io.ReadFull(c, make([]byte, 3)); err != nil {
 				t.Fatal(err)
 			}
 			if d := time.Since(start); d != want {
-				t.Errorf("%s after %v, want %v", what, d, want)
+				t.Errorf("%s after %v, want %v", name, d, want)
 			}
 		}
 		b.Write([]byte("abc"))
@@ -78,7 +78,7 @@ func TestChaosLatency(t *testing.T) {
 	})
 }
 
-func TestChaosJitter(t *testing.T) {
+func TestChaos_Jitter(t *testing.T) {
 	arrivals := func(seed uint64) (at []time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := chaos(t, duettest.Faults{Up: duettest.Direction{Jitter: time.Second}, Seed: seed})
@@ -106,7 +106,7 @@ func TestChaosJitter(t *testing.T) {
 	}
 }
 
-func TestChaosRate(t *testing.T) {
+func TestChaos_Rate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := chaos(t, duettest.Faults{Up: duettest.Direction{Rate: 1000}})
 		start := time.Now()
@@ -136,8 +136,7 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return r.Conn.Write(b)
 }
 
-// cuts sends the chunks through d, each when the one before is through, and returns how they were
-// written.
+// cuts sends chunks through d, each after the one before has arrived, and returns the lengths of the writes.
 func cuts(t *testing.T, d duettest.Direction, chunks ...[]byte) (writes []int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -150,7 +149,7 @@ func cuts(t *testing.T, d duettest.Direction, chunks ...[]byte) (writes []int) {
 		}
 		c.Close()
 		if got, err := io.ReadAll(y); err != nil || !bytes.Equal(got, slices.Concat(chunks...)) {
-			t.Errorf("received %d bytes, %v; they are not what was sent", len(got), err)
+			t.Errorf("received %d bytes, %v; not the bytes that were sent", len(got), err)
 		}
 		y.Close()
 		synctest.Wait()
@@ -159,23 +158,23 @@ func cuts(t *testing.T, d duettest.Direction, chunks ...[]byte) (writes []int) {
 	return writes
 }
 
-func TestChaosPieces(t *testing.T) {
-	writes := cuts(t, small, random(4096, 1))
+func TestChaos_Pieces(t *testing.T) {
+	writes := cuts(t, smallPieces, randomBytes(4096, 1))
 	if lo, hi := slices.Min(writes), slices.Max(writes); lo != 1 || hi != 7 {
 		t.Errorf("pieces of %d to %d bytes, want 1 to 7", lo, hi)
 	}
-	if got := cuts(t, small, random(4097, 1)); !slices.Equal(got, []int{4097}) {
+	if got := cuts(t, smallPieces, randomBytes(4097, 1)); !slices.Equal(got, []int{4097}) {
 		t.Errorf("a chunk of 4097 bytes was written as %v, want whole", got)
 	}
-	if got := cuts(t, duettest.Direction{}, random(100, 1)); !slices.Equal(got, []int{100}) {
+	if got := cuts(t, duettest.Direction{}, randomBytes(100, 1)); !slices.Equal(got, []int{100}) {
 		t.Errorf("without faults 100 bytes were written as %v", got)
 	}
-	if got := cuts(t, duettest.Direction{Pieces: duettest.Pieces{Max: 1}}, random(5, 1)); !slices.Equal(got, []int{1, 1, 1, 1, 1}) {
+	if got := cuts(t, duettest.Direction{Pieces: duettest.Pieces{Max: 1}}, randomBytes(5, 1)); !slices.Equal(got, []int{1, 1, 1, 1, 1}) {
 		t.Errorf("pieces of 1 byte: %v", got)
 	}
 }
 
-func TestChaosCutsMessages(t *testing.T) {
+func TestChaos_CutsMessages(t *testing.T) {
 	ones := duettest.Pieces{Min: 1, Max: 1, UpTo: 4}
 	line := func(n int) []byte { return append(bytes.Repeat([]byte("x"), n-1), '\n') }
 	length := func(n uint32) []byte {
@@ -200,7 +199,7 @@ func TestChaosCutsMessages(t *testing.T) {
 	}
 }
 
-func TestChaosBlackHoleIsClosedAtLast(t *testing.T) {
+func TestChaos_CloseEndsBlackHole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := chaos(t, duettest.Faults{Up: duettest.Direction{BlackHoleAfter: duettest.AtOnce}})
 		if _, err := a.Write(make([]byte, 1<<20)); err != nil {
@@ -219,7 +218,7 @@ func TestChaosBlackHoleIsClosedAtLast(t *testing.T) {
 	})
 }
 
-func TestChaosHalfCloseLasts(t *testing.T) {
+func TestChaos_OtherWayAfterHalfClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := chaos(t, duettest.Faults{Up: duettest.Direction{HalfCloseAfter: 1}})
 		for range 10 {
@@ -235,7 +234,7 @@ func TestChaosHalfCloseLasts(t *testing.T) {
 	})
 }
 
-func TestChaosCutEnds(t *testing.T) {
+func TestChaos_WritesFailAfterCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := chaos(t, duettest.Faults{Up: duettest.Direction{CutAfter: 1}})
 		io.WriteString(a, "question")
@@ -247,8 +246,8 @@ func TestChaosCutEnds(t *testing.T) {
 	})
 }
 
-// Whoever does not read still learns of a reset when it writes, although the bytes before it wait.
-func TestChaosResetBehindUnreadBytes(t *testing.T) {
+// A peer that does not read gets a reset when it writes, although unread bytes are before the reset.
+func TestChaos_ResetBehindUnreadBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := chaos(t, duettest.Faults{})
 		a.SetWriteDeadline(time.Now().Add(time.Second))
@@ -263,8 +262,8 @@ func TestChaosResetBehindUnreadBytes(t *testing.T) {
 	})
 }
 
-// The peer that does not read holds nothing of a closed connection for ever.
-func TestChaosCloseWithoutReader(t *testing.T) {
+// A peer that does not read does not keep a closed connection for ever.
+func TestChaos_CloseWithoutReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := chaos(t, duettest.Faults{})
 		a.SetWriteDeadline(time.Now().Add(time.Second))

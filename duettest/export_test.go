@@ -7,7 +7,7 @@ import (
 	"duet.example/duet"
 )
 
-// ServeForTest is NewServer for one connection, which need not be a socket.
+// ServeForTest is NewServer for one connection of any kind.
 func ServeForTest(tb testing.TB, h duet.Handler, c net.Conn) {
 	s := newServer(tb, h, nil)
 	serve(tb, s, func() error { return s.ServeNetConn(c) })

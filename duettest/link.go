@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	grace  = time.Second // for what one direction may still deliver before a reset or a cut ends both
-	orphan = time.Minute // for the last bytes of a closed connection, as a kernel bounds it
+	deliveryLimit = time.Second // how long one direction may still deliver before a reset or a cut ends both
+	closeLimit    = time.Minute // how long the last bytes of a closed connection may take; a kernel has such a limit, too
 )
 
 // link carries a connection between two others, a pump each way.
@@ -17,8 +17,8 @@ type link struct {
 	client, server net.Conn
 	up, down       *pump
 
-	released  <-chan struct{} // the owner has closed the client side; nil if nobody says so
-	resetting atomic.Bool     // set before released is closed: it was no Close, but a Reset
+	released  <-chan struct{} // closed when the owner has closed or reset the client side; nil for a Proxy
+	resetting atomic.Bool     // set before released is closed: it was a Reset, not a Close
 
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -26,7 +26,7 @@ type link struct {
 	cutOnce   sync.Once
 }
 
-// newLink makes the n-th link of its owner; run runs it.
+// newLink makes the n-th link of its owner. The owner calls run.
 func newLink(client, server net.Conn, faults func() *Faults, n uint64) *link {
 	l := &link{
 		client: client, server: server,
@@ -39,7 +39,7 @@ func newLink(client, server net.Conn, faults func() *Faults, n uint64) *link {
 	return l
 }
 
-// run returns when both connections are closed and nothing of the link is left.
+// run carries bytes until the end of the link. It returns when both connections are closed and the goroutines have ended.
 func (l *link) run() {
 	var wg sync.WaitGroup
 	wg.Go(l.up.read)
@@ -54,11 +54,11 @@ func (l *link) run() {
 	wg.Wait()
 }
 
-// supervise waits until nothing has to be carried any more.
+// supervise waits until there are no more bytes to carry, or a limit has passed.
 func (l *link) supervise() {
 	up, down, released, wasCut := l.up.done, l.down.done, l.released, l.wasCut
-	var late <-chan time.Time
-	var lost <-chan struct{} // nobody is left on either side, whatever is still on its way
+	var timeout <-chan time.Time
+	var bothGone <-chan struct{} // closed when no side reads any more, even if bytes are still on their way
 	for up != nil || down != nil && (l.released == nil || released != nil) {
 		select {
 		case <-up:
@@ -66,15 +66,15 @@ func (l *link) supervise() {
 		case <-down:
 			down = nil
 		case <-released:
-			released, late = nil, time.After(orphan)
+			released, timeout = nil, time.After(closeLimit)
 			if c, ok := l.server.(interface{ peerClosed() <-chan struct{} }); ok {
-				lost = c.peerClosed()
+				bothGone = c.peerClosed()
 			}
 		case <-wasCut:
-			wasCut, late = nil, time.After(grace)
-		case <-late:
+			wasCut, timeout = nil, time.After(deliveryLimit)
+		case <-timeout:
 			return
-		case <-lost:
+		case <-bothGone:
 			return
 		case <-l.closed:
 			return
@@ -82,7 +82,7 @@ func (l *link) supervise() {
 	}
 }
 
-// close closes both connections; a link that is closed or reset stays as it is.
+// close closes both connections. It does nothing if the link is closed or reset already.
 func (l *link) close() {
 	l.closeOnce.Do(func() {
 		close(l.closed)
@@ -99,8 +99,8 @@ func (l *link) reset() {
 	})
 }
 
-// cut half-closes both connections; the pumps throw away what still comes, so that a Close with
-// unread input does not turn the FIN into a RST.
+// cut half-closes both connections. The pumps read and drop the bytes that still come: a close with unread input would send
+// a RST after the FIN.
 func (l *link) cut() {
 	l.cutOnce.Do(func() {
 		close(l.wasCut)
@@ -118,7 +118,7 @@ func (l *link) isCut() bool {
 	}
 }
 
-// sleepUntil tells whether the link is still there at t.
+// sleepUntil waits until t. It returns false, at once, if the link is closed before.
 func (l *link) sleepUntil(t time.Time) bool {
 	wait := time.Until(t)
 	if wait <= 0 {

@@ -31,7 +31,7 @@ func TestListener(t *testing.T) {
 		} else {
 			seen[name] = true
 		}
-		crossing(t, c.(duettest.Conn), s.(duettest.Conn), 1000)
+		sendBothWays(t, c.(duettest.Conn), s.(duettest.Conn), 1000)
 	}
 
 	waiting, err := l.Dial(t.Context())
@@ -50,7 +50,7 @@ func TestListener(t *testing.T) {
 	wantErr(t, "close", l.Close(), net.ErrClosed)
 }
 
-func TestListenerWakes(t *testing.T) {
+func TestListener_CloseWakesAccept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := duettest.NewListener()
 		accepted := make(chan error)

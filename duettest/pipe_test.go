@@ -19,7 +19,7 @@ import (
 	"duet.example/duet/duettest"
 )
 
-func TestPipeIsAConn(t *testing.T) {
+func TestPipe_IsConn(t *testing.T) {
 	for _, size := range []int{16, 512, duettest.DefaultBuffer} {
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 			c1, c2 = duettest.PipeSize(size)
@@ -28,7 +28,7 @@ func TestPipeIsAConn(t *testing.T) {
 	}
 }
 
-// pipe returns a pair that is closed at the end of the test.
+// pipe returns a pair of ends that are closed at the end of the test.
 func pipe(t *testing.T, size int) (a, b duettest.Conn) {
 	t.Helper()
 	x, y := duettest.PipeSize(size)
@@ -36,16 +36,16 @@ func pipe(t *testing.T, size int) (a, b duettest.Conn) {
 	return x.(duettest.Conn), y.(duettest.Conn)
 }
 
-// wantErr checks that err is an error of package net's shape with target inside.
-func wantErr(t *testing.T, what string, err, target error) {
+// wantErr checks that err is a *net.OpError that wraps target.
+func wantErr(t *testing.T, name string, err, target error) {
 	t.Helper()
 	var op *net.OpError
 	if !errors.As(err, &op) || !errors.Is(err, target) {
-		t.Errorf("%s: %v (%T), want a *net.OpError that wraps %v", what, err, err, target)
+		t.Errorf("%s: %v (%T), want a *net.OpError that wraps %v", name, err, err, target)
 	}
 }
 
-func random(n int, seed uint64) []byte {
+func randomBytes(n int, seed uint64) []byte {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	b := make([]byte, n)
 	for i := range b {
@@ -54,18 +54,18 @@ func random(n int, seed uint64) []byte {
 	return b
 }
 
-func TestPipeHalfCloseEachWay(t *testing.T) {
+func TestPipe_HalfCloseEachWay(t *testing.T) {
 	for _, size := range []int{1, 7, 4096, duettest.DefaultBuffer} {
 		a, b := pipe(t, size)
-		crossing(t, a, b, 100_000)
+		sendBothWays(t, a, b, 100_000)
 	}
 }
 
-// crossing sends n bytes each way at once, half-closes both, and compares digests. Afterwards
-// both directions are at their end, and neither connection has been closed.
-func crossing(t *testing.T, a, b duettest.Conn, n int) {
+// sendBothWays sends n bytes each way at the same time, half-closes both ends, and compares digests. After it, both directions
+// are at their end, and neither connection is closed.
+func sendBothWays(t *testing.T, a, b duettest.Conn, n int) {
 	t.Helper()
-	up, down := random(n, 1), random(n, 2)
+	up, down := randomBytes(n, 1), randomBytes(n, 2)
 	var wg sync.WaitGroup
 	send := func(c duettest.Conn, body []byte) {
 		if _, err := c.Write(body); err != nil {
@@ -89,7 +89,7 @@ func crossing(t *testing.T, a, b duettest.Conn, n int) {
 	wg.Wait()
 }
 
-func TestPipeAnswerAfterHalfClose(t *testing.T) {
+func TestPipe_AnswerAfterHalfClose(t *testing.T) {
 	a, b := pipe(t, 16)
 	a.Write([]byte("question"))
 	a.CloseWrite()
@@ -105,7 +105,7 @@ func TestPipeAnswerAfterHalfClose(t *testing.T) {
 	}
 }
 
-func TestPipeClose(t *testing.T) {
+func TestPipe_Close(t *testing.T) {
 	a, b := pipe(t, 16)
 	a.Write([]byte("last"))
 	if err := a.Close(); err != nil {
@@ -114,7 +114,7 @@ func TestPipeClose(t *testing.T) {
 	_, err := b.Write([]byte("x"))
 	wantErr(t, "write to a closed peer", err, syscall.EPIPE)
 	if got, err := io.ReadAll(b); err != nil || string(got) != "last" {
-		t.Errorf("read %q, %v; want what was written before the close", got, err)
+		t.Errorf("read %q, %v; want the bytes that were written before the close", got, err)
 	}
 	_, err = a.Read(make([]byte, 1))
 	wantErr(t, "read", err, net.ErrClosed)
@@ -127,9 +127,9 @@ func TestPipeClose(t *testing.T) {
 	wantErr(t, "deadline", a.SetDeadline(time.Now()), net.ErrClosed)
 }
 
-func TestPipeReset(t *testing.T) {
+func TestPipe_Reset(t *testing.T) {
 	a, b := pipe(t, 16)
-	a.Write([]byte("said"))
+	a.Write([]byte("last"))
 	if err := a.Reset(); err != nil {
 		t.Fatal(err)
 	}
@@ -137,14 +137,14 @@ func TestPipeReset(t *testing.T) {
 	wantErr(t, "write", err, syscall.ECONNRESET)
 	got, err := io.ReadAll(b)
 	wantErr(t, "read", err, syscall.ECONNRESET)
-	if string(got) != "said" {
-		t.Errorf("read %q before the reset, want %q", got, "said")
+	if string(got) != "last" {
+		t.Errorf("read %q before the reset, want %q", got, "last")
 	}
 	_, err = a.Read(make([]byte, 1))
 	wantErr(t, "own read", err, net.ErrClosed)
 }
 
-func TestPipeCloseRead(t *testing.T) {
+func TestPipe_CloseRead(t *testing.T) {
 	a, b := pipe(t, 4)
 	b.Write([]byte("old"))
 	if err := a.CloseRead(); err != nil {
@@ -198,7 +198,7 @@ func TestPipeWakes(t *testing.T) {
 	}
 }
 
-func TestPipeDeadline(t *testing.T) {
+func TestPipe_Deadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pipe(t, 10)
 		start := time.Now()
@@ -225,8 +225,8 @@ func TestPipeDeadline(t *testing.T) {
 	})
 }
 
-// A second writer that waits for its turn is durably blocked, and obeys its deadline.
-func TestPipeWritersTakeTurns(t *testing.T) {
+// A second writer that waits for its turn is durably blocked. Two writes are not mixed.
+func TestPipe_WritersTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pipe(t, 1)
 		var wg sync.WaitGroup
@@ -245,8 +245,8 @@ func TestPipeWritersTakeTurns(t *testing.T) {
 	})
 }
 
-// A writer sees a reset as a reset, at whatever moment it comes.
-func TestResetIsOne(t *testing.T) {
+// A writer gets ECONNRESET, whenever the reset comes.
+func TestPipe_WriterSeesReset(t *testing.T) {
 	for range 3000 {
 		a, b := duettest.Pipe()
 		failed := make(chan error, 1)

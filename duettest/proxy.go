@@ -10,33 +10,33 @@ import (
 	"time"
 )
 
+// dialTimeout is how long a connect to the target may take.
 const dialTimeout = 5 * time.Second
 
-// Proxy passes TCP connections on to a target, with faults. All its methods may be called by any
-// number of goroutines at the same time.
+// Proxy passes TCP connections on to a target, with faults. Any number of goroutines may call its methods at the same time.
 type Proxy struct {
-	// Addr is where the proxy listens, "127.0.0.1:40123" for one. It is not to be changed.
+	// Addr is the address of the proxy, for example "127.0.0.1:40123". Do not change it.
 	Addr string
 
 	target   string
 	listener net.Listener
 	faults   atomic.Pointer[Faults]
-	ctx      context.Context // ends with Close; dials watch it
+	ctx      context.Context // for dials; ends with Close
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards the fields below
 	closed bool
 	links  map[*link]struct{}
 }
 
-// NewProxy listens on a free port of 127.0.0.1 and passes each connection on to target, a TCP
-// address "host:port", which need not listen yet. A client whose connection cannot be passed on is
-// reset, maybe while it still dials. The caller closes the proxy.
+// NewProxy listens on a free port of 127.0.0.1 and passes each connection on to target, a TCP address "host:port". The
+// target need not listen yet. If the target cannot be reached, the client gets a RST, maybe while it still dials. The caller
+// closes the proxy.
 func NewProxy(target string, f Faults) (*Proxy, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var lc net.ListenConfig
-	lc.SetMultipathTCP(false) // a RST by SO_LINGER is a matter of plain TCP
+	lc.SetMultipathTCP(false) // a RST by SO_LINGER needs plain TCP
 	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		cancel()
@@ -51,8 +51,7 @@ func NewProxy(target string, f Faults) (*Proxy, error) {
 	return p, nil
 }
 
-// StartProxy is [NewProxy] for a test: it fails the test if it cannot listen, and closes the proxy
-// at the test's end.
+// StartProxy is [NewProxy] for a test. It fails the test if it cannot listen, and closes the proxy at the end of the test.
 func StartProxy(tb testing.TB, target string, f Faults) *Proxy {
 	tb.Helper()
 	p, err := NewProxy(target, f)
@@ -63,18 +62,18 @@ func StartProxy(tb testing.TB, target string, f Faults) *Proxy {
 	return p
 }
 
-// SetFaults changes what happens to connections, those too that are there already, from the next
-// chunk of bytes on. Cut and Seed are for connections made later.
+// SetFaults changes the faults of all connections, from the next chunk of bytes on. Cut and Seed change only for connections
+// that are made later.
 func (p *Proxy) SetFaults(f Faults) { p.faults.Store(&f) }
 
-// Conns returns how many connections the proxy holds.
+// Conns returns the number of connections that the proxy holds.
 func (p *Proxy) Conns() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.links)
 }
 
-// Reset resets all connections: each client and the target get a RST. The proxy goes on.
+// Reset resets all connections: the clients and the target get a RST. The proxy goes on.
 func (p *Proxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +82,7 @@ func (p *Proxy) Reset() {
 	}
 }
 
-// Close stops listening, closes all connections, and waits until nothing of the proxy is left.
+// Close stops listening, closes all connections, and waits until the proxy's goroutines have ended.
 func (p *Proxy) Close() error {
 	p.mu.Lock()
 	p.closed = true

@@ -19,8 +19,8 @@ import (
 
 var errTimeout = os.ErrDeadlineExceeded
 
-func TestProxyIsAConn(t *testing.T) {
-	for _, f := range []duettest.Faults{{}, {Up: small, Down: small}} {
+func TestProxy_IsConn(t *testing.T) {
+	for _, f := range []duettest.Faults{{}, {Up: smallPieces, Down: smallPieces}} {
 		nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -69,7 +69,7 @@ func proxied(t *testing.T, f duettest.Faults) (a, b duettest.Conn, p *duettest.P
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What does not come is told from what comes late by a bound on the whole test.
+	// The deadline ends the test if bytes never come. It is far longer than slow bytes take.
 	limit := time.Now().Add(20 * time.Second)
 	c.SetDeadline(limit)
 	s.SetDeadline(limit)
@@ -77,8 +77,8 @@ func proxied(t *testing.T, f duettest.Faults) (a, b duettest.Conn, p *duettest.P
 	return tcp{c.(*net.TCPConn)}, tcp{s.(*net.TCPConn)}, p
 }
 
-// everywhere runs a test over sockets and in memory.
-func everywhere(t *testing.T, f duettest.Faults, test func(t *testing.T, a, b duettest.Conn)) {
+// overBoth runs a test over sockets and in memory.
+func overBoth(t *testing.T, f duettest.Faults, test func(t *testing.T, a, b duettest.Conn)) {
 	t.Helper()
 	t.Run("tcp", func(t *testing.T) {
 		a, b, _ := proxied(t, f)
@@ -92,7 +92,7 @@ func everywhere(t *testing.T, f duettest.Faults, test func(t *testing.T, a, b du
 	})
 }
 
-// wantReset checks for the error of a reset, which Windows gives a number of its own.
+// wantReset checks that err is the error of a reset. Windows has its own number for it.
 func wantReset(t *testing.T, err error) {
 	t.Helper()
 	const wsaeConnReset = syscall.Errno(10054)
@@ -102,33 +102,33 @@ func wantReset(t *testing.T, err error) {
 	wantErr(t, "read", err, syscall.ECONNRESET)
 }
 
-func TestFaultsNone(t *testing.T) {
-	everywhere(t, duettest.Faults{}, func(t *testing.T, a, b duettest.Conn) {
-		crossing(t, a, b, 3<<20)
+func TestFaults_None(t *testing.T) {
+	overBoth(t, duettest.Faults{}, func(t *testing.T, a, b duettest.Conn) {
+		sendBothWays(t, a, b, 3<<20)
 	})
 }
 
-func TestFaultsPieces(t *testing.T) {
-	everywhere(t, duettest.Faults{Up: small, Down: small}, func(t *testing.T, a, b duettest.Conn) {
-		crossing(t, a, b, 100_000)
+func TestFaults_Pieces(t *testing.T) {
+	overBoth(t, duettest.Faults{Up: smallPieces, Down: smallPieces}, func(t *testing.T, a, b duettest.Conn) {
+		sendBothWays(t, a, b, 100_000)
 	})
 }
 
-func TestResetIsPassedOn(t *testing.T) {
-	everywhere(t, duettest.Faults{}, func(t *testing.T, a, b duettest.Conn) {
+func TestFaults_PassReset(t *testing.T) {
+	overBoth(t, duettest.Faults{}, func(t *testing.T, a, b duettest.Conn) {
 		io.WriteString(a, "ping")
 		io.ReadFull(b, make([]byte, 4))
 		a.Reset()
 		_, err := b.Read(make([]byte, 1))
 		wantReset(t, err)
 	})
-	everywhere(t, duettest.Faults{}, func(t *testing.T, a, b duettest.Conn) {
+	overBoth(t, duettest.Faults{}, func(t *testing.T, a, b duettest.Conn) {
 		b.Reset()
 		_, err := a.Read(make([]byte, 1))
 		wantReset(t, err)
 	})
-	// A peer that has closed altogether answers bytes with a reset.
-	everywhere(t, duettest.Faults{}, func(t *testing.T, a, b duettest.Conn) {
+	// A peer that has closed both directions answers bytes with a reset.
+	overBoth(t, duettest.Faults{}, func(t *testing.T, a, b duettest.Conn) {
 		io.WriteString(b, "last")
 		b.Close()
 		if got, err := io.ReadAll(a); err != nil || string(got) != "last" {
@@ -146,9 +146,9 @@ func TestResetIsPassedOn(t *testing.T) {
 	})
 }
 
-func TestResetAfter(t *testing.T) {
+func TestDirection_ResetAfter(t *testing.T) {
 	f := duettest.Faults{Up: duettest.Direction{ResetAfter: 10}}
-	everywhere(t, f, func(t *testing.T, a, b duettest.Conn) {
+	overBoth(t, f, func(t *testing.T, a, b duettest.Conn) {
 		io.WriteString(a, "0123456")
 		io.WriteString(a, "789abcdef")
 		got, err := io.ReadAll(b)
@@ -161,7 +161,7 @@ func TestResetAfter(t *testing.T) {
 	})
 }
 
-func TestResetAtOnce(t *testing.T) {
+func TestDirection_ResetAtOnce(t *testing.T) {
 	f := duettest.Faults{Down: duettest.Direction{ResetAfter: duettest.AtOnce}}
 	t.Run("tcp", func(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -182,7 +182,7 @@ func TestResetAtOnce(t *testing.T) {
 	})
 }
 
-// wantResetAtOnce wants the reset that may come so soon that it meets the dial.
+// wantResetAtOnce checks that a connection is reset. The reset may come while the dial still runs.
 func wantResetAtOnce(t *testing.T, p *duettest.Proxy) {
 	t.Helper()
 	c, err := net.Dial("tcp", p.Addr)
@@ -194,9 +194,9 @@ func wantResetAtOnce(t *testing.T, p *duettest.Proxy) {
 	wantReset(t, err)
 }
 
-func TestCutAfter(t *testing.T) {
+func TestDirection_CutAfter(t *testing.T) {
 	f := duettest.Faults{Down: duettest.Direction{CutAfter: 3}}
-	everywhere(t, f, func(t *testing.T, a, b duettest.Conn) {
+	overBoth(t, f, func(t *testing.T, a, b duettest.Conn) {
 		io.WriteString(a, "question")
 		io.ReadFull(b, make([]byte, 8))
 		io.WriteString(b, "answer")
@@ -209,9 +209,9 @@ func TestCutAfter(t *testing.T) {
 	})
 }
 
-func TestHalfCloseAfter(t *testing.T) {
+func TestDirection_HalfCloseAfter(t *testing.T) {
 	f := duettest.Faults{Up: duettest.Direction{HalfCloseAfter: 3}}
-	everywhere(t, f, func(t *testing.T, a, b duettest.Conn) {
+	overBoth(t, f, func(t *testing.T, a, b duettest.Conn) {
 		io.WriteString(a, "question")
 		if got, err := io.ReadAll(b); err != nil || string(got) != "que" {
 			t.Errorf("server read %q, %v", got, err)
@@ -225,9 +225,9 @@ func TestHalfCloseAfter(t *testing.T) {
 	})
 }
 
-func TestBlackHoleAfter(t *testing.T) {
+func TestDirection_BlackHoleAfter(t *testing.T) {
 	f := duettest.Faults{Up: duettest.Direction{BlackHoleAfter: 3}}
-	everywhere(t, f, func(t *testing.T, a, b duettest.Conn) {
+	overBoth(t, f, func(t *testing.T, a, b duettest.Conn) {
 		io.WriteString(a, "question")
 		got := make([]byte, 3)
 		if _, err := io.ReadFull(b, got); err != nil || string(got) != "que" {
@@ -246,10 +246,10 @@ func TestBlackHoleAfter(t *testing.T) {
 	})
 }
 
-func TestFlipByte(t *testing.T) {
+func TestDirection_FlipByte(t *testing.T) {
 	f := duettest.Faults{Up: duettest.Direction{FlipByte: 5, Pieces: duettest.Pieces{Max: 3}}}
-	everywhere(t, f, func(t *testing.T, a, b duettest.Conn) {
-		sent := random(100, 3)
+	overBoth(t, f, func(t *testing.T, a, b duettest.Conn) {
+		sent := randomBytes(100, 3)
 		a.Write(sent)
 		a.CloseWrite()
 		got, err := io.ReadAll(b)
@@ -264,17 +264,17 @@ func TestFlipByte(t *testing.T) {
 	})
 }
 
-func TestProxyControl(t *testing.T) {
+func TestProxy_Methods(t *testing.T) {
 	a, b, p := proxied(t, duettest.Faults{Up: duettest.Direction{BlackHoleAfter: duettest.AtOnce}})
-	io.WriteString(b, "x") // once it is here, the proxy has the link
+	io.WriteString(b, "x") // when it has arrived, the proxy has the link
 	io.ReadFull(a, make([]byte, 1))
 	if n := p.Conns(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
 	}
 	p.SetFaults(duettest.Faults{})
-	io.WriteString(a, "heard")
+	io.WriteString(a, "hello")
 	got := make([]byte, 5)
-	if _, err := io.ReadFull(b, got); err != nil || string(got) != "heard" {
+	if _, err := io.ReadFull(b, got); err != nil || string(got) != "hello" {
 		t.Errorf("after SetFaults read %q, %v", got, err)
 	}
 	p.Reset()
@@ -295,7 +295,7 @@ func TestProxyControl(t *testing.T) {
 	}
 }
 
-func TestProxyCloseEndsConns(t *testing.T) {
+func TestProxy_CloseEndsConns(t *testing.T) {
 	a, b, p := proxied(t, duettest.Faults{Up: duettest.Direction{Latency: time.Hour}})
 	a.Write(make([]byte, 100))
 	b.Write([]byte("x"))
@@ -310,7 +310,7 @@ func TestProxyCloseEndsConns(t *testing.T) {
 	}
 }
 
-func TestProxyWithoutTarget(t *testing.T) {
+func TestProxy_WithoutTarget(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

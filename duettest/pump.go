@@ -12,10 +12,10 @@ import (
 
 const (
 	chunkSize  = 32 << 10
-	queueDepth = 32 // chunks under way in one direction: what bounds the memory, and Latency × throughput
+	queueDepth = 32 // the most chunks under way in one direction; it bounds the memory, and Latency × throughput
 )
 
-// item is what goes through a pump: bytes, or a FIN, or a RST.
+// item is one thing that goes through a pump: bytes, a FIN or a RST.
 type item struct {
 	due  time.Time
 	body []byte
@@ -25,29 +25,30 @@ type item struct {
 type ending int
 
 const (
-	goesOn ending = iota
+	noEnd ending = iota
 	fin
 	rst
 )
 
-// pump carries one direction of a link: read stamps each chunk with the time at which it is due,
-// write does the rest.
+// pump carries one direction of a link. The goroutine of read notes for each chunk when it is due. The goroutine of write
+// does the rest.
 type pump struct {
 	link     *link
 	src, dst net.Conn
 	reverse  *pump
 	faults   func() Direction
 
-	queue  chan item
-	done   chan struct{} // write has ended: nothing more goes this way
-	broken chan struct{} // dst takes no more
+	queue   chan item
+	done    chan struct{} // closed when write has ended: no more bytes go this way
+	dstGone chan struct{} // closed when a write to dst has failed
 
-	readRand *rand.Rand // of read
+	readRand *rand.Rand // only for read
 
-	rand      *rand.Rand // of write, with what follows
+	// These belong to write. The reverse pump also reads delivered.
+	rand      *rand.Rand
 	cut       func([]byte) []int
-	free      time.Time // when Rate lets the next byte pass
-	deaf      bool      // FIN has been sent; what comes is thrown away
+	nextByte  time.Time // when Rate lets the next byte pass
+	finSent   bool      // FIN has been sent; later bytes are dropped
 	delivered atomic.Int64
 }
 
@@ -56,7 +57,7 @@ func newPump(l *link, src, dst net.Conn, faults func() Direction, seed, stream u
 		link: l, src: src, dst: dst, faults: faults,
 		queue:    make(chan item, queueDepth),
 		done:     make(chan struct{}),
-		broken:   make(chan struct{}),
+		dstGone:  make(chan struct{}),
 		readRand: rand.New(rand.NewPCG(seed, 2*stream)),
 		rand:     rand.New(rand.NewPCG(seed, 2*stream+1)),
 	}
@@ -87,7 +88,7 @@ func (p *pump) read() {
 	}
 }
 
-// put tells whether there is still somebody to take items.
+// put queues an item. It returns false if the writer has ended.
 func (p *pump) put(i item) bool {
 	select {
 	case p.queue <- i:
@@ -100,7 +101,7 @@ func (p *pump) put(i item) bool {
 
 func (p *pump) write() {
 	defer close(p.done)
-	if !p.strike(p.faults()) {
+	if !p.applyOffsets(p.faults()) {
 		return
 	}
 	for {
@@ -114,13 +115,13 @@ func (p *pump) write() {
 			return
 		}
 		switch f := p.faults(); {
-		case p.link.isCut() && i.end != goesOn:
+		case p.link.isCut() && i.end != noEnd:
 			return
-		case f.BlackHoleAfter.reached(p.delivered.Load()) && i.end != goesOn && !p.deaf:
-			p.hold()
+		case f.BlackHoleAfter.reached(p.delivered.Load()) && i.end != noEnd && !p.finSent:
+			p.swallow()
 			return
 		case i.end == fin:
-			if !p.deaf {
+			if !p.finSent {
 				closeWrite(p.dst)
 			}
 			return
@@ -133,7 +134,7 @@ func (p *pump) write() {
 	}
 }
 
-// pass writes b to dst with the faults of f, and tells whether there may be more.
+// pass writes b to dst with the faults of f. It returns false if the pump has ended.
 func (p *pump) pass(f Direction, b []byte) bool {
 	var lengths []int
 	switch {
@@ -161,7 +162,7 @@ func (p *pump) pass(f Direction, b []byte) bool {
 func (p *pump) passPiece(f Direction, b []byte) bool {
 	for len(b) > 0 {
 		at := p.delivered.Load()
-		if p.deaf || p.link.isCut() || f.BlackHoleAfter.reached(at) {
+		if p.finSent || p.link.isCut() || f.BlackHoleAfter.reached(at) {
 			return true
 		}
 		n := len(b)
@@ -172,13 +173,13 @@ func (p *pump) passPiece(f Direction, b []byte) bool {
 		}
 		if f.Rate > 0 {
 			n = min(n, max(1, f.Rate/50))
-			if !p.link.sleepUntil(p.free) {
+			if !p.link.sleepUntil(p.nextByte) {
 				return false
 			}
-			if now := time.Now(); p.free.Before(now) {
-				p.free = now
+			if now := time.Now(); p.nextByte.Before(now) {
+				p.nextByte = now
 			}
-			p.free = p.free.Add(time.Duration(n) * time.Second / time.Duration(f.Rate))
+			p.nextByte = p.nextByte.Add(time.Duration(n) * time.Second / time.Duration(f.Rate))
 		}
 		if i := f.FlipByte - 1 - at; i >= 0 && i < int64(n) {
 			b[i] ^= 1
@@ -187,20 +188,20 @@ func (p *pump) passPiece(f Direction, b []byte) bool {
 			if p.link.isCut() {
 				return true
 			}
-			p.refused()
+			p.resetBack()
 			return false
 		}
 		b = b[n:]
 		p.delivered.Add(int64(n))
-		if !p.strike(f) {
+		if !p.applyOffsets(f) {
 			return false
 		}
 	}
 	return true
 }
 
-// strike does what is to be done after the bytes delivered so far, and tells whether to go on.
-func (p *pump) strike(f Direction) bool {
+// applyOffsets applies the fault that begins after the bytes delivered so far. It returns false if the pump has ended.
+func (p *pump) applyOffsets(f Direction) bool {
 	at := p.delivered.Load()
 	switch {
 	case f.ResetAfter.reached(at):
@@ -208,34 +209,34 @@ func (p *pump) strike(f Direction) bool {
 		return false
 	case f.CutAfter.reached(at):
 		p.link.cut()
-	case f.HalfCloseAfter.reached(at) && !p.deaf:
-		p.deaf = true
+	case f.HalfCloseAfter.reached(at) && !p.finSent:
+		p.finSent = true
 		closeWrite(p.dst)
 	}
 	return true
 }
 
-// refused is for a receiver that is gone: its kernel answers bytes with a RST, which reaches src
-// after what it had said before.
-func (p *pump) refused() {
-	close(p.broken)
+// resetBack resets src because dst is closed: a kernel answers bytes to a closed connection with a RST. The bytes that dst
+// sent before reach src first.
+func (p *pump) resetBack() {
+	close(p.dstGone)
 	released := p.link.released
 	if p.link.resetting.Load() {
 		released = nil
 	}
 	select {
-	case <-released: // src is gone too, or dst was closed by its owner, which is no reset
+	case <-released: // src is closed, too, or the owner has closed dst, which is no reset
 		return
 	default:
 	}
 	if r := p.reverse; r.faults().BlackHoleAfter.reached(r.delivered.Load()) {
-		p.hold()
+		p.swallow()
 		return
 	}
 	select {
 	case <-p.reverse.done:
-	case <-p.reverse.broken:
-	case <-time.After(grace):
+	case <-p.reverse.dstGone:
+	case <-time.After(deliveryLimit):
 	case <-p.link.closed:
 	case <-released:
 		return
@@ -243,8 +244,8 @@ func (p *pump) refused() {
 	p.link.reset()
 }
 
-// hold keeps the connection open until the other direction has ended, and swallows what comes.
-func (p *pump) hold() {
+// swallow keeps the connection open until the other direction has ended, and drops all items.
+func (p *pump) swallow() {
 	for {
 		select {
 		case <-p.queue:
@@ -258,16 +259,16 @@ func (p *pump) hold() {
 	}
 }
 
-// closeWrite half-closes c, or closes it if it knows no half-close: the peer must see an end.
+// closeWrite half-closes c. If c has no CloseWrite, it closes c, because the peer must see an end.
 func closeWrite(c net.Conn) {
 	if h, ok := c.(interface{ CloseWrite() error }); ok {
-		_ = h.CloseWrite() // fails if the peer has reset, which read finds out too
+		_ = h.CloseWrite() // fails if the peer has reset; then read fails, too
 		return
 	}
 	c.Close()
 }
 
-// reset closes c with a RST where it can.
+// reset closes c, with a RST if c can send one.
 func reset(c net.Conn) {
 	switch c := c.(type) {
 	case interface{ Reset() error }:

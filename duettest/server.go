@@ -12,21 +12,21 @@ import (
 	"duet.example/duet"
 )
 
-// handlersTime is how long handlers have to return, once told that the server stops, and once
-// more when their context has ended.
-const handlersTime = 3 * time.Second
+// handlerTimeout is how long handlers have to return after the server has begun to stop, and again after their contexts have
+// ended.
+const handlerTimeout = 3 * time.Second
 
-// Server is a duet server that runs for one test, on a free port of 127.0.0.1.
+// Server is a duet server that runs for one test, on a free port of 127.0.0.1. Make it with [NewServer].
 type Server struct {
-	Addr   string       // "127.0.0.1:40123" for one
-	Server *duet.Server // serves; its fields must not be changed any more
+	Addr   string       // for example "127.0.0.1:40123"
+	Server *duet.Server // do not change its fields: it serves already
 }
 
-// NewServer starts a server with h as its handler and the fields that opts set. What it logs goes to
-// the test's output, unless an option sets Logger.
+// NewServer starts a server with the handler h. The opts may set its other fields. Its log goes to the output of the test,
+// unless one of opts sets Logger.
 //
-// At the test's end the server is shut down, and the test fails if a handler has not returned
-// three seconds after its context has ended.
+// At the end of the test the server is shut down. The test fails if a handler has not returned 3 s after its context has
+// ended.
 func NewServer(tb testing.TB, h duet.Handler, opts ...func(*duet.Server)) *Server {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -38,8 +38,8 @@ func NewServer(tb testing.TB, h duet.Handler, opts ...func(*duet.Server)) *Serve
 	return s
 }
 
-// Dial connects to the server with the framing, longest message and farewell that the server has,
-// and closes the conversation at the test's end. It fails the test if it cannot.
+// Dial connects to the server, with the Framing, MaxMessage and Farewell of the server. It fails the test if it cannot connect.
+// The conversation is closed at the end of the test.
 func (s *Server) Dial(tb testing.TB) *duet.Conn {
 	tb.Helper()
 	c, err := dialer(s.Server).Dial(tb.Context(), s.Addr)
@@ -50,10 +50,9 @@ func (s *Server) Dial(tb testing.TB) *duet.Conn {
 	return c
 }
 
-// ConnPair returns both ends of one conversation over [Pipe], so that it works inside a
-// testing/synctest bubble. The opts set fields of the server that the server's end belongs to,
-// except for Handler; the client's end has its framing, longest message and farewell. A greeting
-// waits to be received by the client. Both ends are closed at the test's end.
+// ConnPair returns both ends of one conversation over [Pipe]. It works in a testing/synctest bubble. The server's end
+// belongs to a server whose fields opts may set, except Handler. The client's end has the same Framing, MaxMessage and Farewell.
+// If there is a greeting, it is the client's first message. Both ends are closed at the end of the test.
 func ConnPair(tb testing.TB, opts ...func(*duet.Server)) (client, server *duet.Conn) {
 	tb.Helper()
 	a, b := Pipe()
@@ -96,23 +95,24 @@ func newServer(tb testing.TB, h duet.Handler, opts []func(*duet.Server)) *duet.S
 	return s
 }
 
-// dialer returns a dialer that speaks as s does.
+// dialer returns a dialer with the framing, longest message and farewell of s.
 func dialer(s *duet.Server) *duet.Dialer {
 	return &duet.Dialer{Options: duet.Options{Framing: s.Framing, MaxMessage: s.MaxMessage, Farewell: s.Farewell}}
 }
 
-// serve runs run, which serves with s, until the test's end, and gives its error.
+// serve calls run, which serves with s, in a goroutine, and shuts s down at the end of the test. The channel returns the
+// error of run.
 func serve(tb testing.TB, s *duet.Server, run func() error) <-chan error {
 	ended := make(chan error, 1)
 	go func() { ended <- run() }()
 	tb.Cleanup(func() {
 		err := shutdown(s)
 		if err != nil {
-			err = shutdown(s) // the first has ended the handlers' context
+			err = shutdown(s) // the first one has ended the handlers' contexts
 		}
 		if err != nil {
-			tb.Errorf("duettest: a handler has not returned %v after its context has ended", handlersTime)
-			return // ended may never come
+			tb.Errorf("duettest: a handler has not returned %v after its context has ended", handlerTimeout)
+			return // run may never return
 		}
 		select {
 		case err := <-ended:
@@ -120,7 +120,7 @@ func serve(tb testing.TB, s *duet.Server, run func() error) <-chan error {
 			if !errors.Is(err, duet.ErrServerClosed) && errors.As(err, &de) && de.Op == "accept" {
 				tb.Errorf("duettest: server: %v", err)
 			}
-		case <-time.After(handlersTime):
+		case <-time.After(handlerTimeout):
 			tb.Error("duettest: the server has not stopped")
 		}
 	})
@@ -128,7 +128,7 @@ func serve(tb testing.TB, s *duet.Server, run func() error) <-chan error {
 }
 
 func shutdown(s *duet.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), handlersTime)
+	ctx, cancel := context.WithTimeout(context.Background(), handlerTimeout)
 	defer cancel()
 	return s.Shutdown(ctx)
 }

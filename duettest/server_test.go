@@ -49,9 +49,9 @@ func TestServer(t *testing.T) {
 	}
 }
 
-func TestServerThroughProxy(t *testing.T) {
+func TestServer_ThroughProxy(t *testing.T) {
 	s := duettest.NewServer(t, echo)
-	p := duettest.StartProxy(t, s.Addr, duettest.Faults{Up: small, Down: small})
+	p := duettest.StartProxy(t, s.Addr, duettest.Faults{Up: smallPieces, Down: smallPieces})
 	c, err := duet.Dial(t.Context(), p.Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestServerThroughProxy(t *testing.T) {
 	wantMessage(t, c, body)
 }
 
-// fakeTest keeps what the server says of a test, and runs its cleanup when told.
+// fakeTest records the failures that the server reports. The test calls its cleanup functions.
 type fakeTest struct {
 	testing.TB
 	mu       sync.Mutex
@@ -81,13 +81,13 @@ func (f *fakeTest) Errorf(format string, args ...any) {
 	f.failures = append(f.failures, fmt.Sprintf(format, args...))
 }
 
-func TestServerTellsOfLeakedHandlers(t *testing.T) {
+func TestServer_ReportsLeakedHandlers(t *testing.T) {
 	for _, leaks := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			free := make(chan struct{})
 			f := &fakeTest{TB: t}
 			started := make(chan struct{})
-			// In the bubble there is no socket: ConnPair's own shutdown is the same as NewServer's.
+			// A bubble has no sockets. ServeForTest shuts down as NewServer does.
 			a, b := duettest.Pipe()
 			duettest.ServeForTest(f, duet.HandlerFunc(func(ctx context.Context, _ *duet.Conn) error {
 				close(started)
@@ -128,7 +128,7 @@ func TestConnPair(t *testing.T) {
 	})
 }
 
-func TestConnPairEnds(t *testing.T) {
+func TestConnPair_Farewell(t *testing.T) {
 	client, server := duettest.ConnPair(t, func(s *duet.Server) { s.Farewell = "bye" })
 	if err := client.SayBye(); err != nil {
 		t.Fatal(err)

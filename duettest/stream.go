@@ -9,33 +9,33 @@ import (
 	"time"
 )
 
-// stream is one direction of a pipe: bytes that one end has written and the other has not read.
+// stream is one direction of a pipe: the bytes that one end has written and the other has not read.
 //
-// It waits on a sync.Cond only: a goroutine that waits for a sync.Mutex is not durably blocked for
-// testing/synctest, so the turn to write is a flag under the lock and not a second mutex.
+// It waits only on a sync.Cond. A goroutine that waits for a sync.Mutex is not durably blocked for testing/synctest. So the right
+// to write is a flag under mu, not a second mutex.
 type stream struct {
 	limit int
 
-	mu      sync.Mutex
-	changed sync.Cond // on mu; whatever follows has changed
+	mu      sync.Mutex // guards the fields below
+	changed sync.Cond  // on mu; signalled at each change of the fields below
 
 	ring []byte // grows up to limit
-	head int    // where the oldest byte is
-	size int    // how many bytes are there
+	head int    // the index of the oldest byte
+	size int    // the number of bytes in ring
 
-	writing  bool // a Write is under way
-	finished bool // the writer has half-closed: io.EOF after the last byte
-	deaf     bool // the reader has half-closed: what is written is thrown away
-	aborted  bool // reset: both sides fail
+	writing   bool // a Write is under way
+	writeShut bool // the writer has half-closed: the reader gets io.EOF after the last byte
+	readShut  bool // the reader has half-closed: bytes that are written are dropped
+	wasReset  bool // both sides fail
 
 	readerClosed, writerClosed bool
-	unread                     chan struct{} // closed with readerClosed
+	readerGone                 chan struct{} // closed with readerClosed
 
 	readDeadline, writeDeadline deadline
 }
 
 func newStream(limit int) *stream {
-	s := &stream{limit: limit, unread: make(chan struct{})}
+	s := &stream{limit: limit, readerGone: make(chan struct{})}
 	s.changed.L = &s.mu
 	return s
 }
@@ -44,11 +44,11 @@ func newStream(limit int) *stream {
 type deadline struct {
 	passed bool
 	timer  *time.Timer
-	set    uint64 // tells the callback of a timer that could not be stopped in time from the present one
+	number uint64 // counts the deadlines: a timer that fired before it was stopped finds another number
 }
 
 func (s *stream) setDeadline(d *deadline, t time.Time) {
-	d.set++
+	d.number++
 	if d.timer != nil {
 		d.timer.Stop()
 		d.timer = nil
@@ -63,11 +63,11 @@ func (s *stream) setDeadline(d *deadline, t time.Time) {
 		s.changed.Broadcast()
 		return
 	}
-	set := d.set
+	number := d.number
 	d.timer = time.AfterFunc(wait, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if d.set == set {
+		if d.number == number {
 			d.passed = true
 			s.changed.Broadcast()
 		}
@@ -94,7 +94,7 @@ func (s *stream) setWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// awaitRead returns when a read would return without waiting, with the error that the deadline or the end gives.
+// awaitRead waits until a read would not wait. Its error is that of the deadline or of a closed end.
 func (s *stream) awaitRead() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *stream) awaitRead() error {
 			return net.ErrClosed
 		case s.readDeadline.passed:
 			return os.ErrDeadlineExceeded
-		case s.size > 0, s.aborted, s.finished, s.deaf:
+		case s.size > 0, s.wasReset, s.writeShut, s.readShut:
 			return nil
 		}
 		s.changed.Wait()
@@ -123,24 +123,24 @@ func (s *stream) read(b []byte) (int, error) {
 		case s.readDeadline.passed:
 			return 0, os.ErrDeadlineExceeded
 		case s.size > 0:
-			n := s.take(b)
+			n := s.get(b)
 			s.changed.Broadcast()
 			return n, nil
-		case s.aborted:
+		case s.wasReset:
 			return 0, os.NewSyscallError("read", syscall.ECONNRESET)
-		case s.finished, s.deaf:
+		case s.writeShut, s.readShut:
 			return 0, io.EOF
 		}
 		s.changed.Wait()
 	}
 }
 
-// write returns how much of b is in the buffer; it is less than len(b) only with an error.
+// write returns the number of bytes of b that are in the buffer. If it is less than len(b), there is an error.
 func (s *stream) write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.writing {
-		if err := s.writable(); err != nil {
+		if err := s.writeError(); err != nil {
 			return 0, err
 		}
 		s.changed.Wait()
@@ -152,10 +152,10 @@ func (s *stream) write(b []byte) (int, error) {
 	}()
 	done := 0
 	for {
-		if err := s.writable(); err != nil {
+		if err := s.writeError(); err != nil {
 			return done, err
 		}
-		if s.deaf {
+		if s.readShut {
 			return len(b), nil
 		}
 		if n := s.put(b[done:]); n > 0 {
@@ -169,16 +169,16 @@ func (s *stream) write(b []byte) (int, error) {
 	}
 }
 
-// writable says why nothing can be written; the caller holds mu.
-func (s *stream) writable() error {
+// writeError returns the reason why no bytes can be written, or nil. The caller holds mu.
+func (s *stream) writeError() error {
 	switch {
 	case s.writerClosed:
 		return net.ErrClosed
 	case s.writeDeadline.passed:
 		return os.ErrDeadlineExceeded
-	case s.aborted:
+	case s.wasReset:
 		return os.NewSyscallError("write", syscall.ECONNRESET)
-	case s.finished, s.readerClosed:
+	case s.writeShut, s.readerClosed:
 		return os.NewSyscallError("write", syscall.EPIPE)
 	}
 	return nil
@@ -201,7 +201,7 @@ func (s *stream) put(b []byte) int {
 	return len(b)
 }
 
-func (s *stream) take(b []byte) int {
+func (s *stream) get(b []byte) int {
 	b = b[:min(len(b), s.size)]
 	n := copy(b, s.ring[s.head:])
 	copy(b[n:], s.ring)
@@ -216,7 +216,7 @@ func (s *stream) closeWrite() error {
 	if s.writerClosed {
 		return net.ErrClosed
 	}
-	s.finished = true
+	s.writeShut = true
 	s.changed.Broadcast()
 	return nil
 }
@@ -227,46 +227,47 @@ func (s *stream) closeRead() error {
 	if s.readerClosed {
 		return net.ErrClosed
 	}
-	s.deaf = true
+	s.readShut = true
 	s.drop()
 	s.changed.Broadcast()
 	return nil
 }
 
-// drop forgets what is buffered; the caller holds mu.
+// drop drops all bytes. The caller holds mu.
 func (s *stream) drop() {
 	s.ring, s.head, s.size = nil, 0, 0
 }
 
-// closeReader and closeWriter are one Close of an end. The first call of closeReader returns true. With reset, the writer sees a reset from
-// the same moment on.
+// closeReader is the reader's part of Close. Only its first call returns true. If reset is true, the writer sees a reset from the
+// same moment on.
 func (s *stream) closeReader(reset bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.readerClosed {
 		return false
 	}
-	s.aborted = s.aborted || reset
+	s.wasReset = s.wasReset || reset
 	s.setDeadline(&s.readDeadline, time.Time{})
 	s.readerClosed = true
-	close(s.unread)
+	close(s.readerGone)
 	s.drop()
 	s.changed.Broadcast()
 	return true
 }
 
+// closeWriter is the writer's part of Close.
 func (s *stream) closeWriter() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.setDeadline(&s.writeDeadline, time.Time{})
-	s.writerClosed, s.finished = true, true
+	s.writerClosed, s.writeShut = true, true
 	s.changed.Broadcast()
 }
 
-// abort makes both sides fail with ECONNRESET, the reader after what has arrived: so does Linux.
-func (s *stream) abort() {
+// reset makes both sides fail with ECONNRESET, the reader after the bytes that have arrived. Linux does the same.
+func (s *stream) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.aborted = true
+	s.wasReset = true
 	s.changed.Broadcast()
 }
