@@ -19,19 +19,22 @@ const (
 	controlWrite = 5 * time.Second
 )
 
-// A Control is the desk as others reach it: programs, and consoles in other processes. It speaks the lines
-// of package event (docs/events.md) over any listener; who may connect is the listener's affair (a unix socket of mode 0600).
+// A Control serves a desk to other processes: programs, and consoles. It speaks the lines of package event
+// (docs/events.md) over any listener. The listener decides which processes may connect, for example by a unix socket
+// of mode 0600.
 type Control struct {
 	Desk *Desk
-	// Version is the program's, for the first line.
+	// Version is the version of the program, for the first line.
 	Version string
-	// Address is where the server listens, for those who begin to watch. Empty: they are not told.
+	// Address is the address of the server, for subscribers. Empty: they do not get it.
 	Address string
-	// MaxMessage is the longest message, in bytes, for the limit of a line. Zero is the default one.
+	// MaxMessage is the length of the longest message in bytes, which limits the length of a line. Zero is
+	// framing.DefaultMaxMessage.
 	MaxMessage int
 }
 
-// Serve serves those who connect to l until ctx ends; then it closes l, ends them, and waits for that. Its error is l's, nil when ctx ended.
+// Serve accepts connections from l until ctx ends. Then it closes l and all connections, and waits for their
+// goroutines. It returns the error of l, or nil if ctx has ended.
 func (k *Control) Serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -115,11 +118,13 @@ func (w *deadlineWriter) Write(p []byte) (int, error) {
 	return w.nc.Write(p)
 }
 
-// Lines does what the requests from r ask, and writes replies and, with watch or once it is asked for, events to w.
-// With watch the program at w is waited for, as a console is: a peer that says more than w takes is read no further until then.
-// It returns at the end of r, or when writing fails; where it watches, only when writing fails or ctx ends.
-// A line that is no request gets a reply that says so, and nothing else happens. Reading ends with ctx where r has SetReadDeadline or Cancel.
-// What had happened by then is still written. watched tells whether events were asked for.
+// Lines executes the requests from r and writes replies to w. It also writes events to w, if watch is true or a
+// request asks for them. The reader of w is waited for, as a console is: while w takes no more events, peers are not
+// read.
+//
+// A line that is no request gets a reply that says so. Lines returns at the end of r, or when a write fails. While it
+// writes events, it returns only when a write fails or ctx ends. If r has SetReadDeadline or Cancel, the end of ctx
+// also ends reading; the events until then are still written. watched reports whether events were written.
 func (k *Control) Lines(ctx context.Context, r io.Reader, w io.Writer, watch bool) (watched bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &controlled{control: k, out: event.NewWriter(w), operator: "control", cancel: cancel, here: watch}

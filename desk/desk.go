@@ -1,6 +1,6 @@
-// Package desk is where operators answer conversations: it keeps what is going
-// on, tells those who watch, and says what they want to be said. It knows no
-// screen; package console is its terminal face.
+// Package desk holds conversations with their operators. A Desk is a handler: it keeps the roster of live
+// conversations, gives the events of all conversations to its subscribers, and sends what operators write. Read
+// [Desk] and [Table] first. The package knows no screen; package console is the terminal face of a desk.
 package desk
 
 import (
@@ -19,20 +19,19 @@ import (
 	"duet.example/duet/internal/aside"
 )
 
-// ErrNobody says that there is no such conversation, or not any more.
+// ErrNobody means that there is no live conversation with this number.
 var ErrNobody = errors.New("no such conversation")
 
-// A Desk answers conversations through its operators, or watches a handler that
-// does. The zero Desk works. All its methods may be called by several goroutines at the same time; its
-// fields must not be changed once it serves.
+// A Desk is the handler of conversations that operators answer, or watch. The zero Desk works. Several goroutines may
+// call its methods at the same time. Do not change its fields once it serves.
 type Desk struct {
-	// Next answers the conversations; operators watch, may speak as well where messages are spoken,
-	// and end them. It wants Trace to be the server's, or part of it. nil: the operators alone answer. Where it is a Hall,
-	// operators speak in its rooms as well.
+	// Next, if set, answers the conversations. Operators then watch them, may also send messages, and may end them.
+	// The Trace of the server must then include that of [Desk.Trace]. If Next is a Hall, operators also speak in its
+	// rooms. Nil: only operators answer.
 	Next duet.Handler
-	// Encoding is what peers' text is in; nil is UTF-8.
+	// Encoding is the text encoding of the peers. Nil: UTF-8.
 	Encoding *Encoding
-	// Gate keeps addresses out, for Ban and Reload (an *admission.Gate). nil: they fail with ErrNoGate.
+	// Gate keeps addresses out, for Ban and Reload; for example an *admission.Gate. Nil: both fail with ErrNoGate.
 	Gate Gate
 
 	mu       sync.Mutex
@@ -48,12 +47,12 @@ const keepLeft = 100
 
 var _ duet.Handler = (*Desk)(nil)
 
-// ServeConn seats a conversation at the desk until it ends. Every message goes to those who
-// watch; each of them has a bounded queue, and where one is full, this peer is read no further until
-// there is room: nothing is lost, and the peer feels it as any sender does.
+// ServeConn keeps a conversation at the desk until it ends. Each of its messages becomes an event for all
+// subscribers. Each subscriber has a bounded queue. While one queue is full, this peer is not read, so that no event
+// is lost; TCP then makes the peer wait.
 //
-// When ctx ends, this side closes the conversation, and no longer waits for watches: it keeps for them what is still to be told,
-// within bounds. After Shutdown it waits for them as long as the server has time.
+// When ctx ends, the conversation is closed, and it waits for no subscriber. Its last events are kept for them,
+// within bounds. After Shutdown of the server, it waits for them as long as the server waits.
 func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
 	s := d.arrive(ctx, c)
 	if d.Next != nil {
@@ -171,8 +170,8 @@ func (d *Desk) tellSaid(ctx context.Context, s *seat, m duet.Message) {
 	d.tell(ctx, s, d.watching(), e)
 }
 
-// Trace must be the server's, or part of it (duet.JoinTraces), where Next answers: the desk hears through it
-// what is said. It also tells of peers that were refused.
+// Trace returns the trace through which the desk learns of messages that Next sends and of peers that are refused.
+// The server's Trace must include it (duet.JoinTraces) if Next is set.
 func (d *Desk) Trace() *duet.Trace {
 	t := &duet.Trace{Refused: func(addr net.Addr, err error) {
 		e := &Event{Kind: Refused, Time: time.Now(), Peer: "unknown", Err: err}
@@ -199,7 +198,7 @@ func (d *Desk) Trace() *duet.Trace {
 	return t
 }
 
-// Notice tells those who watch something that operators should know. It waits for nobody.
+// Notice gives the subscribers a notice for operators. It does not wait.
 func (d *Desk) Notice(text string) {
 	d.tellNow(&Event{Kind: Notice, Time: time.Now(), Note: text})
 }
@@ -244,7 +243,7 @@ func (d *Desk) find(n uint64) (*seat, error) {
 	return s, nil
 }
 
-// Numbers are those of the live conversations, in order.
+// Numbers returns the numbers of the live conversations, in ascending order.
 func (d *Desk) Numbers() []uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()

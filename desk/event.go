@@ -6,69 +6,72 @@ import (
 	"duet.example/duet"
 )
 
-// A Kind says what happened.
+// A Kind is the type of an event.
 type Kind uint8
 
-// What happens at a desk.
+// The kinds of events.
 const (
-	// Arrived: a conversation began.
+	// Arrived: a conversation has begun.
 	Arrived Kind = iota + 1
-	// Said: the peer said something.
+	// Said: a message of the peer, or at a Hall a line of a member.
 	Said
-	// Saying: the peer has begun to say something; the next Said or Saying repeats and continues it.
+	// Saying: a part of a message of the peer. The next Said or Saying of the conversation repeats and continues it.
 	Saying
-	// Answered: something was said to the peer, by an operator or by the handler at the desk.
+	// Answered: a message to the peer, from an operator or from Next.
 	Answered
-	// Transferred: an operator has sent Stats.BytesOut bytes to the peer, exactly as they were; with Err the transfer was broken off after them.
+	// Transferred: an operator has sent Stats.BytesOut bytes to the peer, without framing. With Err, the transfer was
+	// broken off after them.
 	Transferred
-	// Spoke: an operator said something to a Room of a Hall; it belongs to no conversation.
+	// Spoke: a line of an operator in a Room of a Hall. It belongs to no conversation.
 	Spoke
-	// Named: the conversation has a name now, or none.
+	// Named: the conversation has a new name, or none any more.
 	Named
-	// Noted: an operator noted something about the conversation.
+	// Noted: the conversation has a new note of an operator.
 	Noted
-	// Refused: a peer was not let in; there is no conversation.
+	// Refused: a peer was not let in. There is no conversation.
 	Refused
-	// Banned: an operator keeps Address out from now on, an address or a network; Note says why.
+	// Banned: from now on, an operator keeps out Address, an address or a network. Note says why.
 	Banned
-	// Notice: Note is something that operators should know.
+	// Notice: Note is a notice for operators.
 	Notice
-	// Left: the conversation ended; Operator is who ended it, if one did.
+	// Left: the conversation has ended. Operator is the operator that ended it, if one did.
 	Left
-	// Missed: events that nobody could wait for were left out; Note says how many.
+	// Missed: the subscriber had no room for some events, and they were left out. Note says how many.
 	Missed
 )
 
-// An Event is one thing that happened at a desk. Events of one conversation come in order: what the
-// peer said as it came, what operators said as it went, but for what is delivered (Deliver), which comes when the system has taken it.
+// An Event is one thing that happened at a desk. The events of one conversation are in order: messages of the peer as
+// they came, messages to the peer as they went. A message of Deliver is an exception: its event comes when the system
+// has taken the message.
 type Event struct {
 	Kind Kind
 	Time time.Time
-	// Number is the conversation's number.
+	// Number is the number of the conversation. Zero: none.
 	Number uint64
-	// Peer is the peer's address, Name what an operator calls the conversation.
+	// Peer is the address of the peer. Name is the name that the conversation has at the desk.
 	Peer, Name string
-	// Room is where it was said, at a Hall (Said, Spoke).
+	// Room is the room of a Hall in which the line was spoken (Said, Spoke).
 	Room string
-	// Operator is who said or did it; empty where it was the handler.
+	// Operator is the name of the operator that sent or did it. It is empty for the handler, and for an operator
+	// without a name.
 	Operator string
-	// Address is what was Banned.
+	// Address is the address or network of Banned.
 	Address string
-	// Note is what was Noted, why something was Banned, or a Notice.
+	// Note is the note of Noted, the reason of Banned, or the text of Notice and Missed.
 	Note string
-	// Body is what was said, as it came or went; Text the same in UTF-8, where what could not be decoded stays as it came. Both are the
-	// peer's (Said, Saying): untrusted, and not to be changed.
+	// Body is the message as it came or went. Text is the same in UTF-8; bytes that could not be decoded stay as they
+	// came. Both are untrusted, because the peer has sent them (Said, Saying). Do not change them.
 	Body, Text []byte
-	// Farewell: what was said is the farewell.
+	// Farewell: the message is the farewell.
 	Farewell bool
-	// Raw: Body went exactly as it is, without what ends a message.
+	// Raw: Body was sent without framing.
 	Raw bool
-	// Mark names what stood around Body on the wire (Said, Answered), as framing.Around takes it.
+	// Mark names the bytes around Body on the wire (Said, Answered). framing.Around takes it.
 	Mark string
-	// Reason and Err tell how a conversation that Left ended, Err why a peer was Refused.
+	// Reason and Err say how the conversation ended (Left). Err also says why a peer was Refused.
 	Reason duet.EndReason
 	Err    error
-	// Stats are the counts of a conversation that Left; of what was Transferred, only BytesOut.
+	// Stats are the counts of the conversation (Left). For Transferred, only BytesOut is set.
 	Stats duet.Stats
 
 	conn *duet.Conn // holds the event while subscribers have not read it; nil for others

@@ -11,29 +11,31 @@ import (
 	"duet.example/duet/event"
 )
 
-// ErrNoHall says that conversations do not hear each other here: the desk's Next is no Hall.
+// ErrNoHall means that the desk has no rooms, because its Next is no Hall.
 var ErrNoHall = errors.New("there are no rooms here")
 
-// A Hall is a handler in whose rooms conversations hear each other, and operators are members without a conversation. Where
-// a desk's Next is one, it tells the desk what is said, through Heard, Spoke, NameConn and Notice: the desk's Trace
-// tells only of what an operator says to one conversation alone, and of peers that were refused.
+// A Hall is a handler with rooms, in which conversations get each other's lines. Operators are members without a
+// conversation. If the Next of a desk is a Hall, the Hall calls Heard, Spoke, NameConn and Notice of the desk. The
+// desk's Trace then reports only messages of an operator to one conversation, and refused peers.
 //
-// An operator's slow screen must not hold a room, or keep others from entering it. So nobody waits for those who watch: events that one of them has no room for
-// are left out for it, and it is told how many (Missed). Conversations may have come and gone unseen then; Roster tells who is here.
+// The slow screen of an operator must not delay a room. So a desk around a Hall waits for no subscriber. Events for
+// which a subscriber has no room are left out for it, and an event of the kind Missed counts them. Conversations may
+// have begun and ended unseen then; Roster returns the present ones.
 type Hall interface {
 	duet.Handler
-	// Speak says line to the room in which operator speaks, or does what it asks: a command begins with a slash. The answer is lines for operator alone.
+	// Speak sends a line of an operator to its room. A line that begins with a slash is a command. The answer is
+	// lines for this operator alone.
 	Speak(ctx context.Context, operator, line string) (answer []string, err error)
-	// Room names the room in which operator speaks.
+	// Room returns the name of the room in which an operator speaks.
 	Room(operator string) string
-	// Rename gives the member c a name, which NameConn then tells.
+	// Rename gives the member c a name. The Hall then calls NameConn.
 	Rename(c *duet.Conn, name string) error
-	// Commands are those that Speak takes: how each is written, and what it does.
+	// Commands returns the commands that Speak knows: the usage and the help of each.
 	Commands() iter.Seq2[string, string]
 }
 
-// A Reframer is a Hall that is told when an operator has changed the framing of a member, so that the next line
-// goes out in the new one.
+// A Reframer is a Hall that learns when an operator has changed the framing of a member. The next line then uses the
+// new framing.
 type Reframer interface {
 	Reframed(c *duet.Conn)
 }
@@ -44,7 +46,7 @@ func (d *Desk) hall() Hall {
 	return h
 }
 
-// Heard tells those who watch what the member c said to room. It waits for nobody, and counts as nothing that waits for an answer.
+// Heard gives the subscribers a line of the member c in a room. It does not wait. The line does not count as unread.
 // text is copied.
 func (d *Desk) Heard(c *duet.Conn, room string, text []byte) {
 	d.mu.Lock()
@@ -65,14 +67,13 @@ func (d *Desk) Heard(c *duet.Conn, room string, text []byte) {
 	d.tellNow(e)
 }
 
-// Spoke tells what an operator said to room. It waits for nobody, as Heard, and copies text.
+// Spoke gives the subscribers a line of an operator in a room. It does not wait. text is copied.
 func (d *Desk) Spoke(operator, room string, text []byte) {
 	body := bytes.Clone(text)
 	d.tellNow(&Event{Kind: Spoke, Time: time.Now(), Operator: operator, Room: room, Body: body, Text: body})
 }
 
-// NameConn tells how the member c is called from now on. It waits for nobody, as Heard: events of c that follow
-// have the name, too.
+// NameConn changes the name of the member c, for this event and all later ones. It does not wait.
 func (d *Desk) NameConn(c *duet.Conn, name string) {
 	d.mu.Lock()
 	s := d.byConn[c]
@@ -87,7 +88,8 @@ func (d *Desk) NameConn(c *duet.Conn, name string) {
 	d.tellNow(e)
 }
 
-// Speak says line to the room in which this operator speaks, or has its hall do what it asks. ErrNoHall where there is none.
+// Speak sends a line to the room in which this operator speaks. The Hall executes a line that begins with a slash.
+// ErrNoHall: there are no rooms.
 func (o *Operator) Speak(ctx context.Context, line string) (answer []string, err error) {
 	h := o.desk.hall()
 	if h == nil {
@@ -96,7 +98,8 @@ func (o *Operator) Speak(ctx context.Context, line string) (answer []string, err
 	return h.Speak(ctx, o.name, line)
 }
 
-// Hall gives the room in which this operator speaks and what Speak takes as commands; false where there is no Hall.
+// Hall returns the room in which this operator speaks, and the commands that Speak knows. If there is no Hall, ok is
+// false.
 func (o *Operator) Hall() (room string, commands iter.Seq2[string, string], ok bool) {
 	h := o.desk.hall()
 	if h == nil {
@@ -117,7 +120,7 @@ func (o *Operator) rename(h Hall, s *seat, name string) error {
 	return h.Rename(s.conn, name)
 }
 
-// Speak says line to the room in which this operator speaks. ErrNoHall where there is none.
+// Speak sends a line to the room in which this operator speaks. ErrNoHall: there are no rooms.
 func (r *Remote) Speak(ctx context.Context, line string) (answer []string, err error) {
 	req := event.Request{Do: event.DoSpeak, Text: line}
 	if err := req.Check(); err != nil {
@@ -127,8 +130,8 @@ func (r *Remote) Speak(ctx context.Context, line string) (answer []string, err e
 	return reply.Answer, err
 }
 
-// Hall gives the room in which this operator speaks, as far as was told: the one that everybody enters first until Roster
-// was asked for or something was spoken.
+// Hall returns the room in which this operator speaks, and the commands that Speak knows. Until Speak or Roster is
+// called, the room is the first one of the Hall.
 func (r *Remote) Hall() (room string, commands iter.Seq2[string, string], ok bool) {
 	if r.hello.Hall == "" {
 		return "", nil, false

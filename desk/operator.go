@@ -14,27 +14,27 @@ import (
 	"duet.example/duet/internal/nickname"
 )
 
-// A Gate keeps addresses out; *admission.Gate is one.
+// A Gate keeps addresses out; for example an *admission.Gate.
 type Gate interface {
 	Ban(rule string) error
 	Reload() error
 }
 
-// Errors of what operators do.
+// Errors of operators.
 var (
-	// ErrNoGate says that nobody is kept out here: the desk has no Gate.
+	// ErrNoGate: the desk has no Gate, so it can keep no address out.
 	ErrNoGate = errors.New("nobody is kept out here")
-	// ErrBadName says that a name holds what none may, or is taken.
+	// ErrBadName: the name has a character that is not allowed, or another conversation has it.
 	ErrBadName = errors.New("not a name")
 )
 
-// An Operator is one who sits at a desk in this process. What it does is told with its name.
+// An Operator is an operator of a desk in this process. Its name stands in the events of all that it does.
 type Operator struct {
 	desk *Desk
 	name string
 }
 
-// Operator seats an operator. The name is shown to the others; it may be empty.
+// Operator returns a new operator. The other operators see its name, which may be empty.
 func (d *Desk) Operator(name string) *Operator { return &Operator{desk: d, name: name} }
 
 // Watch is [Desk.Watch].
@@ -52,7 +52,7 @@ func (o *Operator) Left() []Entry { return o.desk.Left() }
 // Entry is [Desk.Entry].
 func (o *Operator) Entry(n uint64) (Entry, error) { return o.desk.Entry(n) }
 
-// SetFraming changes how messages of conversation n are cut and sent.
+// SetFraming changes the framing of conversation n. framing.Parse says what names there are.
 func (o *Operator) SetFraming(_ context.Context, n uint64, name string) error {
 	f, err := framing.Parse(name)
 	if err != nil {
@@ -61,7 +61,7 @@ func (o *Operator) SetFraming(_ context.Context, n uint64, name string) error {
 	return o.desk.SetFraming(n, f)
 }
 
-// SetEncoding changes what the text of conversation n is in.
+// SetEncoding changes the text encoding of conversation n. ParseEncoding says what names there are.
 func (o *Operator) SetEncoding(_ context.Context, n uint64, name string) error {
 	e, err := ParseEncoding(name)
 	if err != nil {
@@ -70,9 +70,10 @@ func (o *Operator) SetEncoding(_ context.Context, n uint64, name string) error {
 	return o.desk.SetEncoding(n, e)
 }
 
-// Name gives conversation n a name: letters and digits of one script, the marks on them, and "-", "_" and "." inside;
-// at most 32 characters or 64 bytes, at least one letter, and such that nobody takes it for another's. Blanks around it do not
-// count. Empty takes it away. At a Hall it is the hall that names its members.
+// Name gives conversation n a name. A name has letters and digits of one script, marks on them, and "-", "_" and "."
+// inside. It has at least one letter, at most 32 characters and at most 64 bytes, and does not look like the name of
+// another conversation. Blanks around it are dropped. An empty name takes the name away. At a Hall, the Hall checks
+// the name.
 func (o *Operator) Name(ctx context.Context, n uint64, name string) error {
 	s, err := o.desk.find(n)
 	if err != nil {
@@ -103,7 +104,7 @@ func (o *Operator) Name(ctx context.Context, n uint64, name string) error {
 	return nil
 }
 
-// Note notes something about conversation n, for all operators.
+// Note gives conversation n a note that all operators see. An empty note takes it away.
 func (o *Operator) Note(ctx context.Context, n uint64, note string) error {
 	s, err := o.desk.find(n)
 	if err != nil {
@@ -119,7 +120,7 @@ func (o *Operator) Note(ctx context.Context, n uint64, note string) error {
 	return nil
 }
 
-// Kick ends conversation n as `kicked`.
+// Kick ends conversation n as `kicked`. The peer gets the reason as a message, if it is not empty.
 func (o *Operator) Kick(_ context.Context, n uint64, reason string) error {
 	s, err := o.desk.find(n)
 	if err != nil {
@@ -129,8 +130,8 @@ func (o *Operator) Kick(_ context.Context, n uint64, reason string) error {
 	return nil
 }
 
-// Ban keeps rule out, an address or a network, and kicks the conversations from there. The other operators are told reason,
-// which may be empty.
+// Ban keeps an address or a network out from now on, and kicks the conversations from there. The other operators see
+// the reason, which may be empty.
 func (o *Operator) Ban(_ context.Context, rule, reason string) error {
 	d := o.desk
 	if d.Gate == nil {
@@ -165,7 +166,7 @@ func (o *Operator) kick(s *seat, reason string) {
 	s.conn.Kick(reason)
 }
 
-// Reload reads the Gate's lists again.
+// Reload has the Gate read its lists again.
 func (o *Operator) Reload(context.Context) error {
 	if o.desk.Gate == nil {
 		return ErrNoGate

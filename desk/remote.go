@@ -14,11 +14,11 @@ import (
 	"duet.example/duet/event"
 )
 
-// ErrNotADesk says that what answers at a control socket does not speak as a desk does.
+// ErrNotADesk means that the program at the other end of the control socket does not answer as a desk.
 var ErrNotADesk = errors.New("no duet desk answers there")
 
-// A RemoteError is what a desk at the other end of a control socket said about a request. errors.Is finds in
-// it the errors of this package and of duet that it names.
+// A RemoteError is the error of a request, from the desk at the other end of a control socket. errors.Is finds in it
+// the errors of this package and of duet that its text names.
 type RemoteError struct{ Text string }
 
 func (e *RemoteError) Error() string { return e.Text }
@@ -28,7 +28,7 @@ func (e *RemoteError) Is(target error) bool {
 	return e.Text == target.Error() || strings.HasSuffix(e.Text, ": "+target.Error())
 }
 
-// A Remote is a [Table] at the other end of a control socket.
+// A Remote is a [Table] at the other end of a control socket. Make it with [Attach].
 type Remote struct {
 	dial     func(ctx context.Context) (net.Conn, error)
 	operator string
@@ -45,8 +45,8 @@ type Remote struct {
 
 var _ Table = (*Remote)(nil)
 
-// Attach sits down at the desk that dial reaches, once for requests and once more for each Watch. operator is the
-// name that the others see. Close gets up again, which ends nothing else.
+// Attach connects to a desk with dial: once for requests, and once more for each Watch. The other operators see the
+// name of this operator. Close ends the connection for requests and nothing else.
 func Attach(ctx context.Context, dial func(ctx context.Context) (net.Conn, error), operator string) (*Remote, error) {
 	r := &Remote{dial: dial, operator: operator}
 	var err error
@@ -77,10 +77,10 @@ func (r *Remote) connect(ctx context.Context) (net.Conn, *event.Reader, *event.W
 	return nc, in, event.NewWriter(nc), hello, nil
 }
 
-// Version is that of the program at the other end.
+// Version returns the version of the program at the other end.
 func (r *Remote) Version() string { return r.hello.Version }
 
-// Close ends this operator's own connection.
+// Close closes the connection for requests.
 func (r *Remote) Close() error { return r.nc.Close() }
 
 // call makes one request and gives its replies as one.
@@ -168,13 +168,13 @@ func (r *Remote) some(live bool) []Entry {
 	return some
 }
 
-// Roster gives the live conversations; none where the desk is gone.
+// Roster returns the live conversations. It returns none if the desk has gone.
 func (r *Remote) Roster() []Entry { return r.some(true) }
 
-// Left gives the last that ended; none where the desk is gone.
+// Left returns the conversations that ended last. It returns none if the desk has gone.
 func (r *Remote) Left() []Entry { return r.some(false) }
 
-// Numbers are those of the live conversations; none where the desk is gone.
+// Numbers returns the numbers of the live conversations. It returns none if the desk has gone.
 func (r *Remote) Numbers() []uint64 {
 	var all []uint64
 	for _, e := range r.Roster() {
@@ -183,7 +183,7 @@ func (r *Remote) Numbers() []uint64 {
 	return all
 }
 
-// Entry gives one live conversation.
+// Entry returns one live conversation.
 func (r *Remote) Entry(n uint64) (Entry, error) {
 	all, err := r.roster(n)
 	switch {
@@ -195,12 +195,12 @@ func (r *Remote) Entry(n uint64) (Entry, error) {
 	return all[0], nil
 }
 
-// Say sends text to conversation n.
+// Say queues text for conversation n.
 func (r *Remote) Say(ctx context.Context, n uint64, text string) error {
 	return r.do(ctx, event.Request{Do: event.DoSend, Conn: n, Text: text})
 }
 
-// SayRaw sends exactly these bytes.
+// SayRaw queues exactly these bytes for conversation n, without framing.
 func (r *Remote) SayRaw(ctx context.Context, n uint64, b []byte) error {
 	if b == nil {
 		b = []byte{}
@@ -208,17 +208,17 @@ func (r *Remote) SayRaw(ctx context.Context, n uint64, b []byte) error {
 	return r.do(ctx, event.Request{Do: event.DoSend, Conn: n, Bytes: b, Raw: true})
 }
 
-// Bye says the farewell to conversation n.
+// Bye queues the farewell of conversation n.
 func (r *Remote) Bye(ctx context.Context, n uint64) error {
 	return r.do(ctx, event.Request{Do: event.DoBye, Conn: n})
 }
 
-// SetFraming changes how messages of conversation n are cut and sent.
+// SetFraming changes the framing of conversation n.
 func (r *Remote) SetFraming(ctx context.Context, n uint64, name string) error {
 	return r.do(ctx, event.Request{Do: event.DoFraming, Conn: n, Framing: name})
 }
 
-// SetEncoding changes what the text of conversation n is in.
+// SetEncoding changes the text encoding of conversation n.
 func (r *Remote) SetEncoding(ctx context.Context, n uint64, name string) error {
 	return r.do(ctx, event.Request{Do: event.DoEncoding, Conn: n, Encoding: name})
 }
@@ -228,7 +228,7 @@ func (r *Remote) Name(ctx context.Context, n uint64, name string) error {
 	return r.do(ctx, event.Request{Do: event.DoName, Conn: n, Name: name})
 }
 
-// Note notes something about conversation n.
+// Note gives conversation n a note.
 func (r *Remote) Note(ctx context.Context, n uint64, note string) error {
 	return r.do(ctx, event.Request{Do: event.DoNote, Conn: n, Note: note})
 }
@@ -251,7 +251,7 @@ func (r *Remote) Reload(ctx context.Context) error {
 // farQueue is how many events of a far desk may wait here.
 const farQueue = 256
 
-// Watch watches over a connection of its own. Where that cannot be made, Next tells why.
+// Watch subscribes to events, over a connection of its own. If it cannot connect, Next returns the error.
 func (r *Remote) Watch() Watcher {
 	w := &remoteWatch{events: make(chan Event, farQueue), gone: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), controlWrite)

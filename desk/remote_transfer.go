@@ -12,7 +12,7 @@ import (
 // transferPiece is how many bytes of a transfer one request has at most.
 const transferPiece = 64 << 10
 
-// Transfer is [Operator.Transfer], over a connection of its own, so that other requests do not wait for the peer.
+// Transfer is [Operator.Transfer], over a connection of its own: other requests do not wait for the peer.
 func (r *Remote) Transfer(ctx context.Context, n uint64, from io.Reader) (send func() (int64, error), err error) {
 	far, err := Attach(ctx, r.dial, r.operator)
 	if err != nil {
@@ -51,7 +51,7 @@ func (r *Remote) transfer(ctx context.Context, n uint64, from io.Reader) (size i
 	return size, nil
 }
 
-// DeliverAll delivers bodies one after another, and stops at the first error. It has a connection of its own, as each waits for the peer.
+// DeliverAll delivers bodies one after another, over a connection of its own. It stops at the first error.
 func (r *Remote) DeliverAll(ctx context.Context, n uint64, bodies iter.Seq2[[]byte, error]) (messages, bytes int, err error) {
 	far, err := Attach(ctx, r.dial, r.operator)
 	if err != nil {

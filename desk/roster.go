@@ -8,28 +8,28 @@ import (
 	"duet.example/duet"
 )
 
-// An Entry is one conversation, as an operator sees it in the roster.
+// An Entry is one conversation in the roster.
 type Entry struct {
 	Number uint64
 	Peer   string
-	// Name is what an operator calls it, Note what one noted.
+	// Name is the name that an operator gave it, Note the note that one wrote.
 	Name, Note string
 	Since      time.Time
-	// Last is the beginning of what the peer said last, in UTF-8 and untrusted, and LastTime when.
+	// Last is the beginning of the last message of the peer, in UTF-8 and untrusted. LastTime is when it came.
 	Last     []byte
 	LastTime time.Time
-	// Unread is how many messages came since an operator answered; Waiting since when the first of them waits.
+	// Unread is the number of messages since the last answer of an operator. Waiting is when the first of them came.
 	Unread  int
 	Waiting time.Time
 	Stats   duet.Stats
-	// Queued is how many bytes wait for the peer.
+	// Queued is the number of bytes that are queued for the peer.
 	Queued int
-	// Framing is the framing's name, Learned what it has learned of the peer.
+	// Framing is the name of the framing. Learned is what it has learned of the peer, in words.
 	Framing, Learned string
 	Encoding         string
-	// Farewell is the word that ends it; empty if none does.
+	// Farewell is the word that ends the conversation. Empty: no word does.
 	Farewell string
-	// Ended is when it ended; zero while it goes on. Reason and Err say how.
+	// Ended is when the conversation ended. Zero: it goes on. Reason and Err say how it ended.
 	Ended  time.Time
 	Reason duet.EndReason
 	Err    error
@@ -38,7 +38,7 @@ type Entry struct {
 // Live reports whether the conversation goes on.
 func (e Entry) Live() bool { return e.Ended.IsZero() }
 
-// Roster gives the live conversations in the order of their numbers.
+// Roster returns the live conversations in the order of their numbers.
 func (d *Desk) Roster() []Entry {
 	var all []Entry
 	for _, n := range d.Numbers() {
@@ -49,14 +49,14 @@ func (d *Desk) Roster() []Entry {
 	return all
 }
 
-// Left gives the last conversations that have ended, a hundred at the most, in the order in which they ended.
+// Left returns the last conversations that have ended, at most 100, in the order in which they ended.
 func (d *Desk) Left() []Entry {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.left)
 }
 
-// Entry gives one live conversation. ErrNobody where there is none.
+// Entry returns one live conversation. ErrNobody: there is none with this number.
 func (d *Desk) Entry(n uint64) (Entry, error) {
 	s, err := d.find(n)
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"duet.example/duet"
 )
 
-// Say sends text to conversation n, in its encoding, through its bounded queue. It
-// fails where a character cannot be encoded ([*UnencodableError]) or the body cannot be framed
-// (duet.ErrDelimiter), and with ErrNobody; then nothing is sent.
+// Say queues text for conversation n, in its encoding. If the encoding does not have a character
+// ([*UnencodableError]), if the framing cannot carry the message (duet.ErrDelimiter), or if there is no conversation
+// n (ErrNobody), it sends nothing.
 //
-// It waits for nobody but those who watch, to tell them, and not after ctx has ended.
+// It waits only for subscribers, to give them the event, and only until ctx ends.
 func (d *Desk) Say(ctx context.Context, n uint64, text string) error {
 	return d.Operator("").Say(ctx, n, text)
 }
@@ -30,7 +30,7 @@ func (o *Operator) Say(ctx context.Context, n uint64, text string) error {
 	return o.speak(ctx, s, words{body: body, text: []byte(text)}, func() error { return s.conn.Post(body) })
 }
 
-// SayBytes is Say for the bytes of a message, which are not encoded.
+// SayBytes is [Desk.Say] for a message in bytes, which are not encoded.
 func (d *Desk) SayBytes(ctx context.Context, n uint64, body []byte) error {
 	return d.Operator("").SayBytes(ctx, n, body)
 }
@@ -45,9 +45,9 @@ func (o *Operator) SayBytes(ctx context.Context, n uint64, body []byte) error {
 	return o.speak(ctx, s, words{body: body, text: d.encodingOf(s).Decode(body)}, func() error { return s.conn.Post(body) })
 }
 
-// Deliver is SayBytes for much: it waits until the system has taken the message, so that
-// the queue of a peer that reads slowly does not overflow. When ctx ends before the first byte has
-// left, nothing is sent; later, the conversation ends (duet.Conn.Send).
+// Deliver is SayBytes for large amounts: it waits until the system has taken the message, so that the queue of a slow
+// peer does not overflow. If ctx ends before the first byte has left, nothing is sent. If it ends later, the
+// conversation ends (duet.Conn.Send).
 func (d *Desk) Deliver(ctx context.Context, n uint64, body []byte) error {
 	return d.Operator("").Deliver(ctx, n, body)
 }
@@ -74,8 +74,9 @@ func (o *Operator) deliverText(ctx context.Context, n uint64, text string) error
 	return o.deliver(ctx, s, body)
 }
 
-// DeliverAll delivers bodies one after another to conversation n and to no other that might
-// have its number later. It stops at the first error, of bodies or of sending, and tells how much went before.
+// DeliverAll delivers bodies one after another to conversation n. It never delivers to another conversation that gets
+// the number later. It stops at the first error, of bodies or of sending, and returns how many messages and bytes
+// were sent.
 func (d *Desk) DeliverAll(ctx context.Context, n uint64, bodies iter.Seq2[[]byte, error]) (messages, bytes int, err error) {
 	return d.Operator("").DeliverAll(ctx, n, bodies)
 }
@@ -110,8 +111,8 @@ func (o *Operator) deliver(ctx context.Context, s *seat, body []byte) error {
 	return o.speak(ctx, s, words{body: body, text: o.desk.encodingOf(s).Decode(body)}, func() error { return nil })
 }
 
-// Bye says the farewell to conversation n; it takes its place behind what was said before. Where there
-// is none, it finishes sending. ErrNobody where there is no such conversation; saying it again does nothing.
+// Bye queues the farewell of conversation n. If it has none, Bye finishes sending. A second Bye does nothing.
+// ErrNobody: there is no conversation n.
 func (d *Desk) Bye(ctx context.Context, n uint64) error { return d.Operator("").Bye(ctx, n) }
 
 // Bye is [Desk.Bye] by this operator.

@@ -11,8 +11,7 @@ import (
 	"duet.example/duet/event"
 )
 
-// SayRaw sends exactly the bytes of b to conversation n, whatever its framing is, through its bounded queue; nothing is
-// added and nothing is refused. ErrNobody if there is no such conversation.
+// SayRaw queues exactly the bytes of b for conversation n, without framing. ErrNobody: there is no conversation n.
 func (o *Operator) SayRaw(ctx context.Context, n uint64, b []byte) error {
 	s, err := o.desk.find(n)
 	if err != nil {
@@ -22,12 +21,12 @@ func (o *Operator) SayRaw(ctx context.Context, n uint64, b []byte) error {
 	return o.speak(ctx, s, w, func() error { return s.conn.PostRaw(b) })
 }
 
-// Transfer takes a place in the queue of conversation n for the bytes of from. What is said or transferred later leaves after
-// them. send, which must be called, sends them exactly as they are and waits until the system has all; it returns how many have
-// left. Operators are then told once (Transferred).
+// Transfer takes a place in the queue of conversation n for the bytes of from. Later messages and transfers leave
+// after them. The caller must call send. It sends the bytes without framing, waits until the system has all of them,
+// and returns how many have left. Then operators get one event (Transferred).
 //
-// When ctx ends, or from fails, before a byte has left, nothing is sent. Later, the conversation ends as cut
-// ([duet.Transfer]). ErrNobody if there is no such conversation.
+// If ctx ends, or from fails, before a byte has left, nothing is sent. If that happens later, the conversation ends
+// as cut ([duet.Transfer]). ErrNobody: there is no conversation n.
 func (o *Operator) Transfer(ctx context.Context, n uint64, from io.Reader) (send func() (int64, error), err error) {
 	d := o.desk
 	s, err := d.find(n)

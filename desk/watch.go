@@ -21,13 +21,13 @@ const (
 
 // Errors of Next.
 var (
-	// ErrStopped is what it returns after Stop.
+	// ErrStopped: Stop was called.
 	ErrStopped = errors.New("watch stopped")
-	// ErrSlow says that a watch that nobody waits for was ended: more happened than it took.
+	// ErrSlow: more events came than this subscriber took, and the desk does not wait for it. The watch has ended.
 	ErrSlow = errors.New("did not take the events in time")
 )
 
-// A Watch is one who watches a desk: Next gives what happens, in order, until Stop.
+// A Watch is a subscriber to the events of a desk. Next returns them in order, until Stop.
 type Watch struct {
 	desk  *Desk
 	far   bool          // nobody waits for it: it is ended when its queue is full
@@ -66,8 +66,8 @@ func (d *Desk) watchLines() *Watch {
 	return d.newWatch(&Watch{spare: hardLimit})
 }
 
-// Watch begins to watch: first an Arrived for each live conversation, then what
-// happens from now on. The desk waits for one who watches and does not take events, so take them, or Stop.
+// Watch subscribes to the events of the desk: first an Arrived for each live conversation, then all that happens. The
+// desk waits for a subscriber that does not call Next. So call Next, or Stop.
 func (d *Desk) Watch() *Watch { return d.newWatch(&Watch{spare: 2}) }
 
 // newWatch has w watch.
@@ -84,8 +84,8 @@ func (d *Desk) newWatch(w *Watch) *Watch {
 	return w
 }
 
-// Next waits for the next event. What is queued comes also after ctx has ended; then its error. ErrStopped
-// after Stop. One goroutine at a time may call it.
+// Next waits for the next event. If ctx has ended, it first returns the events that are queued, and then the error of
+// ctx. After Stop, it returns ErrStopped. One goroutine at a time may call it.
 func (w *Watch) Next(ctx context.Context) (Event, error) {
 	for {
 		if e, ok := w.take(); ok {
@@ -109,14 +109,16 @@ func (w *Watch) Next(ctx context.Context) (Event, error) {
 	}
 }
 
-// Told is how many events have been queued so far: who has taken as many has taken all that happened before.
+// Told returns the number of events that have been queued so far. A subscriber that has taken as many has all that
+// happened before.
 func (w *Watch) Told() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.told
 }
 
-// Stop ends the watch; what is queued is dropped, and nobody waits for it any more. It may be called more than once.
+// Stop ends the watch. Its queued events are dropped, and the desk no longer waits for it. It may be called more than
+// once.
 func (w *Watch) Stop() {
 	w.once.Do(func() {
 		w.desk.mu.Lock()

@@ -10,7 +10,7 @@ var eventTypes = map[Kind]event.Type{
 	Named: event.Named, Noted: event.Noted, Refused: event.Refused, Banned: event.Banned, Notice: event.Notice, Left: event.Left,
 }
 
-// Wire gives e in the schema of package event.
+// Wire returns e in the schema of package event.
 func (e Event) Wire() event.Event {
 	w := event.Event{
 		Type: eventTypes[e.Kind], Time: e.Time, Conn: e.Number, Peer: e.Peer, Name: e.Name, Room: e.Room,

@@ -1,21 +1,24 @@
-// Package room is for conversations that hear each other: what one peer says goes to all others in its room, with its name
-// before every line. A [Hall] holds the rooms, the members and their names; operators are members without a conversation.
+// Package room lets conversations get each other's lines: a line of one member goes to all others in its room, with
+// its name in front. Read [Hall] first. A Hall holds the rooms, the members and their names. Operators are members
+// without a conversation.
 //
-// What members get, one line each, in UTF-8 or in the hall's encoding:
+// A member gets these lines, in UTF-8 or in the encoding of the hall:
 //
-//	anna: hello                       said by anna
-//	* anna waves                      done by anna
-//	anna -> you: hello                said by anna to this member alone; you -> bob: what this member said to bob alone
-//	@ops: hello                       said by the operator ops
-//	[14:03:22] anna: hello            said by anna at that time, before this member came
-//	-- anna has joined                announced by the hall
-//	… 120 messages missed             announced by the hall to a member that did not read as fast as others spoke
+//	anna: hello                       anna speaks
+//	* anna waves                      anna does something (/me)
+//	anna -> you: hello                anna speaks to this member alone
+//	you -> bob: hello                 this member has spoken to bob alone
+//	@ops: hello                       the operator ops speaks
+//	[14:03:22] anna: hello            anna spoke at that time, before this member came
+//	-- anna has joined                the hall announces something
+//	… 120 messages missed             the hall tells a member that it did not read fast enough
 //
-// A name begins with a letter or a digit, and whatever else a member brings about stands behind its name, so that no form can
-// pose as another. A message of several lines becomes several lines, each with the name; control characters, and others that
-// cannot be seen, are spelled out.
+// A name begins with a letter or a digit, and all text of a member stands after its name. So no line can look like a
+// line of another kind. A message of several lines becomes several lines, each with the name. Control characters and
+// invisible characters are spelled out.
 //
-// Nobody waits for anybody. Each room has a ring of bytes for every form in which its members' lines end on the wire, and a
-// member is a place in one of them (internal/ring); what a member has in its own queue is bounded, and who falls behind is told how
-// much it missed, or its conversation ends as `slow-peer`. Members get the messages of a room in one order, the same for all, and never their own.
+// No member waits for another. A room has a ring of bytes for each kind of line end of its members, and a member is a
+// place in one ring (internal/ring). Its own queue is bounded. If a member does not keep up, it learns how many
+// messages it has missed, or its conversation ends as `slow-peer`. All members of a room get the messages in the same
+// order, except their own, which they do not get.
 package room

@@ -15,39 +15,39 @@ import (
 	"duet.example/duet/internal/ring"
 )
 
-// What holds where a field of a [Hall] is zero.
+// Defaults of fields of a [Hall] that are zero.
 const (
 	// DefaultName is the name of the first room.
 	DefaultName = "lobby"
-	// DefaultMaxRooms is how many rooms there may be at the same time.
+	// DefaultMaxRooms is the number of rooms that there may be at the same time.
 	DefaultMaxRooms = 1000
-	// DefaultTotalLimit is how many bytes all rooms hold together.
+	// DefaultTotalLimit is the number of bytes that all rooms together may hold.
 	DefaultTotalLimit = 256 << 20
 )
 
-// Errors of what operators do.
+// Errors of the methods for operators.
 var (
-	// ErrNobody says that no member has that name, or is in that conversation.
+	// ErrNobody: no member has this name or this conversation.
 	ErrNobody = errors.New("no such member")
-	// ErrNoCommand says that there is no such command, or that it was given too little.
+	// ErrNoCommand: there is no such command, or an argument is missing.
 	ErrNoCommand = errors.New("no such command")
-	// ErrRelay says that a relay has no names.
+	// ErrRelay: the members of a relay have no names.
 	ErrRelay = errors.New("a relay has no names")
-	// ErrTooMany says that there may be no more rooms.
+	// ErrTooMany: there are MaxRooms rooms already.
 	ErrTooMany = errors.New("too many rooms")
 )
 
-// A Policy is what happens to a member that falls behind by more than the limit.
+// A Policy says what happens to a member that is behind by more than the limit.
 type Policy uint8
 
 const (
-	// Skip leaves out what it could not take, and tells it how many messages that were.
+	// Skip leaves out the messages that it could not take, and tells it their number.
 	Skip Policy = iota
 	// End ends its conversation as `slow-peer`.
 	End
 )
 
-// String is `skip` or `end`.
+// String returns `skip` or `end`.
 func (p Policy) String() string {
 	if p == End {
 		return "end"
@@ -55,51 +55,56 @@ func (p Policy) String() string {
 	return "skip"
 }
 
-// A Watch is told what happens in the rooms. Each of its functions may be nil. They are called by the conversations' own goroutines, several
-// at the same time, and must not wait.
+// A Watch has functions that are called when something happens in the rooms. Each may be nil. The goroutines of the
+// conversations call them, several at the same time. They must not wait.
 type Watch struct {
-	// Said: a member says a line in a room. The text, in UTF-8, is as it came and not safe for a terminal; what somebody does is `* NAME TEXT`.
-	// In a relay it is the chunk. It must not be changed.
+	// Said: a member has spoken in a room. The text is in UTF-8, as it came, and not safe for a terminal. For /me it
+	// is `* NAME TEXT`. In a relay it is the chunk. Do not change it.
 	Said func(c *duet.Conn, room string, text []byte)
-	// Named: a member has another name than the guest-N it came with, or than before.
+	// Named: a member has a new name, instead of the guest-N that it came with, or of another one.
 	Named func(c *duet.Conn, name string)
-	// Notice: something that operators should know. The text is safe for a terminal.
+	// Notice: there is a notice for operators. The text is safe for a terminal.
 	Notice func(text string)
-	// Spoke: an operator says a line in a room.
+	// Spoke: an operator has spoken in a room.
 	Spoke func(operator, room string, text []byte)
 }
 
-// A Hall is a handler whose conversations hear each other, in rooms. The zero Hall is one room called lobby. Its methods may be
-// called by several goroutines at the same time; its fields must not be changed once it serves.
+// A Hall is a handler with rooms, in which conversations get each other's lines. The zero Hall has one room, called
+// lobby. Several goroutines may call its methods at the same time. Do not change its fields once it serves.
 //
-// Endings are those of the conversation; `farewell` also after /quit; `slow-peer` where a member falls behind (Slow), or takes nothing for the send timeout.
+// It adds two endings to those of a conversation: `farewell` after /quit, and `slow-peer` if a member is too far
+// behind (Slow), or takes nothing for the send timeout.
 type Hall struct {
-	// Name is the name of the room that everybody enters first. Empty is DefaultName.
+	// Name is the name of the room that each member enters first. Empty: DefaultName.
 	Name string
-	// Relay passes chunks on as they come, exact, without names, announcements, history and commands; a conversation's framing is
-	// of no account. A member that falls behind is ended, because nobody would notice missing bytes. The others wait for it
-	// for at most 5 s in all if it goes on reading.
+	// Relay passes chunks on exactly as they come, without names, announcements, history and commands. The framing of
+	// a conversation is ignored. A member that is too far behind is ended, because it could not notice missing bytes.
+	// The others wait for it for at most 5 s in all, if it goes on reading.
 	Relay bool
-	// NoCommands makes members' lines with a slash text like any other. Operators keep their commands.
+	// NoCommands: a line of a member that begins with a slash is text. Operators keep their commands.
 	NoCommands bool
-	// History is how many lines, the last that were said in its room, one who joins gets, with their times; 900 lines and 256 KiB at the most. Zero: none.
+	// History is the number of recent lines of the room, with their times, that a new member receives: at most 900
+	// lines and 256 KiB. Zero: none.
 	History int
-	// Slow is what happens to one who falls behind.
+	// Slow says what happens to a member that is behind by more than Limit.
 	Slow Policy
-	// Encoding is what members' text is in, on the wire; the same for all. What it does not have is spelled out. nil is UTF-8.
+	// Encoding is the text encoding of all members. A character that it does not have is spelled out. Nil: UTF-8.
 	Encoding *charset.Encoding
-	// Limit is how many bytes a member may be behind, in all rooms together that it has not read to the end. If it has left some of them
-	// and there is more, it misses what the oldest still have for it. Zero is 16 MiB.
+	// Limit is the number of bytes by which a member may be behind, in all rooms together from which it still reads.
+	// If it is behind by more, and has left some of these rooms, it first loses the rest of the room that it left
+	// first. Zero: 16 MiB.
 	Limit int
-	// TotalLimit is how many bytes all rooms hold together for members that have not read them yet. If there is more, the room that holds most
-	// drops what is oldest, and members that have not read it are behind by too much. Zero is DefaultTotalLimit.
+	// TotalLimit is the number of bytes that all rooms together may hold for members that have not read them. If
+	// there are more, the room that holds most drops its oldest bytes. Members that have not read these are too far
+	// behind. Zero: DefaultTotalLimit.
 	TotalLimit int64
-	// Held is told how many bytes the rooms hold: each change of their total, in steps of 64 KiB or more, and the rest when it is zero. It is called
-	// by several goroutines at the same time, and must neither wait nor call the Hall. Nil: nobody is told.
+	// Held, if set, is called with each change of the number of bytes that the rooms hold, in steps of at least 64
+	// KiB, and with the rest when the number is zero. Several goroutines call it at the same time. It must not wait,
+	// and must not call the Hall.
 	Held func(difference int64)
-	// MaxRooms is how many rooms there may be. Zero is DefaultMaxRooms.
+	// MaxRooms is the number of rooms that there may be. Zero: DefaultMaxRooms.
 	MaxRooms int
-	// Watch is told what happens.
+	// Watch has functions that are called when something happens.
 	Watch Watch
 
 	mu        sync.Mutex
@@ -168,7 +173,8 @@ func (h *Hall) entrance() chan struct{} {
 // renameWait is how long the others may keep a new name from being announced to them, because they do not read.
 const renameWait = 5 * time.Second
 
-// Rename gives the member in conversation c another name, as an operator wants it. Errors: the name is none, or taken; ErrNobody; ErrRelay.
+// Rename gives the member in conversation c another name, for an operator. Errors: the name is not valid, or taken;
+// ErrNobody; ErrRelay.
 func (h *Hall) Rename(c *duet.Conn, name string) error {
 	if h.Relay {
 		return ErrRelay
@@ -185,8 +191,8 @@ func (h *Hall) Rename(c *duet.Conn, name string) error {
 	return m.rename(ctx, name)
 }
 
-// Reframed says that the framing of conversation c has been changed, by somebody else than the hall: what is said next goes out in it. Where nobody
-// says so, the hall sees it at the member's next message.
+// Reframed tells the hall that another part of the program has changed the framing of conversation c. The next line
+// then uses it. Without this call, the hall notices it at the member's next message.
 func (h *Hall) Reframed(c *duet.Conn) {
 	if h.Relay {
 		return
@@ -199,7 +205,7 @@ func (h *Hall) Reframed(c *duet.Conn) {
 	}
 }
 
-// Commands gives the commands that an operator may use in Speak: how, and what for.
+// Commands returns the commands that an operator may use in Speak: the usage and the help of each.
 func (h *Hall) Commands() iter.Seq2[string, string] {
 	if h.Relay {
 		return func(func(string, string) bool) {}

@@ -34,7 +34,7 @@ type member struct {
 // errQuit ends the conversation of one who asked for it.
 var errQuit = errors.New("left")
 
-// ServeConn makes c a member, of the first room, until its end.
+// ServeConn makes c a member of the first room, until the conversation ends.
 func (h *Hall) ServeConn(ctx context.Context, c *duet.Conn) error {
 	m := &member{hall: h, conn: c}
 	returned := false

@@ -64,7 +64,7 @@ func (h *Hall) operatorCalled(name string) (label string, known bool) {
 	return "", false
 }
 
-// Room names the room in which that operator speaks.
+// Room returns the name of the room in which an operator speaks.
 func (h *Hall) Room(name string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -75,7 +75,7 @@ func (h *Hall) Room(name string) string {
 	return h.first.name
 }
 
-// Enter has that operator in the first room, for all to see, before it has said anything.
+// Enter lets an operator enter the first room, so that members see it before it speaks.
 func (h *Hall) Enter(operator string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -83,11 +83,11 @@ func (h *Hall) Enter(operator string) {
 	h.operator(operator)
 }
 
-// Speak says line, of one of the operators, in the room in which that one speaks, or does what it asks: a line that begins with one slash
-// is a command. The answer is lines for this operator alone. Members see who it is: `@ops: hello`; one without a name
-// is `@operator`. In a relay nothing is a command, and the line goes out followed by LF, without a name.
+// Speak sends a line of an operator to its room. A line that begins with one slash is a command. The answer is lines
+// for this operator alone. Members see the name of the operator: `@ops: hello`; without a name it is `@operator`. A
+// relay has no commands: there the line goes out without a name, followed by LF.
 //
-// Errors: ErrNoCommand, ErrNobody, ErrTooMany; of names; of ctx.
+// Errors: ErrNoCommand, ErrNobody, ErrTooMany, those of names, and that of ctx.
 func (h *Hall) Speak(ctx context.Context, operator, line string) (answer []string, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
