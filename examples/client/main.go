@@ -1,4 +1,4 @@
-// Command client asks each of its arguments as a question and prints the answers:
+// Command client sends each of its arguments as a question and prints the answers:
 //
 //	go run ./client 127.0.0.1:9000 hello 'how are you?'
 package main
@@ -32,11 +32,11 @@ func ask(ctx context.Context, address string, questions []string) error {
 	}
 	defer c.Close()
 
-	// Sending does not wait for answers, so receiving goes on meanwhile.
+	// A second goroutine sends, so that answers are received meanwhile.
 	go func() {
 		for _, q := range questions {
 			if c.Send(ctx, []byte(q)) != nil {
-				return // Messages tells why
+				return // Messages returns the error
 			}
 		}
 		_ = c.SayBye()

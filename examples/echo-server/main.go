@@ -1,4 +1,4 @@
-// Command echo-server says every line back, in upper case.
+// Command echo-server answers each line with the line in upper case.
 //
 //	go run ./echo-server 127.0.0.1:9000
 //	duet connect 127.0.0.1:9000
@@ -29,7 +29,7 @@ func main() {
 		Options:  duet.Options{Farewell: "bye"},
 	}
 	log.Print("listening at ", address)
-	// Ctrl-C ends ctx: every client gets the farewell before the server ends.
+	// Ctrl-C ends ctx. Then each client gets the farewell, and the server ends.
 	if err := s.ListenAndServe(ctx, address); !errors.Is(err, duet.ErrServerClosed) {
 		log.Fatal(err)
 	}

@@ -1,4 +1,7 @@
-// Command kv-server keeps values under names: `SET name value`, `GET name`, `DEL name`.
+// Command kv-server stores values by name: `SET name value`, `GET name`, `DEL name`.
+//
+//	go run ./kv-server 127.0.0.1:9000
+//	duet connect 127.0.0.1:9000
 package main
 
 import (
@@ -25,7 +28,7 @@ func main() {
 	log.Fatal(s.ListenAndServe(context.Background(), address))
 }
 
-// A store answers all conversations, each in a goroutine of its own.
+// A store is the handler of all conversations. Each has a goroutine of its own.
 type store struct{ values sync.Map }
 
 func (s *store) ServeConn(ctx context.Context, c *duet.Conn) error {
