@@ -53,13 +53,12 @@ func HistoryAtJoin(before, after string) (told [][]byte, err error) {
 
 // Crowded has as many enter h as may at the same time, until they are let in.
 func Crowded(h *Hall) (let func()) {
-	door := h.entrance()
-	for range cap(door) {
-		door <- struct{}{}
+	for range maxEntering {
+		_ = h.entrance.begin(context.Background())
 	}
 	return func() {
-		for range cap(door) {
-			<-door
+		for range maxEntering {
+			h.entrance.end()
 		}
 	}
 }

@@ -117,7 +117,7 @@ type Hall struct {
 	quota     *ring.Quota
 	budget    atomic.Pointer[duet.Budget] // of the server whose conversation came first; nil before
 	last      uint64                      // number of a member given last
-	door      chan struct{}               // holds as many as are entering
+	entrance  entrance
 }
 
 var _ duet.Handler = (*Hall)(nil)
@@ -134,7 +134,6 @@ func (h *Hall) open() {
 	if name == "" {
 		name = DefaultName
 	}
-	h.door = make(chan struct{}, entering)
 	total := h.TotalLimit
 	if total <= 0 {
 		total = DefaultTotalLimit
@@ -154,20 +153,6 @@ func (h *Hall) held(difference int64) {
 	if h.Held != nil {
 		h.Held(difference)
 	}
-}
-
-// entering is how many enter at the same time: each takes a deep stack for it, and where thousands come at once these would lie between
-// the small ones that stay.
-const entering = 16
-
-// entrance is the door, for who holds a place in it while it enters.
-//
-//go:noinline
-func (h *Hall) entrance() chan struct{} {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.open()
-	return h.door
 }
 
 // renameWait is how long the others may keep a new name from being announced to them, because they do not read.

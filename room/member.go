@@ -72,16 +72,11 @@ func (m *member) leaveUnless(ctx context.Context, returned *bool) {
 
 //go:noinline
 func (m *member) enter(ctx context.Context) error {
-	door := m.hall.entrance()
-	// This is a short wait, because those that enter wait for no peer. To ask for ctx.Done as well would make a context of the standard
-	// library, which each member of a crowd would keep.
-	door <- struct{}{}
-	if ctx.Err() != nil {
-		<-door
-		return context.Cause(ctx)
+	if err := m.hall.entrance.begin(ctx); err != nil {
+		return err
 	}
 	return apart(func() error {
-		defer func() { <-door }()
+		defer m.hall.entrance.end()
 		m.hall.enter(ctx, m)
 		return nil
 	})
