@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
 )
 
 // Encoding is a text encoding. Nil and the zero Encoding are UTF-8: bytes pass as they are, also those
@@ -25,50 +23,20 @@ const (
 	asciiName = "us-ascii"
 )
 
-// own are names that the WHATWG index does not know, or takes for something else: it reads Latin-1 and
-// ASCII as windows-1252, which is wrong for bytes that a device means as they are.
-var own = map[string]Encoding{
-	"iso-8859-1": {"iso-8859-1", charmap.ISO8859_1},
-	"us-ascii":   {asciiName, nil},
-	"ibm437":     {"ibm437", charmap.CodePage437},
-	"ibm850":     {"ibm850", charmap.CodePage850},
-}
-
-var aliases = map[string]string{
-	"utf8": utf8Name, "ascii": "us-ascii",
-	"latin1": "iso-8859-1", "latin-1": "iso-8859-1", "l1": "iso-8859-1", "iso8859-1": "iso-8859-1",
-	"iso88591": "iso-8859-1", "iso_8859-1": "iso-8859-1", "cp819": "iso-8859-1", "ibm819": "iso-8859-1",
-	"cp437": "ibm437", "cp850": "ibm850",
-	"cp932": "shift_jis", "cp936": "gbk", "cp949": "euc-kr", "cp950": "big5",
-}
-
 // Lookup finds an encoding by one of the names that the WHATWG Encoding Standard lists, or ascii,
 // latin1 (the real ISO 8859-1, not windows-1252), cp437, cp850, cp932, cp936, cp949 and cp950; case and
 // blanks around it do not count. Encodings in which a line end is not the byte 0x0A, or which remember
 // something from one message to the next, are refused, for messages are cut before they are decoded.
 func Lookup(name string) (*Encoding, error) {
-	key := strings.ToLower(strings.TrimSpace(name))
-	if alias, ok := aliases[key]; ok {
-		key = alias
-	}
-	if e, ok := own[key]; ok {
-		return &e, nil
-	}
-	enc, err := htmlindex.Get(key)
-	if err != nil && strings.HasPrefix(key, "utf-32") {
-		return nil, fmt.Errorf("encoding %q cannot be used: %s", name, wideLineEnd)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("unknown encoding %q: for example utf-8, latin1, gb18030, big5, shift_jis, euc-kr or windows-1251", name)
-	}
-	canonical, err := htmlindex.Name(enc)
-	if err != nil {
-		return nil, fmt.Errorf("encoding %q: %w", name, err)
+	label := strings.ToLower(strings.TrimSpace(name))
+	canonical, enc := byLabel(label)
+	if strings.HasPrefix(label, "utf-32") {
+		canonical = "utf-32"
 	}
 	switch canonical {
-	case utf8Name:
-		return &Encoding{name: utf8Name}, nil
-	case "utf-16le", "utf-16be":
+	case "":
+		return nil, fmt.Errorf("unknown encoding %q: for example utf-8, latin1, gb18030, big5, shift_jis, euc-kr or windows-1251", name)
+	case "utf-16le", "utf-16be", "utf-32":
 		return nil, fmt.Errorf("encoding %q cannot be used: %s", name, wideLineEnd)
 	case "iso-2022-jp":
 		return nil, fmt.Errorf("encoding %q cannot be used: its shifts last beyond one message; shift_jis and euc-jp have none", name)
