@@ -95,26 +95,42 @@ type wireRequest struct {
 // words stands for Text or Bytes.
 const words = "words"
 
-// uses says which fields each command needs, and which it may have as well.
-var uses = map[Command]struct{ needs, may []string }{
-	DoList:     {may: []string{"conn"}},
-	DoWatch:    {},
-	DoSend:     {needs: []string{"conn", words}, may: []string{"raw", "wait"}},
-	DoAll:      {needs: []string{words}, may: []string{"raw"}},
-	DoTransfer: {needs: []string{"conn", words}, may: []string{"more"}},
-	DoSpeak:    {needs: []string{words}},
-	DoBye:      {needs: []string{"conn"}},
-	DoKick:     {needs: []string{"conn"}, may: []string{"reason"}},
-	DoBan:      {needs: []string{"address"}, may: []string{"reason"}},
-	DoName:     {needs: []string{"conn"}, may: []string{"name"}},
-	DoNote:     {needs: []string{"conn"}, may: []string{"note"}},
-	DoReload:   {},
-	DoFraming:  {needs: []string{"conn", "framing"}},
-	DoEncoding: {needs: []string{"conn", "encoding"}},
+// uses says which fields each command needs, and which it may have as well. It is no map, which would be made at every start.
+var uses = [...]struct {
+	do         Command
+	needs, may []string
+}{
+	{do: DoList, may: []string{"conn"}},
+	{do: DoWatch},
+	{do: DoSend, needs: []string{"conn", words}, may: []string{"raw", "wait"}},
+	{do: DoAll, needs: []string{words}, may: []string{"raw"}},
+	{do: DoTransfer, needs: []string{"conn", words}, may: []string{"more"}},
+	{do: DoSpeak, needs: []string{words}},
+	{do: DoBye, needs: []string{"conn"}},
+	{do: DoKick, needs: []string{"conn"}, may: []string{"reason"}},
+	{do: DoBan, needs: []string{"address"}, may: []string{"reason"}},
+	{do: DoName, needs: []string{"conn"}, may: []string{"name"}},
+	{do: DoNote, needs: []string{"conn"}, may: []string{"note"}},
+	{do: DoReload},
+	{do: DoFraming, needs: []string{"conn", "framing"}},
+	{do: DoEncoding, needs: []string{"conn", "encoding"}},
+}
+
+// fieldNames gives the fields that c needs and those that it may have. known is false if there is no such command.
+func (c Command) fieldNames() (needs, may []string, known bool) {
+	for _, use := range uses {
+		if use.do == c {
+			return use.needs, use.may, true
+		}
+	}
+	return nil, nil, false
 }
 
 // says reports whether c says something.
-func (c Command) says() bool { return slices.Contains(uses[c].needs, words) }
+func (c Command) says() bool {
+	needs, _, _ := c.fieldNames()
+	return slices.Contains(needs, words)
+}
 
 // MarshalJSON gives it as one object that is safe to print. It does not check it.
 func (r Request) MarshalJSON() ([]byte, error) {
@@ -173,9 +189,9 @@ func (r *Request) UnmarshalJSON(b []byte) error {
 
 // checkFound finds what Check cannot see: a field that the command does not use and whose value is zero or empty.
 func (r Request) checkFound(found map[string]bool) error {
-	use := uses[r.Do]
+	needs, may, _ := r.Do.fieldNames()
 	for _, f := range r.fields() {
-		if slices.Contains(use.needs, f.name) || slices.Contains(use.may, f.name) {
+		if slices.Contains(needs, f.name) || slices.Contains(may, f.name) {
 			continue
 		}
 		if found[f.name] || f.name == words && (found["text"] || found["bytes"]) {
@@ -189,7 +205,7 @@ var errBoth = errors.New(`both "text" and "bytes"`)
 
 // Check says what is wrong with a request: no such command, a field that is missing, too many or too long.
 func (r Request) Check() error {
-	use, known := uses[r.Do]
+	needs, may, known := r.Do.fieldNames()
 	switch {
 	case r.Do == "":
 		return errors.New(`no "do"`)
@@ -207,11 +223,11 @@ func (r Request) Check() error {
 		return errors.New(`both "raw" and "wait"`)
 	}
 	for _, f := range r.fields() {
-		needed := slices.Contains(use.needs, f.name)
+		needed := slices.Contains(needs, f.name)
 		switch {
 		case needed && !f.set:
 			return fmt.Errorf("%s needs %s", r.Do, f)
-		case f.set && !needed && !slices.Contains(use.may, f.name):
+		case f.set && !needed && !slices.Contains(may, f.name):
 			return fmt.Errorf("%s has no %s", r.Do, f)
 		case f.name == "name" && !nickname.Fits(r.Name):
 			return nameTooLong("name")

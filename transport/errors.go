@@ -28,7 +28,7 @@ func (e *SchemeError) Error() string {
 }
 
 // Planned reports whether the scheme is one that is meant to come.
-func (e *SchemeError) Planned() bool { return schemeWords[e.Scheme] }
+func (e *SchemeError) Planned() bool { return isPlanned(e.Scheme) }
 
 // DescriptorError says why a file descriptor is not the socket that was asked for.
 type DescriptorError struct {

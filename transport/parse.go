@@ -9,16 +9,15 @@ import (
 	"unicode/utf8"
 )
 
-// schemeWords are the schemes that are recognised before a single colon too, so that udp:53 is not
-// taken for a host named udp. False means that the scheme is there, true that it is not there yet.
-var schemeWords = map[string]bool{
-	"tcp": false, "unix": false,
-	"udp": true, "tls": true, "ws": true, "wss": true,
+// isSchemeWord reports whether s is a scheme that is recognised before a single colon too: udp:53 is not a host named udp.
+func isSchemeWord(s string) bool {
+	s = strings.ToLower(s)
+	return s == "tcp" || s == "unix" || isPlanned(s)
 }
 
-func isSchemeWord(s string) bool {
-	_, ok := schemeWords[strings.ToLower(s)]
-	return ok
+// isPlanned reports whether a later version is to know the scheme.
+func isPlanned(scheme string) bool {
+	return scheme == "udp" || scheme == "tls" || scheme == "ws" || scheme == "wss"
 }
 
 // ParseAddress reads an address as people type it:
@@ -55,7 +54,7 @@ func parseWord(def Address, text string) (Address, error) {
 			return parseUnix(text, strings.TrimPrefix(after, "//"))
 		case name == "tcp":
 			rest = strings.TrimPrefix(after, "//")
-		case url || schemeWords[name]:
+		case url || isPlanned(name):
 			return Address{}, &SchemeError{name}
 		}
 	}

@@ -11,14 +11,16 @@ import (
 	"duet.example/duet/framing"
 )
 
-// flagValues are what the shell offers after a flag. Other flags take what no list can hold.
-var flagValues = map[string][]string{
-	"framing":    framing.Names(),
-	"eol":        {"lf", "crlf", "cr", "nul", "none"},
-	"encoding":   {"utf-8", "latin1", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "windows-1251", "windows-1252"},
-	"timestamps": console.StampNames,
-	"color":      {"auto", "always", "never"},
-	"half-open":  {"forever"},
+// flagValues gives the values that the shell offers after a flag, by the flag's name. No list can hold the values of other flags.
+func flagValues() map[string][]string {
+	return map[string][]string{
+		"framing":    framing.Names(),
+		"eol":        {"lf", "crlf", "cr", "nul", "none"},
+		"encoding":   {"utf-8", "latin1", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "windows-1251", "windows-1252"},
+		"timestamps": console.StampNames,
+		"color":      {"auto", "always", "never"},
+		"half-open":  {"forever"},
+	}
 }
 
 // pathFlags take the path of a file.
@@ -27,6 +29,7 @@ var pathFlags = []string{"control", "allow-file", "deny-file"}
 // completions says what the shell completes after the commands below root. Files
 // are offered for paths only, and for unix addresses.
 func completions(root *cobra.Command) {
+	offered := flagValues()
 	for _, c := range root.Commands() {
 		if c.ValidArgsFunction == nil {
 			c.ValidArgsFunction = completeAddress
@@ -36,7 +39,7 @@ func completions(root *cobra.Command) {
 			if slices.Contains(pathFlags, f.Name) {
 				complete = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
 			}
-			if values, ok := flagValues[f.Name]; ok {
+			if values, ok := offered[f.Name]; ok {
 				complete = cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
 			}
 			// It fails only for a flag that is not there, or was registered before.

@@ -73,7 +73,7 @@ func TestCompletion(t *testing.T) {
 		{[]string{"connect", "--timestamps="}, console.StampNames, noFilesOrder},
 		{[]string{"listen", "--color", ""}, []string{"auto", "always", "never"}, noFilesOrder},
 		{[]string{"listen", "--eol", ""}, []string{"lf", "crlf", "cr", "nul", "none"}, noFilesOrder},
-		{[]string{"connect", "--encoding", ""}, flagValues["encoding"], noFilesOrder},
+		{[]string{"connect", "--encoding", ""}, flagValues()["encoding"], noFilesOrder},
 		{[]string{"connect", "--half-open", ""}, []string{"forever"}, noFilesOrder},
 		{[]string{"listen", "--greeting", ""}, nil, noFiles},
 		{[]string{"connect", "--rec"}, []string{"--reconnect"}, noFiles},
@@ -98,7 +98,7 @@ func TestCompletion(t *testing.T) {
 
 // What completion offers is what the flags take.
 func TestFlagValues(t *testing.T) {
-	for flag, values := range flagValues {
+	for flag, values := range flagValues() {
 		for _, v := range values {
 			if err := checkArgs([]string{"listen", "--" + flag + "=" + v}); err != nil {
 				t.Errorf("--%s=%s: %v", flag, v, err)

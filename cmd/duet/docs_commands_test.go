@@ -136,8 +136,8 @@ func checkArgs(args []string) error {
 			_, err := framing.ParseEOL(v)
 			return err
 		},
-		"timestamps": isOneOf(flagValues["timestamps"]),
-		"color":      isOneOf(flagValues["color"]),
+		"timestamps": isOneOf(flagValues()["timestamps"]),
+		"color":      isOneOf(flagValues()["color"]),
 	} {
 		if err := check(c.Flag(name).Value.String()); err != nil {
 			return err

@@ -158,7 +158,7 @@ func TestManPagesHaveWhatFlagsTake(t *testing.T) {
 		}
 		page := document(t, path)
 		c := subcommand(t, commandTree(), name)
-		for flag, values := range flagValues {
+		for flag, values := range flagValues() {
 			if flag == "encoding" || c.Flag(flag) == nil {
 				continue // there are more encodings than a page should list
 			}
