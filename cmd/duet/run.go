@@ -64,6 +64,9 @@ func (a *app) cutShort() {
 
 // run is main without the process: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if asksVersion(args) {
+		return printVersion(stdout, stderr)
+	}
 	a := &app{stdin: stdin, stdout: linesOn(stdout), stderr: linesOn(stderr)}
 	ctx, stop := watchSignals(ctx, a.cutShort, a.hungUp)
 	defer stop()
