@@ -5,23 +5,23 @@ import (
 	"strings"
 )
 
-// Address is where to listen or whom to connect to. It is a comparable value; the zero Address is
-// none. [ParseAddress] makes one from text.
+// Address is an address to listen at or to connect to. Addresses can be compared with ==. The zero Address is not valid.
+// [ParseAddress] makes an Address from text.
 type Address struct {
-	Scheme string // "tcp" or "unix"; empty counts as "tcp"
-	Host   string // tcp: a name or an IP without brackets; empty means every interface (listen) or this machine (connect)
-	Port   string // tcp: number or service name
-	Path   string // unix: the socket's file; "@name" is abstract (Linux)
+	Scheme string // "tcp" or "unix"; empty: "tcp"
+	Host   string // tcp: a name, or an IP address without brackets; empty: every interface (listen) or this machine (connect)
+	Port   string // tcp: a number or the name of a service
+	Path   string // unix: the socket's file; "@name" is an abstract name (Linux)
 }
 
-// DefaultListen and DefaultConnect are the addresses duet takes where none is given.
+// DefaultListen and DefaultConnect are the addresses of the duet command if none is given.
 var (
 	DefaultListen  = Address{Scheme: "tcp", Port: "8080"}
 	DefaultConnect = Address{Scheme: "tcp", Host: "localhost", Port: "8080"}
 )
 
-// String is the shortest text that [ParseAddress] reads back as a: host:port, with brackets around an
-// IPv6 address, or unix:PATH.
+// String returns the shortest text that [ParseAddress] reads back as a. It is host:port, with brackets around an IPv6
+// address, or unix:PATH.
 func (a Address) String() string {
 	if a.Scheme == "unix" {
 		if strings.HasPrefix(a.Path, "//") {
@@ -36,7 +36,7 @@ func (a Address) String() string {
 	return s
 }
 
-// Network is the network's name for package net: "tcp" or "unix".
+// Network returns the network's name in package net: "tcp" or "unix".
 func (a Address) Network() string {
 	if a.Scheme == "" {
 		return "tcp"
@@ -44,7 +44,7 @@ func (a Address) Network() string {
 	return a.Scheme
 }
 
-// check refuses what did not come from ParseAddress and could not have.
+// check refuses an address that ParseAddress cannot have returned.
 func (a Address) check() error {
 	switch a.Network() {
 	case "tcp":
@@ -58,7 +58,7 @@ func (a Address) check() error {
 	return &SchemeError{a.Scheme}
 }
 
-// Family narrows names and "every interface" to one version of IP. The zero Family takes both.
+// Family limits names and "every interface" to one version of IP. The zero Family allows both.
 type Family int
 
 // The families.
@@ -68,7 +68,7 @@ const (
 	IPv6
 )
 
-// network is the name of a TCP network of this family for package net.
+// network returns the name that package net has for TCP of this family.
 func (f Family) network() string {
 	switch f {
 	case IPv4:
@@ -79,8 +79,8 @@ func (f Family) network() string {
 	return "tcp"
 }
 
-// host is the loopback address for localhost where a family is wanted: not every system's table of
-// names has both (RFC 6761, section 6.3).
+// host returns the loopback address for localhost if the family is fixed, because some systems know localhost for one
+// family only (RFC 6761, section 6.3). It returns other names unchanged.
 func (f Family) host(name string) string {
 	if strings.EqualFold(name, "localhost") {
 		switch f {

@@ -81,8 +81,8 @@ func TestParseAddress(t *testing.T) {
 
 func TestParseAddressRefuses(t *testing.T) {
 	for _, tt := range []struct {
-		words []string
-		says  string
+		words  []string
+		reason string
 	}{
 		{[]string{"a", "1", "2"}, "too many words"},
 		{[]string{"host:65536"}, "65535"},
@@ -124,8 +124,8 @@ func TestParseAddressRefuses(t *testing.T) {
 		switch {
 		case !errors.As(err, &ae):
 			t.Errorf("%q: got %#v, %v", tt.words, got, err)
-		case !strings.Contains(ae.Reason, tt.says):
-			t.Errorf("%q: says %q, not %q", tt.words, ae.Reason, tt.says)
+		case !strings.Contains(ae.Reason, tt.reason):
+			t.Errorf("%q: the reason is %q, want %q", tt.words, ae.Reason, tt.reason)
 		case !strings.Contains(err.Error(), "address "):
 			t.Errorf("%q: text %q", tt.words, err)
 		}
@@ -138,7 +138,7 @@ func TestParseAddressRefuses(t *testing.T) {
 	}
 }
 
-func TestSchemesToCome(t *testing.T) {
+func TestPlannedSchemes(t *testing.T) {
 	for _, tt := range []struct {
 		text, scheme string
 		planned      bool

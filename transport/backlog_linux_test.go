@@ -13,7 +13,7 @@ import (
 	"duet.example/duet/transport"
 )
 
-// sendQ is what ss(8) shows as a listening socket's backlog.
+// sendQ returns the backlog of a listening socket as ss(8) shows it.
 func sendQ(t *testing.T, l net.Listener) int {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
@@ -39,7 +39,7 @@ func TestBacklogInSS(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		backlog, want int
-		capped        bool // the system gives less than was asked for, and the step says so
+		capped        bool // the step says that the system limits the backlog
 	}{{-5, 0, false}, {-1, 0, false}, {0, limit, false}, {7, 7, false}, {100, 100, false}, {limit, limit, false}, {limit + 1, limit, true}} {
 		var last transport.Step
 		lc := transport.ListenConfig{
@@ -59,14 +59,14 @@ func TestBacklogInSS(t *testing.T) {
 			t.Errorf("backlog %d: ss shows %d, want %d", tt.backlog, got, tt.want)
 		}
 		if last.Result == "" || strings.Contains(last.Result, "caps it at "+strconv.Itoa(limit)) != tt.capped {
-			t.Errorf("backlog %d: told %+v", tt.backlog, last)
+			t.Errorf("backlog %d: the step is %+v", tt.backlog, last)
 		}
 		l.Close()
 	}
 }
 
-// TestBacklogWaiting connects while nobody accepts. The kernel takes one more than it was told
-// (sk_acceptq_is_full), then lets connecting wait.
+// TestBacklogWaiting connects while the listener does not accept. The kernel queues one connection more than the backlog
+// (sk_acceptq_is_full). Further connects wait.
 func TestBacklogWaiting(t *testing.T) {
 	for _, backlog := range []int{-1, 3} {
 		lc := transport.ListenConfig{Backlog: backlog}

@@ -10,9 +10,9 @@ const (
 	wantConnected = "a connected stream socket"
 )
 
-// File takes a listening stream socket (TCP or unix) that was opened elsewhere. It is duplicated: the
-// caller keeps fd and should close it, since the port stays taken as long as one of the two is open. Any
-// other kind of descriptor gives a *DescriptorError.
+// File returns a listener for a listening stream socket (TCP or unix) that was opened elsewhere. File duplicates fd. The
+// caller keeps fd and should close it, because the port stays in use as long as one of the two descriptors is open. If fd
+// is no such socket, the error is a *DescriptorError.
 func (lc *ListenConfig) File(fd int) (net.Listener, error) {
 	n := newNarrator(lc.Step)
 	f, err := takeDescriptor(n, fd, wantListening)
@@ -25,7 +25,7 @@ func (lc *ListenConfig) File(fd int) (net.Listener, error) {
 		return nil, &DescriptorError{FD: fd, Want: wantListening, Err: cause(err)}
 	}
 	if n != nil {
-		n.tell(adoptedSteps(int(f.Fd()), socketFD(l), l.Addr(), nil, false)...)
+		n.report(adoptedSteps(int(f.Fd()), socketFD(l), l.Addr(), nil, false)...)
 	}
 	family, err := lc.adopt(n, l)
 	if err != nil {
@@ -41,9 +41,9 @@ func (lc *ListenConfig) File(fd int) (net.Listener, error) {
 	return ln, nil
 }
 
-// File takes a connected stream socket (TCP or unix) that was opened elsewhere. It is duplicated: the caller
-// keeps fd and should close it, since the peer hears of the end only when both are closed. Any other kind of
-// descriptor gives a *DescriptorError.
+// File returns a connection for a connected stream socket (TCP or unix) that was opened elsewhere. File duplicates fd. The
+// caller keeps fd and should close it, because the peer sees the end only when both descriptors are closed. If fd is no
+// such socket, the error is a *DescriptorError.
 func (d *Dialer) File(fd int) (net.Conn, error) {
 	n := newNarrator(d.Step)
 	f, err := takeDescriptor(n, fd, wantConnected)
@@ -57,7 +57,7 @@ func (d *Dialer) File(fd int) (net.Conn, error) {
 	}
 	tc, tcp := c.(*net.TCPConn)
 	if n != nil {
-		n.tell(adoptedSteps(int(f.Fd()), socketFD(c), c.LocalAddr(), c.RemoteAddr(), tcp)...)
+		n.report(adoptedSteps(int(f.Fd()), socketFD(c), c.LocalAddr(), c.RemoteAddr(), tcp)...)
 	}
 	if tcp {
 		if err := d.adopt(n, tc); err != nil {
@@ -68,7 +68,7 @@ func (d *Dialer) File(fd int) (net.Conn, error) {
 	return c, nil
 }
 
-// adopt readies a TCP listener that came from elsewhere, and finds its family.
+// adopt sets the options of a TCP listener that was opened elsewhere, and returns its family.
 func (lc *ListenConfig) adopt(n *narrator, l net.Listener) (Family, error) {
 	tl, ok := l.(*net.TCPListener)
 	if !ok {
@@ -86,7 +86,7 @@ func (lc *ListenConfig) adopt(n *narrator, l net.Listener) (Family, error) {
 			family = IPv6
 		}
 		if err := lc.socketOptions().setUserTimeout(n, fd); err != nil {
-			// A Multipath TCP socket, which Go programs make, may lack the option.
+			// A Multipath TCP socket may lack the option. Go programs listen with such sockets.
 			lc.notice("the user timeout cannot be set on this socket: " + cause(err).Error())
 		}
 		return nil
@@ -94,6 +94,7 @@ func (lc *ListenConfig) adopt(n *narrator, l net.Listener) (Family, error) {
 	return family, err
 }
 
+// adopt sets the options of a TCP connection that was opened elsewhere.
 func (d *Dialer) adopt(n *narrator, c *net.TCPConn) error {
 	options := newSocketOptions(d.Keepalive, d.UserTimeout)
 	if err := options.correct(n, c); err != nil {
@@ -104,11 +105,11 @@ func (d *Dialer) adopt(n *narrator, c *net.TCPConn) error {
 		return err
 	}
 	return controlFD(rc, func(fd int) error {
-		// A Multipath TCP socket, which Go programs make, may lack the option; the step says so.
+		// A Multipath TCP socket may lack the option. The Step shows that.
 		_ = options.setUserTimeout(n, fd)
 		return nil
 	})
 }
 
-// closeTaken closes a descriptor that is ours alone.
-func closeTaken(fd int) { _ = os.NewFile(uintptr(fd), "").Close() }
+// closeFD closes a descriptor that nothing else in this process uses.
+func closeFD(fd int) { _ = os.NewFile(uintptr(fd), "").Close() }

@@ -21,7 +21,7 @@ import (
 func TestListeningDescriptor(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0", ":0", "unix:" + t.TempDir() + "/s"} {
 		first := listen(t, address)
-		f := file(t, first)
+		f := duplicate(t, first)
 		var lc transport.ListenConfig
 		l, err := lc.File(int(f.Fd()))
 		if err != nil {
@@ -37,7 +37,7 @@ func TestListeningDescriptor(t *testing.T) {
 		if _, err := in.Read(make([]byte, 1)); err != nil {
 			t.Error(err)
 		}
-		// It was duplicated: the one given works on.
+		// The socket was duplicated: the first descriptor still works.
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
@@ -53,7 +53,7 @@ func TestConnectedDescriptor(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "unix:" + t.TempDir() + "/s"} {
 		l := listen(t, address)
 		out, in := dial(t, l), accept(t, l)
-		f := file(t, out)
+		f := duplicate(t, out)
 		out.Close()
 		var d transport.Dialer
 		c, err := d.File(int(f.Fd()))
@@ -103,25 +103,25 @@ func TestWrongDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(bare)
-	const closed = 1 << 20 // above any limit on open files here
+	const closed = 1 << 20 // above the limit of open files
 	var lc transport.ListenConfig
 	var d transport.Dialer
 	for _, tt := range []struct {
-		name          string
-		fd            int
-		listen, dial  bool // whether each is refused
-		says, andDial string
-		err           error
+		name                   string
+		fd                     int
+		listen, dial           bool // true: ListenConfig.File or Dialer.File refuses it
+		listenError, dialError string
+		err                    error
 	}{
-		{"connected", int(file(t, conn).Fd()), true, false, "does not listen", "", nil},
-		{"listening", int(file(t, l).Fd()), false, true, "", "a listening one", nil},
-		{"datagram", int(file(t, udp).Fd()), true, true, "another type", "another type", nil},
+		{"connected", int(duplicate(t, conn).Fd()), true, false, "does not listen", "", nil},
+		{"listening", int(duplicate(t, l).Fd()), false, true, "", "a listening one", nil},
+		{"datagram", int(duplicate(t, udp).Fd()), true, true, "another type", "another type", nil},
 		{"pipe", int(r.Fd()), true, true, "no socket", "no socket", syscall.ENOTSOCK},
 		{"closed", closed, true, true, "no open descriptor", "no open descriptor", syscall.EBADF},
 		{"negative", -1, true, true, "no open descriptor", "no open descriptor", syscall.EBADF},
 		{"neither", bare, true, true, "does not listen", "without a peer", nil},
 	} {
-		check := func(refused bool, says string, c io.Closer, err error) {
+		check := func(refused bool, text string, c io.Closer, err error) {
 			t.Helper()
 			if !refused {
 				if err != nil {
@@ -132,7 +132,7 @@ func TestWrongDescriptors(t *testing.T) {
 				return
 			}
 			var de *transport.DescriptorError
-			if !errors.As(err, &de) || de.FD != tt.fd || !strings.Contains(de.Error(), says) {
+			if !errors.As(err, &de) || de.FD != tt.fd || !strings.Contains(de.Error(), text) {
 				t.Errorf("%s: %v", tt.name, err)
 			}
 			if tt.err != nil && !errors.Is(err, tt.err) {
@@ -140,9 +140,9 @@ func TestWrongDescriptors(t *testing.T) {
 			}
 		}
 		ln, err := lc.File(tt.fd)
-		check(tt.listen, tt.says, ln, err)
+		check(tt.listen, tt.listenError, ln, err)
 		c, err := d.File(tt.fd)
-		check(tt.dial, tt.andDial, c, err)
+		check(tt.dial, tt.dialError, c, err)
 	}
 }
 
@@ -154,7 +154,7 @@ func TestSystemd(t *testing.T) {
 		name          string
 		pid, fds, tag string
 		fd            any
-		says          string // the error; empty: it serves
+		want          string // part of the error; empty: the socket works
 	}{
 		{"one", "self", "1", "duet", l, ""},
 		{"one on a unix socket", "self", "1", "", ul, ""},
@@ -178,7 +178,7 @@ func TestSystemd(t *testing.T) {
 				}
 			}
 			if tt.fd != nil {
-				cmd.ExtraFiles = []*os.File{file(t, tt.fd)}
+				cmd.ExtraFiles = []*os.File{duplicate(t, tt.fd)}
 			}
 			out, err := cmd.StdoutPipe()
 			if err != nil {
@@ -200,7 +200,7 @@ func TestSystemd(t *testing.T) {
 				}
 			}
 			err = cmd.Wait()
-			if (err == nil) != (tt.says == "") || !strings.Contains(said, tt.says) {
+			if (err == nil) != (tt.want == "") || !strings.Contains(said, tt.want) {
 				t.Errorf("ended with %v, said %q", err, said)
 			}
 		})

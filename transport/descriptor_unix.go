@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// takeDescriptor duplicates fd if it is the wanted kind of socket.
+// takeDescriptor duplicates fd if it is the kind of socket that want names.
 func takeDescriptor(n *narrator, fd int, want string) (*os.File, error) {
 	typ, err := getOption(n, fd, unix.SO_TYPE, "SO_TYPE")
 	if err != nil {
@@ -31,7 +31,7 @@ func takeDescriptor(n *narrator, fd int, want string) (*os.File, error) {
 		if listening != 0 {
 			return nil, &DescriptorError{FD: fd, Want: want, Got: "a listening one"}
 		}
-		// x/sys/unix would make another call to find out the protocol.
+		// The function of x/sys/unix makes another system call, which no Step would show.
 		_, err := syscall.Getpeername(fd)
 		if n.call("getpeername", fdText(fd), "ok", err) != nil {
 			return nil, refuseDescriptor(fd, want, err)
@@ -44,6 +44,7 @@ func takeDescriptor(n *narrator, fd int, want string) (*os.File, error) {
 	return os.NewFile(uintptr(dup), "descriptor "+strconv.Itoa(fd)), nil
 }
 
+// refuseDescriptor returns the error for a descriptor that cannot be used.
 func refuseDescriptor(fd int, want string, err error) error {
 	e := &DescriptorError{FD: fd, Want: want, Err: err}
 	switch {
@@ -62,7 +63,7 @@ func getOption(n *narrator, fd, opt int, name string) (int, error) {
 	return v, n.call("getsockopt", fdText(fd)+", "+name, strconv.Itoa(v), err)
 }
 
-// onlyV6 reports whether a listening IPv6 socket takes no IPv4.
+// onlyV6 reports whether a listening IPv6 socket accepts no IPv4 connections.
 func onlyV6(n *narrator, fd int) bool {
 	v, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
 	return n.call("getsockopt", fdText(fd)+", IPV6_V6ONLY", strconv.Itoa(v), err) == nil && v == 1

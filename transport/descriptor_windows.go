@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// takeDescriptor is refused: package net cannot take over sockets on Windows.
+// takeDescriptor always fails, because package net cannot use existing sockets on Windows.
 func takeDescriptor(_ *narrator, fd int, want string) (*os.File, error) {
 	return nil, &DescriptorError{FD: fd, Want: want, Err: errors.ErrUnsupported}
 }

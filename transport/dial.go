@@ -11,32 +11,34 @@ import (
 	"time"
 )
 
-// Dialer connects. The zero Dialer works. It may be used by several goroutines at once as long as
-// nobody changes it.
+// Dialer connects to addresses. The zero Dialer is ready to use. Several goroutines may use a Dialer at the same time as
+// long as none changes it.
 type Dialer struct {
-	// Family restricts a TCP address to one version of IP; AnyFamily takes both, whichever answers first (RFC 6555).
+	// Family limits a TCP address to one version of IP. With AnyFamily, Dial tries both and uses the one that answers
+	// first (RFC 6555).
 	Family Family
-	// Timeout bounds a Dial as a whole, names included; 0 means no bound but the context's and the system's.
+	// Timeout limits the whole of Dial, with the lookup of names. Zero: only the context and the system limit it.
 	Timeout time.Duration
-	// Keepalive and UserTimeout are as in ListenConfig.
+	// Keepalive and UserTimeout have the meaning that they have in ListenConfig.
 	Keepalive   time.Duration
 	UserTimeout time.Duration
-	// Step, if set, is told of each system call made for the connection. Looking up names is not told.
+	// Step, if set, is called for each system call that is made for the connection, except for those that look up names.
 	Step StepFunc
-	// WatchConnect, if set with Step, has package net call done at the end of each attempt to connect. Where a name has several addresses, only
-	// this tells Step why each attempt failed, and when. It is for net/http/httptrace, which links crypto/tls and so is
-	// left to programs that want it:
+	// WatchConnect, if set, returns a context with which package net calls done at the end of each attempt to connect. It
+	// is used only if Step is set. Without it, the result of an attempt is reported when Dial ends, and not every result
+	// is known if a name has several addresses.
+	//
+	// The function is not built in because net/http/httptrace links crypto/tls. A program that wants it writes:
 	//
 	//	func(ctx context.Context, done func(network, address string, err error)) context.Context {
 	//		return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectDone: done})
 	//	}
-	//
-	// nil: what can be known of an attempt is told when Dial has come to its end.
 	WatchConnect func(ctx context.Context, done func(network, address string, err error)) context.Context
 }
 
-// Dial connects to a. An empty host means this machine. The connection is a *net.TCPConn or a
-// *net.UnixConn; the error tells as package net does: *net.OpError, *net.DNSError, syscall.ECONNREFUSED.
+// Dial connects to a. An empty host means this machine. The connection is a *net.TCPConn or a *net.UnixConn. The errors
+// are *AddressError, *SchemeError and those of package net: a *net.OpError, in which errors.As and errors.Is find a
+// *net.DNSError or a number such as syscall.ECONNREFUSED.
 func (d *Dialer) Dial(ctx context.Context, a Address) (net.Conn, error) {
 	if err := a.check(); err != nil {
 		return nil, err
@@ -52,7 +54,7 @@ func (d *Dialer) Dial(ctx context.Context, a Address) (net.Conn, error) {
 		}
 		network, address = d.Family.network(), net.JoinHostPort(d.Family.host(host), a.Port)
 	}
-	t := &dialTeller{narrator: newNarrator(d.Step)}
+	t := &dialNarrator{narrator: newNarrator(d.Step)}
 	options := newSocketOptions(d.Keepalive, d.UserTimeout)
 	nd := net.Dialer{
 		Timeout: d.Timeout,
@@ -70,7 +72,7 @@ func (d *Dialer) Dial(ctx context.Context, a Address) (net.Conn, error) {
 	nd.SetMultipathTCP(false)
 	watched := ctx
 	if t.narrator != nil && d.WatchConnect != nil {
-		watched = d.WatchConnect(ctx, t.connected)
+		watched = d.WatchConnect(ctx, t.attemptEnded)
 	}
 	c, err := nd.DialContext(watched, network, address)
 	if d.WatchConnect == nil {
@@ -80,12 +82,12 @@ func (d *Dialer) Dial(ctx context.Context, a Address) (net.Conn, error) {
 	return c, err
 }
 
-// errUnknown is told of an attempt that is known only to have come to nothing.
+// errUnknown is reported for an attempt that did not give the connection, for an unknown reason.
 var errUnknown = errors.New("failed, or another address was quicker")
 
-// infer tells how the attempts ended, as far as the outcome of the Dial shows it. An error of package net is that of the
+// infer reports how the attempts ended, as far as the result of Dial shows it. An error of package net is the error of the
 // first attempt that failed.
-func (t *dialTeller) infer(c net.Conn, err error) {
+func (t *dialNarrator) infer(c net.Conn, err error) {
 	if t.narrator == nil {
 		return
 	}
@@ -103,43 +105,45 @@ func (t *dialTeller) infer(c net.Conn, err error) {
 		case errors.As(err, &op) && op.Addr != nil && op.Addr.String() == a.address:
 			end = err
 		}
-		t.connected(a.network, a.address, end)
+		t.attemptEnded(a.network, a.address, end)
 	}
 }
 
-// dialTeller narrates a Dial, whose attempts may run side by side.
-type dialTeller struct {
-	narrator *narrator
-	mu       sync.Mutex
-	attempts []attempt   // those under way, in the order in which they began
-	won      []heldSteps // steps that need the connection to be told
+// A dialNarrator reports the steps of a Dial, whose attempts may run at the same time.
+type dialNarrator struct {
+	narrator  *narrator // nil: no steps are reported
+	mu        sync.Mutex
+	attempts  []attempt   // guarded by mu; those under way, in the order in which they began
+	connected []heldSteps // guarded by mu; reported only for the connection that Dial returns
 }
 
-// An attempt is one socket that is to be connected.
+// An attempt is one socket that is being connected.
 type attempt struct {
 	fd      int
 	network string
 	address string // the peer's
 }
 
+// heldSteps are the steps of an attempt that connected its socket.
 type heldSteps struct {
 	fd    int
 	unix  bool
 	steps []Step
 }
 
-func (t *dialTeller) opened(fd int, network, address string, f Family) {
+// opened reports a new socket, with which an attempt begins.
+func (t *dialNarrator) opened(fd int, network, address string, f Family) {
 	if t.narrator == nil {
 		return
 	}
 	t.mu.Lock()
 	t.attempts = append(t.attempts, attempt{fd, network, address})
 	t.mu.Unlock()
-	t.narrator.tell(openedSteps(fd, network, f == IPv6, false)...)
+	t.narrator.report(openedSteps(fd, network, f == IPv6, false)...)
 }
 
-// connected is told of each attempt's end.
-func (t *dialTeller) connected(network, address string, err error) {
+// attemptEnded reports that an attempt has ended. err is nil if it connected its socket.
+func (t *dialNarrator) attemptEnded(network, address string, err error) {
 	t.mu.Lock()
 	i := slices.IndexFunc(t.attempts, func(a attempt) bool { return a.address == address })
 	if i < 0 {
@@ -154,45 +158,45 @@ func (t *dialTeller) connected(network, address string, err error) {
 	unix := network == "unix"
 	switch {
 	case err == nil:
-		steps := []Step{done("connect", connect, "ok", nil)}
+		steps := []Step{newStep("connect", connect, "ok", nil)}
 		if !unix {
-			steps = append(steps, inferred("getsockopt", getError, "0"))
+			steps = append(steps, inferredStep("getsockopt", getError, "0"))
 		}
 		t.mu.Lock()
-		t.won = append(t.won, heldSteps{fd, unix, steps})
+		t.connected = append(t.connected, heldSteps{fd, unix, steps})
 		t.mu.Unlock()
 	case !unix && comesLater(err):
-		t.narrator.tell(done("connect", connect, "", err), inferred("getsockopt", getError, cause(err).Error()))
+		t.narrator.report(newStep("connect", connect, "", err), inferredStep("getsockopt", getError, cause(err).Error()))
 	default:
-		t.narrator.tell(done("connect", connect, "", err))
+		t.narrator.report(newStep("connect", connect, "", err))
 	}
 }
 
-// finish tells the rest, of which the addresses are known by now.
-func (t *dialTeller) finish(c net.Conn) {
+// finish reports the last steps of the connection that Dial returns. They name its addresses.
+func (t *dialNarrator) finish(c net.Conn) {
 	if t.narrator == nil || c == nil {
 		return
 	}
 	fd, local, remote := socketFD(c), addrText(c.LocalAddr()), addrText(c.RemoteAddr())
 	t.mu.Lock()
-	won := t.won
+	connected := t.connected
 	t.mu.Unlock()
-	for _, h := range won {
+	for _, h := range connected {
 		if h.fd != fd {
 			continue
 		}
-		name := inferred("getsockname", fdText(fd), local)
-		peer := inferred("getpeername", fdText(fd), remote)
+		name := inferredStep("getsockname", fdText(fd), local)
+		peer := inferredStep("getpeername", fdText(fd), remote)
 		if h.unix {
-			t.narrator.tell(append(h.steps, name, peer)...)
+			t.narrator.report(append(h.steps, name, peer)...)
 		} else {
-			t.narrator.tell(append(h.steps, peer, name, inferred("setsockopt", fdText(fd)+", TCP_NODELAY, 1", "ok"))...)
+			t.narrator.report(append(h.steps, peer, name, inferredStep("setsockopt", fdText(fd)+", TCP_NODELAY, 1", "ok"))...)
 		}
 	}
 }
 
-// comesLater reports whether a failed connect(2) said EINPROGRESS first: these answers need the peer or the
-// network, and a call that does not wait cannot have them.
+// comesLater reports whether a failed connect(2) returned EINPROGRESS first. These errors need an answer of the peer or the
+// network, so that a call that does not wait cannot return them.
 func comesLater(err error) bool {
 	for _, e := range []error{syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ETIMEDOUT, syscall.EHOSTUNREACH} {
 		if errors.Is(err, e) {

@@ -5,17 +5,17 @@ import (
 	"strconv"
 )
 
-// AddressError says why a text is no address, or why an address cannot be used here.
+// AddressError is the error for a text that is no address, or for an address that cannot be used here.
 type AddressError struct {
-	Text   string // what was given
-	Reason string // what is wrong with it, in words for a person
+	Text   string // the text or the address
+	Reason string // the fault, as a text for people
 }
 
 func (e *AddressError) Error() string {
 	return "address " + strconv.Quote(e.Text) + ": " + e.Reason
 }
 
-// SchemeError refuses an address whose scheme is unknown or not there yet.
+// SchemeError is the error for an address whose scheme is unknown or not supported yet.
 type SchemeError struct {
 	Scheme string // in lower case, without colon
 }
@@ -27,15 +27,15 @@ func (e *SchemeError) Error() string {
 	return "unknown address scheme " + strconv.Quote(e.Scheme)
 }
 
-// Planned reports whether the scheme is one that is meant to come.
+// Planned reports whether a later version is to support the scheme.
 func (e *SchemeError) Planned() bool { return isPlanned(e.Scheme) }
 
-// DescriptorError says why a file descriptor is not the socket that was asked for.
+// DescriptorError is the error for a file descriptor that is not the required socket.
 type DescriptorError struct {
-	FD   int    // its number
-	Want string // what it had to be: "a listening stream socket" or "a connected stream socket"
-	Got  string // what it is, where that is known: "no open descriptor", "a datagram socket"
-	Err  error  // what the system said, if it said something
+	FD   int    // the descriptor's number
+	Want string // the required kind: "a listening stream socket" or "a connected stream socket"
+	Got  string // the actual kind, if it is known: "no open descriptor", "a socket of another type"
+	Err  error  // the system's error; may be nil
 }
 
 func (e *DescriptorError) Error() string {
@@ -51,9 +51,9 @@ func (e *DescriptorError) Error() string {
 
 func (e *DescriptorError) Unwrap() error { return e.Err }
 
-// ActivationError says why no socket could be taken from systemd.
+// ActivationError is the error if systemd did not pass exactly one socket.
 type ActivationError struct {
-	Reason string
+	Reason string // the fault, as a text for people
 }
 
 func (e *ActivationError) Error() string { return "systemd: " + e.Reason }

@@ -19,7 +19,7 @@ import (
 	"duet.example/duet/transport"
 )
 
-// TestStepsAgainstStrace holds each narrated step against what the kernel saw, one for one.
+// TestStepsAgainstStrace compares each reported step with the system call that strace saw.
 func TestStepsAgainstStrace(t *testing.T) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
@@ -48,7 +48,7 @@ func TestStepsAgainstStrace(t *testing.T) {
 	sl.SetUnlinkOnClose(false)
 	sl.Close()
 
-	listening := file(t, listen(t, "127.0.0.1:0"))
+	listening := duplicate(t, listen(t, "127.0.0.1:0"))
 	ua := listen(t, "unix:"+filepath.Join(dir, "handed"))
 	connected, err := net.Dial("tcp", tcp.Addr().String())
 	if err != nil {
@@ -57,41 +57,41 @@ func TestStepsAgainstStrace(t *testing.T) {
 	defer connected.Close()
 
 	for _, tt := range []struct {
-		name, what, address string
+		name, task, address string
 		fd                  *os.File
 		fails               bool
 	}{
-		{name: "ipv4", what: "listen", address: "127.0.0.1:0"},
-		{name: "everywhere", what: "listen", address: ":0"},
-		{name: "only ipv6", what: "listen6", address: "[::1]:0"},
-		{name: "name", what: "listen", address: "localhost:0"},
-		{name: "unix", what: "listen", address: "unix:" + filepath.Join(dir, "own")},
-		{name: "abstract", what: "listen", address: "unix:@duet-test-" + strconv.Itoa(os.Getpid())},
-		{name: "unix stale", what: "listen", address: "unix:" + stale},
-		{name: "unix busy", what: "listen", address: "unix:" + filepath.Join(dir, "server"), fails: true},
-		{name: "port busy", what: "listen", address: tcp.Addr().String(), fails: true},
-		{name: "address of another", what: "listen", address: "192.0.2.77:8080", fails: true},
-		{name: "descriptor", what: "listenfd", fd: listening},
-		{name: "unix descriptor", what: "listenfd", fd: file(t, ua)},
-		{name: "connected descriptor", what: "listenfd", fd: file(t, connected), fails: true},
-		{name: "ipv4", what: "connect", address: tcp.Addr().String()},
-		{name: "ipv6", what: "connect", address: tcp6.Addr().String()},
-		{name: "only ipv6", what: "connect6", address: tcp6.Addr().String()},
-		{name: "name", what: "connect", address: "localhost:" + port},
-		{name: "unix", what: "connect", address: "unix:" + uln.Addr().String()},
-		{name: "unix nobody", what: "connect", address: "unix:" + filepath.Join(dir, "nothing"), fails: true},
-		{name: "refused", what: "connect", address: gone.Addr().String(), fails: true},
-		{name: "ipv4", what: "connectalone", address: tcp.Addr().String()},
-		{name: "unix", what: "connectalone", address: "unix:" + uln.Addr().String()},
-		{name: "unix nobody", what: "connectalone", address: "unix:" + filepath.Join(dir, "nothing"), fails: true},
-		{name: "refused", what: "connectalone", address: gone.Addr().String(), fails: true},
-		{name: "unreachable", what: "connectalone", address: "255.255.255.255:80", fails: true},
-		{name: "nobody answers", what: "connectslow", address: full.Addr().String(), fails: true},
-		{name: "unreachable", what: "connect", address: "255.255.255.255:80", fails: true},
-		{name: "descriptor", what: "connectfd", fd: file(t, connected)},
-		{name: "listening descriptor", what: "connectfd", fd: listening, fails: true},
+		{name: "ipv4", task: "listen", address: "127.0.0.1:0"},
+		{name: "everywhere", task: "listen", address: ":0"},
+		{name: "only ipv6", task: "listen6", address: "[::1]:0"},
+		{name: "name", task: "listen", address: "localhost:0"},
+		{name: "unix", task: "listen", address: "unix:" + filepath.Join(dir, "own")},
+		{name: "abstract", task: "listen", address: "unix:@duet-test-" + strconv.Itoa(os.Getpid())},
+		{name: "unix stale", task: "listen", address: "unix:" + stale},
+		{name: "unix busy", task: "listen", address: "unix:" + filepath.Join(dir, "server"), fails: true},
+		{name: "port busy", task: "listen", address: tcp.Addr().String(), fails: true},
+		{name: "address of another", task: "listen", address: "192.0.2.77:8080", fails: true},
+		{name: "descriptor", task: "listenfd", fd: listening},
+		{name: "unix descriptor", task: "listenfd", fd: duplicate(t, ua)},
+		{name: "connected descriptor", task: "listenfd", fd: duplicate(t, connected), fails: true},
+		{name: "ipv4", task: "connect", address: tcp.Addr().String()},
+		{name: "ipv6", task: "connect", address: tcp6.Addr().String()},
+		{name: "only ipv6", task: "connect6", address: tcp6.Addr().String()},
+		{name: "name", task: "connect", address: "localhost:" + port},
+		{name: "unix", task: "connect", address: "unix:" + uln.Addr().String()},
+		{name: "unix nobody", task: "connect", address: "unix:" + filepath.Join(dir, "nothing"), fails: true},
+		{name: "refused", task: "connect", address: gone.Addr().String(), fails: true},
+		{name: "ipv4", task: "connectalone", address: tcp.Addr().String()},
+		{name: "unix", task: "connectalone", address: "unix:" + uln.Addr().String()},
+		{name: "unix nobody", task: "connectalone", address: "unix:" + filepath.Join(dir, "nothing"), fails: true},
+		{name: "refused", task: "connectalone", address: gone.Addr().String(), fails: true},
+		{name: "unreachable", task: "connectalone", address: "255.255.255.255:80", fails: true},
+		{name: "nobody answers", task: "connectslow", address: full.Addr().String(), fails: true},
+		{name: "unreachable", task: "connect", address: "255.255.255.255:80", fails: true},
+		{name: "descriptor", task: "connectfd", fd: duplicate(t, connected)},
+		{name: "listening descriptor", task: "connectfd", fd: listening, fails: true},
 	} {
-		t.Run(tt.what+" "+tt.name, func(t *testing.T) {
+		t.Run(tt.task+" "+tt.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "trace")
 			exe, err := os.Executable()
 			if err != nil {
@@ -99,52 +99,52 @@ func TestStepsAgainstStrace(t *testing.T) {
 			}
 			cmd := exec.CommandContext(t.Context(), strace, "-f", "-qq", "-s", "200", "-e", "signal=none",
 				"-e", "trace=network,fcntl,fchmod,unlink,unlinkat,close", "-o", out, exe)
-			cmd.Env = helperEnviron(tt.what, tt.address)
+			cmd.Env = helperEnviron(tt.task, tt.address)
 			if tt.fd != nil {
 				cmd.ExtraFiles = []*os.File{tt.fd}
 			}
 			steps := talk(t, cmd, tt.fails)
 			seen := readTrace(t, out, tt.fd != nil)
-			if strings.HasPrefix(tt.what, "listen") && !tt.fails {
+			if strings.HasPrefix(tt.task, "listen") && !tt.fails {
 				steps = closedLast(t, steps, out)
 			}
 			for i := range max(len(steps), len(seen)) {
 				switch {
 				case i >= len(steps):
-					t.Fatalf("not narrated: %s(%s)", seen[i].name, seen[i].args)
+					t.Fatalf("not reported: %s(%s)", seen[i].name, seen[i].args)
 				case i >= len(seen):
-					t.Fatalf("narrated and never made: %+v", steps[i])
+					t.Fatalf("reported and never made: %+v", steps[i])
 				}
 				if why := disagree(steps[i], seen[i]); why != "" {
-					t.Fatalf("step %d: %s\nnarrated %+v\nmade %s(%s) = %s", i+1, why, steps[i], seen[i].name, seen[i].args, seen[i].result)
+					t.Fatalf("step %d: %s\nreported %+v\nmade %s(%s) = %s", i+1, why, steps[i], seen[i].name, seen[i].args, seen[i].result)
 				}
 			}
 			if len(steps) == 0 {
-				t.Fatal("nothing was narrated")
+				t.Fatal("no step was reported")
 			}
 		})
 	}
 }
 
-// closedLast takes off the last step, the close of the listener, which readTrace leaves out.
-func closedLast(t *testing.T, steps []told, trace string) []told {
+// closedLast returns steps without the last one, the close of the listener, which readTrace leaves out.
+func closedLast(t *testing.T, steps []jsonStep, trace string) []jsonStep {
 	t.Helper()
 	n := len(steps) - 1
 	if n < 0 || steps[n].Call != "close" {
-		t.Fatalf("the last step is no close: %+v", steps)
+		t.Fatalf("the last step is not a close: %+v", steps)
 	}
 	text, err := os.ReadFile(trace)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if fd := strings.TrimPrefix(steps[n].Args, "fd "); !strings.Contains(string(text), " close("+fd+")") {
-		t.Fatalf("close of %s was narrated and never made", steps[n].Args)
+		t.Fatalf("close of %s was reported and never made", steps[n].Args)
 	}
 	return steps[:n]
 }
 
-// talk runs the helper, connects twice where it listens, and returns what it told.
-func talk(t *testing.T, cmd *exec.Cmd, fails bool) []told {
+// talk runs the helper, connects twice if it listens, and returns the steps that it reports.
+func talk(t *testing.T, cmd *exec.Cmd, fails bool) []jsonStep {
 	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -154,14 +154,14 @@ func talk(t *testing.T, cmd *exec.Cmd, fails bool) []told {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var steps []told
+	var steps []jsonStep
 	var said []string
 	sc := bufio.NewScanner(out)
 	for sc.Scan() {
 		kind, rest, _ := strings.Cut(sc.Text(), " ")
 		switch kind {
 		case "step":
-			var s told
+			var s jsonStep
 			if err := json.Unmarshal([]byte(rest), &s); err != nil {
 				t.Error(err)
 			}
@@ -191,14 +191,14 @@ func talk(t *testing.T, cmd *exec.Cmd, fails bool) []told {
 
 type sysCall struct {
 	name, args, result string
-	fd                 string // the descriptor it was made on, or made
+	fd                 string // the descriptor that the call used or made
 }
 
 var straceLine = regexp.MustCompile(`^(\d+) +(.*)$`)
 
-// readTrace gives the calls made for our stream sockets. Left out by rule: the probes with which package net
-// finds out about IPv4 and IPv6 (sockets that neither listen nor connect nor fail to bind), datagram sockets (the
-// resolver's), accepts that found nobody, flags of descriptors, descriptors that are no sockets.
+// readTrace returns the calls for the helper's stream sockets. It leaves out the sockets with which package net probes for
+// IPv4 and IPv6 (they neither listen nor connect nor fail to bind), the datagram sockets of the resolver, accepts that found
+// no connection, flags of descriptors, and descriptors that are no sockets.
 func readTrace(t *testing.T, path string, inherited bool) []sysCall {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -222,7 +222,7 @@ func readTrace(t *testing.T, path string, inherited bool) []sysCall {
 	for line := range strings.Lines(string(b)) {
 		m := straceLine.FindStringSubmatch(strings.TrimSpace(line))
 		if m == nil {
-			t.Fatalf("strange line of strace: %q", line)
+			t.Fatalf("unknown line of strace: %q", line)
 		}
 		pid, text := m[1], m[2]
 		if before, ok := strings.CutSuffix(text, " <unfinished ...>"); ok {
@@ -311,13 +311,13 @@ var (
 	number = regexp.MustCompile(`-?\d+$`)
 )
 
-// disagree says in what a step differs from the call.
-func disagree(s told, c sysCall) string {
+// disagree returns a difference between a step and a call, or "".
+func disagree(s jsonStep, c sysCall) string {
 	if s.Call != c.name {
 		return "another call"
 	}
 	if failed := strings.HasPrefix(c.result, "-1"); failed != (s.Err != "") {
-		// A connect that does not wait says EINPROGRESS; its outcome is read later.
+		// A connect that does not wait returns EINPROGRESS. Its result is read later.
 		if !strings.Contains(c.result, "EINPROGRESS") {
 			return "another outcome"
 		}

@@ -2,5 +2,5 @@ package transport
 
 import "net"
 
-// SetPeerUser has lc ask f whose a peer is.
+// SetPeerUser makes lc use f to find a peer's user.
 func (lc *ListenConfig) SetPeerUser(f func(net.Conn) (uid int, err error)) { lc.peerUser = f }

@@ -16,13 +16,12 @@ import (
 	"duet.example/duet/transport"
 )
 
-// helperEnv makes a child of the test binary do one thing with sockets and tell its steps, a line of JSON
-// each; see helper.
+// helperEnv names the environment variable that makes the test binary call helper and print its steps as lines of JSON.
 const helperEnv = "DUET_TRANSPORT_HELPER"
 
 func TestMain(m *testing.M) {
-	if what := os.Getenv(helperEnv); what != "" {
-		if err := helper(what, os.Getenv(helperEnv+"_ADDRESS")); err != nil {
+	if task := os.Getenv(helperEnv); task != "" {
+		if err := helper(task, os.Getenv(helperEnv+"_ADDRESS")); err != nil {
 			fmt.Println("error", err)
 			os.Exit(1)
 		}
@@ -31,26 +30,26 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// helperEnviron has the race detector not sleep before it exits.
-func helperEnviron(what, address string) []string {
-	return append(os.Environ(), "GORACE=atexit_sleep_ms=0", helperEnv+"="+what, helperEnv+"_ADDRESS="+address)
+// helperEnviron returns the environment of a helper. Its race detector does not sleep before it exits.
+func helperEnviron(task, address string) []string {
+	return append(os.Environ(), "GORACE=atexit_sleep_ms=0", helperEnv+"="+task, helperEnv+"_ADDRESS="+address)
 }
 
-// watchConnect is what a program sets as Dialer.WatchConnect.
+// watchConnect is a typical Dialer.WatchConnect.
 func watchConnect(ctx context.Context, done func(network, address string, err error)) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectDone: done})
 }
 
-// told is a Step that survives JSON.
-type told struct {
+// jsonStep is a Step whose error is text, as JSON needs it.
+type jsonStep struct {
 	Call, Args, Result, Err string
 	Inferred                bool
 }
 
-func helper(what, address string) error {
+func helper(task, address string) error {
 	ctx := context.Background()
 	tell := func(s transport.Step) {
-		t := told{s.Call, s.Args, s.Result, "", s.Inferred}
+		t := jsonStep{s.Call, s.Args, s.Result, "", s.Inferred}
 		if s.Err != nil {
 			t.Err = s.Err.Error()
 		}
@@ -88,7 +87,7 @@ func helper(what, address string) error {
 		}
 		return c.Close()
 	}
-	switch what {
+	switch task {
 	case "listen":
 		return serve(lc.Listen(ctx, a))
 	case "listen6":
@@ -120,7 +119,7 @@ func helper(what, address string) error {
 	case "connect6":
 		d.Family = transport.IPv6
 		return end(d.Dial(ctx, a))
-	case "enter": // tells whether it is let in
+	case "enter": // prints whether the connection is accepted
 		c, err := d.Dial(ctx, a)
 		if err != nil {
 			return err
@@ -139,5 +138,5 @@ func helper(what, address string) error {
 	case "connectfd":
 		return end(d.File(3))
 	}
-	return fmt.Errorf("unknown helper %q", what)
+	return fmt.Errorf("unknown helper %q", task)
 }

@@ -11,40 +11,42 @@ import (
 	"time"
 )
 
-// ListenConfig makes listening sockets. The zero ListenConfig works. It may be used by several
-// goroutines at once as long as nobody changes it.
+// ListenConfig makes listening sockets. The zero ListenConfig is ready to use. Several goroutines may use a ListenConfig at
+// the same time as long as none changes it.
 type ListenConfig struct {
-	// Family restricts a TCP address to one version of IP; AnyFamily listens on both where it can.
+	// Family limits a TCP address to one version of IP. With AnyFamily, Listen listens on both if it can.
 	Family Family
-	// Backlog is how many connections the system may queue before they are accepted. 0 means as many as the system
-	// allows, as with net.Listen; below zero counts as zero. The system caps it, see Somaxconn. A listening socket
-	// that was opened elsewhere (File, Systemd) keeps its own backlog if this is 0.
+	// Backlog is the number of connections that the system queues before they are accepted. Zero: as many as the system
+	// allows, as with net.Listen. A negative number counts as zero connections. The system limits the number, see
+	// Somaxconn. A socket that was opened elsewhere (File, Systemd) keeps its backlog if this is zero.
 	Backlog int
-	// Keepalive is how long a conversation is silent before the system asks whether the peer still
-	// lives, and the time between such questions: 0 means 15 s, negative means never.
+	// Keepalive is the time without a packet from the peer after which the system probes the connection, and also the time
+	// between two probes. Zero: 15 s. Negative: the system does not probe.
 	Keepalive time.Duration
-	// UserTimeout is how long what was sent may stay unacknowledged, or a peer's window closed, before the
-	// system gives the conversation up (TCP_USER_TIMEOUT, tcp(7); Linux only). 0 means DefaultUserTimeout, negative
-	// leaves it to the system.
+	// UserTimeout is the time after which the system gives a connection up if the peer acknowledges no sent bytes, or keeps
+	// its window closed. It is TCP_USER_TIMEOUT of tcp(7) and works on Linux only. Zero: DefaultUserTimeout. Negative: the
+	// system decides.
 	UserTimeout time.Duration
-	// OwnerOnly has a unix socket accept only processes of this process's own user and of root. Others are closed at once.
-	// The mode of a file keeps them out too, but an abstract name (@name) has none. Listen fails with ErrPeerUser for
-	// such a name if the system does not tell which user connects.
+	// OwnerOnly makes a unix socket accept only processes of this process's user and of root. Other connections are closed
+	// at once. The mode of the socket's file keeps other users out too, but an abstract name (@name) has no file. For such
+	// a name, Listen fails with ErrPeerUser if the system does not tell which user connects.
 	OwnerOnly bool
-	// Step, if set, is told of each system call made for the listener and the sockets it accepts.
+	// Step, if set, is called for each system call that is made for the listener and for the sockets that it accepts.
 	Step StepFunc
-	// Notice, if set, is told in words what the system could not do.
+	// Notice, if set, is called with a text for people if the system cannot do something that was asked for.
 	Notice func(string)
 
 	peerUser func(net.Conn) (uid int, err error) // nil: PeerUser; tests set it
 }
 
-// Listen makes a listening socket at a. An address that was in use a moment ago can be used again at once; one
-// in use now gives an error that is syscall.EADDRINUSE. A unix socket is made with mode 0600; one that
-// nobody answers any more is replaced; Close removes its file.
+// Listen makes a listening socket at a. A TCP address can be used again as soon as its last listener is closed. If the
+// address is in use, errors.Is finds syscall.EADDRINUSE in the error.
 //
-// The listener also has SyscallConn and SetDeadline. Its Accept returns plain *net.TCPConn and
-// *net.UnixConn. Ctx bounds the looking up of names only.
+// The file of a unix socket has mode 0600. Listen replaces a file on which no program listens any more. Close removes the
+// file.
+//
+// The listener also has the methods SyscallConn and SetDeadline. Its Accept returns a *net.TCPConn or a *net.UnixConn. ctx
+// limits only the lookup of names.
 func (lc *ListenConfig) Listen(ctx context.Context, a Address) (net.Listener, error) {
 	if err := a.check(); err != nil {
 		return nil, err
@@ -61,7 +63,7 @@ func (lc *ListenConfig) Listen(ctx context.Context, a Address) (net.Listener, er
 		return controlFD(rc, func(s int) error {
 			reached, fd = true, s
 			if n != nil {
-				n.tell(openedSteps(s, network, lc.Family == IPv6, true)...)
+				n.report(openedSteps(s, network, lc.Family == IPv6, true)...)
 			}
 			if err := setListenOptions(n, s); err != nil {
 				return err
@@ -71,7 +73,7 @@ func (lc *ListenConfig) Listen(ctx context.Context, a Address) (net.Listener, er
 	})
 	l, err := nlc.Listen(ctx, lc.Family.network(), net.JoinHostPort(lc.Family.host(a.Host), a.Port))
 	if n != nil && reached {
-		n.tell(boundSteps(fd, at, l, err)...)
+		n.report(boundSteps(fd, at, l, err)...)
 	}
 	if err != nil {
 		return nil, err
@@ -83,7 +85,7 @@ func (lc *ListenConfig) Listen(ctx context.Context, a Address) (net.Listener, er
 	return ln, nil
 }
 
-// netConfig has MultipathTCP off: conversations are TCP, and the options below are those of TCP sockets.
+// netConfig returns a ListenConfig of package net. Multipath TCP is off, because its sockets lack some options of TCP.
 func (lc *ListenConfig) netConfig(control func(network, address string, rc syscall.RawConn) error) *net.ListenConfig {
 	nlc := &net.ListenConfig{Control: control}
 	nlc.KeepAlive, nlc.KeepAliveConfig = lc.socketOptions().forNet()
@@ -101,7 +103,7 @@ func (lc *ListenConfig) notice(text string) {
 	}
 }
 
-// finish sets the backlog, if one was asked for, and wraps l. It closes l on failure.
+// finish sets the backlog, if lc has one, and wraps l. After an error, l is closed.
 func (lc *ListenConfig) finish(l net.Listener, n *narrator, f Family) (*listener, error) {
 	raw, ok := l.(rawListener)
 	if !ok {
@@ -110,7 +112,7 @@ func (lc *ListenConfig) finish(l net.Listener, n *narrator, f Family) (*listener
 	}
 	ln := &listener{rawListener: raw, narrator: n, family: f}
 	if lc.Backlog == 0 {
-		return ln, nil // package net has asked for the system's maximum
+		return ln, nil // package net has set the system's maximum
 	}
 	if err := lc.setBacklog(n, raw); err != nil {
 		l.Close()
@@ -119,7 +121,7 @@ func (lc *ListenConfig) finish(l net.Listener, n *narrator, f Family) (*listener
 	return ln, nil
 }
 
-// setBacklog calls listen(2) once more on a listening socket, which changes nothing but its backlog.
+// setBacklog calls listen(2) again on a listening socket. That changes only its backlog.
 func (lc *ListenConfig) setBacklog(n *narrator, raw rawListener) error {
 	want := max(lc.Backlog, 0)
 	rc, err := raw.SyscallConn()
@@ -140,24 +142,24 @@ func (lc *ListenConfig) setBacklog(n *narrator, raw rawListener) error {
 	})
 }
 
-// rawListener is what *net.TCPListener and *net.UnixListener have in common.
+// rawListener has the methods that *net.TCPListener and *net.UnixListener share.
 type rawListener interface {
 	net.Listener
 	syscall.Conn
 	SetDeadline(time.Time) error
 }
 
-// listener narrates what is accepted, knows its family, and removes its unix socket's file.
+// A listener reports the steps of Accept, knows its family, and removes the file of its unix socket.
 type listener struct {
 	rawListener
-	narrator *narrator
+	narrator *narrator // nil: no steps are reported
 	family   Family
-	owner    func(net.Conn) (uid int, err error) // tells whose a peer is; nil: everybody is accepted
-	adopted  *socketOptions                      // set where package net made no socket of it, and sets its own defaults on what it accepts
+	owner    func(net.Conn) (uid int, err error) // returns a peer's user; nil: every user is accepted
+	adopted  *socketOptions                      // set if the socket was opened elsewhere; Accept corrects what package net sets
 
-	file  os.FileInfo // the unix socket's file, to remove no other one; nil: none of ours
+	file  os.FileInfo // the file of the unix socket, so that Close removes no other file; nil: there is none
 	path  string
-	close sync.Once
+	close sync.Once // removes the file
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -173,10 +175,10 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) accept() (net.Conn, error) {
 	c, err := l.rawListener.Accept()
 	if l.narrator != nil {
-		l.narrator.tell(acceptedSteps(l.rawListener, c, err, l.adopted != nil)...)
+		l.narrator.report(acceptedSteps(l.rawListener, c, err, l.adopted != nil)...)
 	}
 	if tc, ok := c.(*net.TCPConn); ok && l.adopted != nil {
-		// A peer that is gone already is no failure of the listener: reading from it will tell.
+		// An error means that the peer has gone, which is no error of the listener. The next read returns it.
 		_ = l.adopted.correct(l.narrator, tc)
 	}
 	return c, err
@@ -184,14 +186,15 @@ func (l *listener) accept() (net.Conn, error) {
 
 func (l *listener) Close() error {
 	l.close.Do(l.unlink)
-	on := socketFD(l.rawListener) // -1: closed before
+	fd := socketFD(l.rawListener) // -1: the listener was closed before
 	err := l.rawListener.Close()
-	if l.narrator != nil && on >= 0 {
-		l.narrator.tell(done("close", fdText(on), "ok", err))
+	if l.narrator != nil && fd >= 0 {
+		l.narrator.report(newStep("close", fdText(fd), "ok", err))
 	}
 	return err
 }
 
+// unlink removes the file of the unix socket, unless another file has its path.
 func (l *listener) unlink() {
 	if l.file == nil {
 		return
@@ -201,7 +204,7 @@ func (l *listener) unlink() {
 	}
 }
 
-// controlFD runs f on the descriptor behind rc.
+// controlFD calls f with the descriptor of rc.
 func controlFD(rc syscall.RawConn, f func(fd int) error) error {
 	var err error
 	if cerr := rc.Control(func(fd uintptr) { err = f(int(fd)) }); cerr != nil {

@@ -23,7 +23,7 @@ func parse(t *testing.T, text string) transport.Address {
 	return a
 }
 
-// listen listens with a zero ListenConfig until the test ends.
+// listen returns a listener of a zero ListenConfig, which is closed when the test ends.
 func listen(t *testing.T, address string) net.Listener {
 	t.Helper()
 	var lc transport.ListenConfig
@@ -60,8 +60,8 @@ func accept(t *testing.T, l net.Listener) net.Conn {
 	return c
 }
 
-// file is a duplicate of a socket, as a parent process would hand it over.
-func file(t *testing.T, s any) *os.File {
+// duplicate returns a duplicate of a socket's descriptor, as a parent process would pass it.
+func duplicate(t *testing.T, s any) *os.File {
 	t.Helper()
 	rc, err := s.(syscall.Conn).SyscallConn()
 	if err != nil {
@@ -223,7 +223,7 @@ func TestDialErrors(t *testing.T) {
 	}
 }
 
-// TestEmptyHostIsThisMachine also holds the zero Dialer and the name localhost.
+// TestEmptyHostIsThisMachine also tests the zero Dialer and the name localhost.
 func TestEmptyHostIsThisMachine(t *testing.T) {
 	l := listen(t, "127.0.0.1:0")
 	_, port, _ := net.SplitHostPort(l.Addr().String())
@@ -255,7 +255,7 @@ func TestLocalhostOfFamily(t *testing.T) {
 	}
 }
 
-// TestStepsOneAtATime counts without a lock what several accepting goroutines tell.
+// TestStepsOneAtATime counts the steps of several goroutines that accept, without a lock.
 func TestStepsOneAtATime(t *testing.T) {
 	accepted := 0
 	lc := transport.ListenConfig{Step: func(s transport.Step) {
@@ -290,7 +290,7 @@ func TestStepsOneAtATime(t *testing.T) {
 		t.Errorf("accept after close: %v", err)
 	}
 	if accepted != acceptors*each {
-		t.Errorf("%d accepts were told of %d", accepted, acceptors*each)
+		t.Errorf("%d accepts were reported, want %d", accepted, acceptors*each)
 	}
 }
 
@@ -317,8 +317,7 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// Without WatchConnect, each socket of a Dial still has one connect: the one that has won, those that have failed, and why, as far as
-// that is known.
+// Without WatchConnect, one connect is still reported for each socket of a Dial. An error is reported if it is known.
 func TestStepsWithoutWatchConnect(t *testing.T) {
 	open, gone := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
 	gone.Close()
@@ -348,7 +347,7 @@ func TestStepsWithoutWatchConnect(t *testing.T) {
 			c.Close()
 		}
 		if sockets == 0 || wins != tt.wins || wins+fails != sockets || tt.wins == 0 && reasons == 0 {
-			t.Errorf("%d sockets, %d connected, %d failed, %d of these for a reason", sockets, wins, fails, reasons)
+			t.Errorf("%d sockets, %d connected, %d failed, %d of these with a known reason", sockets, wins, fails, reasons)
 		}
 	}
 }

@@ -8,10 +8,10 @@ import (
 
 const defaultKeepalive = 15 * time.Second
 
-// DefaultUserTimeout is the UserTimeout of a ListenConfig and a Dialer where none is given.
+// DefaultUserTimeout is the UserTimeout of a [ListenConfig] and a [Dialer] in which it is zero.
 const DefaultUserTimeout = 30 * time.Second
 
-// socketOptions is how dead peers are noticed; not above zero is off.
+// socketOptions are the times after which the system notices a dead peer. A time that is not above zero is switched off.
 type socketOptions struct {
 	keepalive, userTimeout time.Duration
 }
@@ -27,22 +27,23 @@ func newSocketOptions(keepalive, userTimeout time.Duration) socketOptions {
 	return o
 }
 
-// wholeSeconds rounds up, into the range of TCP_KEEPIDLE (tcp(7)).
+// wholeSeconds rounds d up to seconds, at most the highest value of TCP_KEEPIDLE (tcp(7)).
 func wholeSeconds(d time.Duration) int {
-	const most = 32767
-	if d > most*time.Second {
-		return most
+	const highest = 32767
+	if d > highest*time.Second {
+		return highest
 	}
 	return int((d + time.Second - 1) / time.Second)
 }
 
+// wholeMilliseconds rounds d up to milliseconds, at most the highest value of an int32.
 func wholeMilliseconds(d time.Duration) int {
 	ms := (d + time.Millisecond - 1) / time.Millisecond
 	return int(min(ms, math.MaxInt32))
 }
 
-// correct sets the keepalive of a connection for which package net could not be told: one that came as a
-// descriptor, or was accepted from such. It has the defaults of package net by then.
+// correct sets the keepalive of a connection on which package net has set its own defaults. It does that on a connection
+// that was passed as a descriptor or accepted from a listener that was.
 func (o socketOptions) correct(n *narrator, c *net.TCPConn) error {
 	if o.keepalive == defaultKeepalive {
 		return nil
@@ -56,10 +57,10 @@ func (o socketOptions) correct(n *narrator, c *net.TCPConn) error {
 	d := time.Duration(seconds) * time.Second
 	err := c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: d, Interval: d, Count: -1})
 	if n != nil {
-		n.tell(
-			done("setsockopt", optionText(fd, "SO_KEEPALIVE", 1), "ok", err),
-			done("setsockopt", optionText(fd, "TCP_KEEPIDLE", seconds), "ok", err),
-			done("setsockopt", optionText(fd, "TCP_KEEPINTVL", seconds), "ok", err),
+		n.report(
+			newStep("setsockopt", optionText(fd, "SO_KEEPALIVE", 1), "ok", err),
+			newStep("setsockopt", optionText(fd, "TCP_KEEPIDLE", seconds), "ok", err),
+			newStep("setsockopt", optionText(fd, "TCP_KEEPINTVL", seconds), "ok", err),
 		)
 	}
 	return err

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forNet is what package net is told: nothing. An accepted socket has the options of the listening one on
-// Linux, which saves a system call per option and accept.
+// forNet returns the keepalive that package net is to set: none. On Linux an accepted socket inherits the options of the
+// listening socket. That saves a system call for each option of each accepted socket.
 func (o socketOptions) forNet() (time.Duration, net.KeepAliveConfig) {
 	return -1, net.KeepAliveConfig{}
 }
 
-// set sets the options on a TCP socket, listening or not.
+// set sets the options on a TCP socket, which may be a listening one.
 func (o socketOptions) set(n *narrator, fd int) error {
 	if o.keepalive > 0 {
 		seconds := wholeSeconds(o.keepalive)

@@ -24,7 +24,7 @@ func getOption(t *testing.T, c any, level, opt int) int {
 	return v
 }
 
-// TestOptions holds what accepted and dialled sockets have, whichever way they came.
+// TestOptions checks the options of accepted and dialled sockets, for each way to make one.
 func TestOptions(t *testing.T) {
 	for _, tt := range []struct {
 		keepalive, userTimeout time.Duration
@@ -57,7 +57,7 @@ func TestOptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		handed, err := lc.File(int(file(t, other).Fd()))
+		handed, err := lc.File(int(duplicate(t, other).Fd()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestOptions(t *testing.T) {
 			t.Fatal(err)
 		}
 		conns["accepted from a descriptor"] = accept(t, handed)
-		if conns["descriptor"], err = d.File(int(file(t, plain).Fd())); err != nil {
+		if conns["descriptor"], err = d.File(int(duplicate(t, plain).Fd())); err != nil {
 			t.Fatal(err)
 		}
 		for name, c := range conns {
@@ -94,7 +94,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestMultipathDescriptor: a Go parent's listeners are Multipath TCP, which lacks some options.
+// TestMultipathDescriptor passes a listener as a Go program makes it: Multipath TCP, which lacks some options.
 func TestMultipathDescriptor(t *testing.T) {
 	var nlc net.ListenConfig
 	nlc.SetMultipathTCP(true)
@@ -105,7 +105,7 @@ func TestMultipathDescriptor(t *testing.T) {
 	defer parent.Close()
 	var notices []string
 	lc := transport.ListenConfig{Backlog: 5, Notice: func(s string) { notices = append(notices, s) }}
-	l, err := lc.File(int(file(t, parent).Fd()))
+	l, err := lc.File(int(duplicate(t, parent).Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// forNet is what package net is told, to be set on each connection.
+// forNet returns the keepalive that package net is to set on each connection.
 func (o socketOptions) forNet() (time.Duration, net.KeepAliveConfig) {
 	if o.keepalive <= 0 {
 		return -1, net.KeepAliveConfig{}
@@ -16,8 +16,8 @@ func (o socketOptions) forNet() (time.Duration, net.KeepAliveConfig) {
 	return 0, net.KeepAliveConfig{Enable: true, Idle: d, Interval: d}
 }
 
-// set does nothing: package net sets the keepalive of each connection here, and there is no portable
-// counterpart of TCP_USER_TIMEOUT.
+// set does nothing. Here package net sets the keepalive of each connection, and no portable option equals
+// TCP_USER_TIMEOUT.
 func (o socketOptions) set(*narrator, int) error { return nil }
 
 func (o socketOptions) setUserTimeout(*narrator, int) error { return nil }

@@ -9,13 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// isSchemeWord reports whether s is a scheme that is recognised before a single colon too: udp:53 is not a host named udp.
+// isSchemeWord reports whether s is a scheme even if only a colon follows it: udp:53 is not the host udp.
 func isSchemeWord(s string) bool {
 	s = strings.ToLower(s)
 	return s == "tcp" || s == "unix" || isPlanned(s)
 }
 
-// isPlanned reports whether a later version is to know the scheme.
+// isPlanned reports whether a later version is to support the scheme, which is in lower case.
 func isPlanned(scheme string) bool {
 	return scheme == "udp" || scheme == "tls" || scheme == "ws" || scheme == "wss"
 }
@@ -25,10 +25,11 @@ func isPlanned(scheme string) bool {
 //	host:port   :port   port   host   [::1]:port   [::1]   host port (two words)
 //	tcp://host:port   unix:/path   unix:relative   unix:@name   unix:///path
 //
-// Host and port that are not given, and everything if there are no words, come from def. A single word
-// of digits is a port, any other word without a colon a host. An IPv6 address needs brackets where a
-// port could follow it, since ::1:8080 is an address too; as the first of two words it needs none. What
-// follows unix: or unix:// is the path, byte for byte. The errors are *AddressError and *SchemeError.
+// A host or port that is not given comes from def. Without words, def is the address. A single word of digits is a port.
+// Any other single word without a colon is a host. An IPv6 address needs brackets in one word, because ::1:8080 is an
+// address too. As the first of two words it needs none. All bytes after unix: or unix:// are the path.
+//
+// The errors are *AddressError and *SchemeError.
 func ParseAddress(def Address, words ...string) (Address, error) {
 	switch len(words) {
 	case 0:
@@ -72,7 +73,7 @@ func parseWord(def Address, text string) (Address, error) {
 	return parseHostPort(def, text, host, port)
 }
 
-// splitHostPort cuts at the one colon that can stand before a port.
+// splitHostPort splits s at the one colon that can precede a port.
 func splitHostPort(text, s string) (host, port string, err error) {
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')
@@ -164,7 +165,7 @@ func checkPort(text, port string) (string, error) {
 		}
 		return strconv.FormatUint(n, 10), nil
 	}
-	// A service's name: letters, digits and hyphens (RFC 6335), in practice also others of that kind.
+	// The name of a service has letters, digits and hyphens (RFC 6335). Some systems also use other characters.
 	for i := range len(port) {
 		c := port[i]
 		if !isAlnum(c) && (i == 0 || !strings.ContainsRune("-_+.", rune(c))) {
@@ -195,7 +196,7 @@ func unbracket(s string) string {
 	return s
 }
 
-// isSchemeName holds s, in lower case, against RFC 3986, section 3.1.
+// isSchemeName reports whether s, in lower case, can be a scheme by RFC 3986, section 3.1.
 func isSchemeName(s string) bool {
 	for i := range len(s) {
 		c := s[i]

@@ -7,11 +7,12 @@ import (
 	"syscall"
 )
 
-// ErrPeerUser says that an abstract unix socket cannot be kept to its owner: the system does not tell which user connects.
+// ErrPeerUser is the error of [ListenConfig.Listen] if OwnerOnly is set, the address is an abstract unix socket, and the
+// system does not tell which user connects.
 var ErrPeerUser = errors.New("every user of this machine could connect")
 
-// PeerUser is the number of the user at the other end of a unix socket, as the system tells it: the effective user at the
-// time of its connect or listen. The error is errors.ErrUnsupported if the system does not tell.
+// PeerUser returns the number of the user at the other end of a unix socket. It is the effective user at the time when
+// the other end called connect or listen. The error is errors.ErrUnsupported if the system does not tell the user.
 func PeerUser(c net.Conn) (uid int, err error) {
 	sc, ok := c.(syscall.Conn)
 	if !ok {
@@ -31,7 +32,7 @@ func PeerUser(c net.Conn) (uid int, err error) {
 	return uid, nil
 }
 
-// errNoSocket: there is no descriptor behind a connection.
+// errNoSocket is the error for a connection that has no descriptor.
 var errNoSocket = errors.New("not a socket")
 
 // user returns the function that asks the system for a peer's user.
@@ -42,7 +43,7 @@ func (lc *ListenConfig) user() func(net.Conn) (int, error) {
 	return PeerUser
 }
 
-// checkOwnerOnly refuses an abstract name that nothing would keep to its owner.
+// checkOwnerOnly refuses an abstract name if the system cannot restrict it to this process's user.
 func (lc *ListenConfig) checkOwnerOnly(path string) error {
 	if !lc.OwnerOnly || path[0] != '@' {
 		return nil
@@ -53,8 +54,8 @@ func (lc *ListenConfig) checkOwnerOnly(path string) error {
 	return nil
 }
 
-// isOwner reports whether the process at the other end of c belongs to this process's user or to root. A system that does
-// not tell leaves it to the mode of the socket's file.
+// isOwner reports whether the process at the other end of c belongs to this process's user or to root. It is true if the
+// system does not tell the user. Then only the mode of the socket's file keeps others out.
 func isOwner(c net.Conn, user func(net.Conn) (int, error)) bool {
 	uid, err := user(c)
 	if errors.Is(err, errors.ErrUnsupported) {

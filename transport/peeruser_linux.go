@@ -2,7 +2,7 @@ package transport
 
 import "golang.org/x/sys/unix"
 
-// errNoPeerUser: this system tells.
+// errNoPeerUser is nil because this system tells the user.
 var errNoPeerUser error
 
 func peerUser(fd int) (uid int, err error) {

@@ -15,13 +15,13 @@ import (
 	"duet.example/duet/transport"
 )
 
-// abstract is a name that no other process has.
+// abstract returns an abstract name that no other process has.
 func abstract(t *testing.T) string {
 	t.Helper()
 	return fmt.Sprintf("unix:@duet-%d-%s-%d", os.Getpid(), t.Name(), time.Now().UnixNano())
 }
 
-// Another user of the machine is not let in through an abstract name, which has no mode.
+// A connection of another user to an abstract name, which has no mode, is closed.
 func TestOwnerOnlyAbstract(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be another user")
@@ -59,11 +59,11 @@ func TestOwnerOnlyAbstract(t *testing.T) {
 		t.Error(err)
 	}
 	if n, err := c.Read(make([]byte, 1)); n != 1 {
-		t.Errorf("the owner is not let in: %v", err)
+		t.Errorf("the owner is not accepted: %v", err)
 	}
 }
 
-// A system that does not tell which user connects has no abstract name for the owner only.
+// With OwnerOnly, an abstract name is refused if the system does not tell which user connects.
 func TestOwnerOnlyRefusesAbstract(t *testing.T) {
 	lc := transport.ListenConfig{OwnerOnly: true}
 	lc.SetPeerUser(func(net.Conn) (int, error) { return -1, errors.ErrUnsupported })

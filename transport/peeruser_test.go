@@ -13,20 +13,20 @@ import (
 	"duet.example/duet/transport"
 )
 
-// A unix socket that is for its owner only lets nobody else in, and goes on.
+// With OwnerOnly, a unix socket closes the connections of other users and accepts the next.
 func TestOwnerOnly(t *testing.T) {
 	own := os.Geteuid()
 	for _, tt := range []struct {
-		name string
-		uid  int
-		err  error
-		in   bool
+		name     string
+		uid      int
+		err      error
+		accepted bool
 	}{
 		{"own", own, nil, true},
 		{"root", 0, nil, true},
 		{"another", own + 1, nil, false},
 		{"a failure", own, errors.New("no more"), false},
-		{"not told", -1, errors.ErrUnsupported, true}, // its mode keeps others out
+		{"unknown", -1, errors.ErrUnsupported, true}, // the mode of the file keeps others out
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			lc := transport.ListenConfig{OwnerOnly: true}
@@ -45,24 +45,24 @@ func TestOwnerOnly(t *testing.T) {
 			first, second := dial(t, l), dial(t, l)
 			c := accept(t, l)
 			want := first
-			if !tt.in {
+			if !tt.accepted {
 				want = second
 				if n, err := first.Read(make([]byte, 1)); err == nil {
-					t.Errorf("it is not closed but reads %d bytes", n)
+					t.Errorf("the connection is not closed: it reads %d bytes", n)
 				}
 			}
 			if _, err := fmt.Fprint(c, "x"); err != nil {
 				t.Error(err)
 			}
 			if n, err := want.Read(make([]byte, 1)); n != 1 {
-				t.Errorf("the wrong one was let in: %v", err)
+				t.Errorf("the other connection was accepted: %v", err)
 			}
 		})
 	}
 }
 
-// Every peer is let in where nobody asked for less.
-func TestEverybodyElse(t *testing.T) {
+// Without OwnerOnly, every user is accepted.
+func TestEveryUserByDefault(t *testing.T) {
 	var lc transport.ListenConfig
 	lc.SetPeerUser(func(net.Conn) (int, error) { return os.Geteuid() + 1, nil })
 	l, err := lc.Listen(t.Context(), parse(t, "unix:"+filepath.Join(t.TempDir(), "s")))

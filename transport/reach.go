@@ -7,8 +7,9 @@ import (
 	"strconv"
 )
 
-// Reachable lists every address (host:port, or unix:PATH) at which l can be reached: for a listener on all
-// interfaces those of each interface that is up, loopback first; otherwise its own.
+// Reachable returns the addresses (host:port, or unix:PATH) at which l can be reached. For a listener on all interfaces
+// they are the addresses of each interface that is up, loopback first. For any other listener it is the listener's own
+// address.
 func Reachable(l net.Listener) []string {
 	at, ok := l.Addr().(*net.TCPAddr)
 	if !ok {
@@ -60,12 +61,14 @@ func Reachable(l net.Listener) []string {
 	return out
 }
 
+// A reach is a host under which a listener can be reached.
 type reach struct {
 	host string
-	rank int // loopback, then what works everywhere, then what needs a zone
+	rank int // 0: loopback; 1: works from everywhere; 2: needs a zone
 }
 
-func reachOf(a net.Addr, zone string, family Family) (reach, bool) {
+// reachOf returns the reach of the address a of an interface. ok is false if a listener of the family is not reached there.
+func reachOf(a net.Addr, zone string, family Family) (r reach, ok bool) {
 	ipn, ok := a.(*net.IPNet)
 	if !ok {
 		return reach{}, false
@@ -74,7 +77,7 @@ func reachOf(a net.Addr, zone string, family Family) (reach, bool) {
 	if v4 && family == IPv6 || !v4 && family == IPv4 {
 		return reach{}, false
 	}
-	r := reach{host: ipn.IP.String(), rank: 1}
+	r = reach{host: ipn.IP.String(), rank: 1}
 	switch {
 	case ipn.IP.IsLoopback():
 		r.rank = 0

@@ -4,7 +4,7 @@ package transport
 
 import "golang.org/x/sys/unix"
 
-// netReuses: package net sets SO_REUSEADDR on listening sockets here.
+// netReuses reports whether package net sets SO_REUSEADDR on listening sockets.
 const netReuses = true
 
 func setListenOptions(*narrator, int) error { return nil }

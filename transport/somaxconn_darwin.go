@@ -2,7 +2,7 @@ package transport
 
 import "golang.org/x/sys/unix"
 
-// Somaxconn is the largest backlog the system grants, if that can be known.
+// Somaxconn returns the largest backlog that the system grants. The bool is false if it is unknown.
 func Somaxconn() (int, bool) {
 	n, err := unix.SysctlUint32("kern.ipc.somaxconn")
 	return int(n), err == nil

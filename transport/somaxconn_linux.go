@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Somaxconn is the largest backlog the system grants, if that can be known.
+// Somaxconn returns the largest backlog that the system grants. The bool is false if it is unknown.
 func Somaxconn() (int, bool) {
 	b, err := os.ReadFile("/proc/sys/net/core/somaxconn")
 	if err != nil {

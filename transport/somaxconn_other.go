@@ -2,5 +2,5 @@
 
 package transport
 
-// Somaxconn is the largest backlog the system grants, if that can be known.
+// Somaxconn returns the largest backlog that the system grants. The bool is false if it is unknown.
 func Somaxconn() (int, bool) { return 0, false }

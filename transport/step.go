@@ -8,30 +8,30 @@ import (
 	"sync"
 )
 
-// Step is one system call made for a socket, for people who learn sockets. It is told when its result
-// is known: connect when the connection stands or has failed.
+// Step is one system call for a socket, described for people who learn sockets. It is reported when its result is known.
+// A connect is reported when the socket is connected or the attempt has failed.
 type Step struct {
-	// Call is the call's name: "socket", "setsockopt", "bind", "listen", "accept" (accept4 on Linux), "connect", "getsockname",
-	// "getpeername", "getsockopt", "close" (of a listener); for unix sockets and descriptors also "fchmod", "unlink" and "fcntl".
+	// Call is the call's name: "socket", "setsockopt", "bind", "listen", "accept" (accept4 on Linux), "connect",
+	// "getsockname", "getpeername", "getsockopt", or "close" (of a listener). For unix sockets and descriptors it may also
+	// be "fchmod", "unlink" or "fcntl".
 	Call string
-	// Args are its arguments for a person: "AF_INET6, SOCK_STREAM, 0".
+	// Args are the call's arguments as a text for people: "AF_INET6, SOCK_STREAM, 0".
 	Args string
-	// Result is what came of it: "fd 7", "ok", "127.0.0.1:53122". Empty where Err is set.
+	// Result is the call's result: "fd 7", "ok", "127.0.0.1:53122". It is empty if Err is set.
 	Result string
-	// Err is why the call failed.
+	// Err is the call's error.
 	Err error
-	// Inferred marks a call that was neither made nor seen here, but is known to be made by
-	// package net on Linux.
+	// Inferred is true if package transport has not made or seen the call. Package net is known to make it on Linux.
 	Inferred bool
 }
 
-// StepFunc is told of each Step. It is never called twice at once for one listener or one Dial; it must
-// not block, since the socket waits for it.
+// StepFunc is called for each [Step]. For one listener or one Dial there is one call at a time. It must not block, because
+// the socket waits for it.
 type StepFunc func(Step)
 
-// narrator tells steps, one at a time. A nil narrator tells nothing.
+// A narrator reports steps, one at a time. A nil narrator reports nothing.
 type narrator struct {
-	mu sync.Mutex // held while f runs, and over steps that belong together
+	mu sync.Mutex // held while f runs, also for all steps of one call of report
 	f  StepFunc
 }
 
@@ -42,8 +42,8 @@ func newNarrator(f StepFunc) *narrator {
 	return &narrator{f: f}
 }
 
-// tell tells steps that were made one after the other.
-func (n *narrator) tell(steps ...Step) {
+// report reports steps without others between them.
+func (n *narrator) report(steps ...Step) {
 	if n == nil {
 		return
 	}
@@ -54,26 +54,28 @@ func (n *narrator) tell(steps ...Step) {
 	}
 }
 
-// call tells a call of ours and gives its error back.
+// call reports a system call that this package has made, and returns its error.
 func (n *narrator) call(call, args, result string, err error) error {
 	if n != nil {
-		n.tell(done(call, args, result, err))
+		n.report(newStep(call, args, result, err))
 	}
 	return err
 }
 
-func done(call, args, result string, err error) Step {
+// newStep returns the Step for a call that this package has made or seen.
+func newStep(call, args, result string, err error) Step {
 	if err != nil {
 		return Step{Call: call, Args: args, Err: cause(err)}
 	}
 	return Step{Call: call, Args: args, Result: result}
 }
 
-func inferred(call, args, result string) Step {
+// inferredStep returns the Step for a call that package net makes.
+func inferredStep(call, args, result string) Step {
 	return Step{Call: call, Args: args, Result: result, Inferred: true}
 }
 
-// cause takes off what package net and os wrap around the system's own words.
+// cause returns the system's own error, without the errors that packages net and os wrap around it.
 func cause(err error) error {
 	var op *net.OpError
 	for errors.As(err, &op) {
@@ -86,7 +88,7 @@ func cause(err error) error {
 	return err
 }
 
-// failedCall is the name of the system call that made err, or "".
+// failedCall returns the name of the system call that returned err, or "".
 func failedCall(err error) string {
 	var sys *os.SyscallError
 	if errors.As(err, &sys) {
@@ -97,7 +99,7 @@ func failedCall(err error) string {
 
 func fdText(fd int) string { return "fd " + strconv.Itoa(fd) }
 
-// addrText is an address of package net as [Address.String] would write it.
+// addrText returns the text of an address in a Step.
 func addrText(a net.Addr) string {
 	if a == nil {
 		return "none"

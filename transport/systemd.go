@@ -7,13 +7,17 @@ import (
 	"strconv"
 )
 
-// firstActivated is SD_LISTEN_FDS_START (sd_listen_fds(3)).
+// firstActivated is the first descriptor that systemd passes: SD_LISTEN_FDS_START of sd_listen_fds(3).
 const firstActivated = 3
 
-// Systemd takes the one socket that systemd passed to this process (LISTEN_PID, LISTEN_FDS and
-// LISTEN_FDNAMES; sd_listen_fds(3)), and closes the descriptor it came as. None and several are an *ActivationError, another kind of socket is a
-// *DescriptorError. The variables are unset, so that no child takes them for its own and a second call
-// finds nothing: call it once, from one goroutine.
+// Systemd returns a listener for the one socket that systemd passed to this process. It reads the environment variables
+// LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES; see sd_listen_fds(3). It closes the descriptor that systemd passed.
+//
+// If systemd passed no socket or several, the error is an *ActivationError. If the descriptor is no listening stream
+// socket, the error is a *DescriptorError.
+//
+// Systemd unsets the variables, so that no child process uses them. A second call therefore finds no socket. Call it
+// once, from one goroutine.
 func (lc *ListenConfig) Systemd() (net.Listener, error) {
 	pid, fds, names := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES")
 	err := errors.Join(os.Unsetenv("LISTEN_PID"), os.Unsetenv("LISTEN_FDS"), os.Unsetenv("LISTEN_FDNAMES"))
@@ -43,6 +47,6 @@ func (lc *ListenConfig) Systemd() (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	closeTaken(firstActivated)
+	closeFD(firstActivated)
 	return l, nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func TestUnixMode(t *testing.T) {
-	// Without a mask the mode is all ours.
+	// Without a mask, only the package decides the mode.
 	path := filepath.Join(t.TempDir(), "s")
 	var calls []string
 	lc := transport.ListenConfig{Step: func(s transport.Step) { calls = append(calls, s.Call) }}
@@ -70,16 +70,16 @@ func TestUnixLive(t *testing.T) {
 	if _, err := lc.Listen(t.Context(), parse(t, "unix:"+path)); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("a second listener: %v", err)
 	}
-	// The first of what waits is the question whether anybody is there.
+	// The first connection is the probe of the second listener.
 	if _, err := accept(t, l).Read(make([]byte, 1)); err == nil {
-		t.Error("it said something")
+		t.Error("the probe sent a byte")
 	}
 	dial(t, l)
 	accept(t, l)
 }
 
-// TestUnixKeepsWhatDoesNotRefuse: only a connect that is refused proves that nobody is there.
-func TestUnixKeepsWhatDoesNotRefuse(t *testing.T) {
+// Only a refused connect proves that no program listens on the file.
+func TestUnixKeepsUnrefusedFile(t *testing.T) {
 	datagram := filepath.Join(t.TempDir(), "d")
 	pc, err := net.ListenPacket("unixgram", datagram)
 	if err != nil {
@@ -88,7 +88,7 @@ func TestUnixKeepsWhatDoesNotRefuse(t *testing.T) {
 	defer pc.Close()
 	paths := []string{datagram}
 	if runtime.GOOS == "linux" {
-		// A server with a full queue; other systems refuse for it.
+		// The queue of this server is full. Other systems refuse such a connect.
 		busy := filepath.Join(t.TempDir(), "b")
 		full := transport.ListenConfig{Backlog: -1}
 		l, err := full.Listen(t.Context(), parse(t, "unix:"+busy))
@@ -110,7 +110,7 @@ func TestUnixKeepsWhatDoesNotRefuse(t *testing.T) {
 	}
 }
 
-func TestUnixKeepsWhatIsNoSocket(t *testing.T) {
+func TestUnixKeepsOtherFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
@@ -131,8 +131,8 @@ func TestUnixKeepsWhatIsNoSocket(t *testing.T) {
 	}
 }
 
-// TestUnixCloseLeavesAnother: the file at the path is somebody else's by the time of Close.
-func TestUnixCloseLeavesAnother(t *testing.T) {
+// Close leaves a file that another listener has made at its path.
+func TestUnixCloseKeepsOtherFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	first := listen(t, "unix:"+path)
 	if err := os.Rename(path, path+"-moved"); err != nil {

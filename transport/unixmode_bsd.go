@@ -13,8 +13,8 @@ func setSocketMode(*narrator, int) error { return nil }
 
 var umaskMu sync.Mutex
 
-// listenPrivately keeps others out of the file while it is made. The mask belongs to the whole process: files made
-// elsewhere at that moment become more private than meant, never less.
+// listenPrivately calls listen under a mask that keeps other users out of the socket's file from the start. The mask
+// belongs to the whole process. A file that another goroutine makes at that moment may become more private, never less.
 func listenPrivately(listen func() (net.Listener, error)) (net.Listener, error) {
 	umaskMu.Lock()
 	defer umaskMu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setSocketMode gives the socket the mode that bind(2) will give its file (unix(7)), so that there is no
-// moment at which others may connect.
+// setSocketMode sets the socket's mode, which bind(2) then gives to its file (unix(7)). So there is no moment at which
+// other users can connect.
 func setSocketMode(n *narrator, fd int) error {
 	err := unix.Fchmod(fd, 0o600)
 	return os.NewSyscallError("fchmod", n.call("fchmod", fdText(fd)+", 0600", "ok", err))

@@ -4,5 +4,5 @@ import "net"
 
 func setSocketMode(*narrator, int) error { return nil }
 
-// listenPrivately leaves it to the folder: a socket's file inherits its access list on Windows.
+// listenPrivately only calls listen. On Windows a socket's file inherits the access list of its folder.
 func listenPrivately(listen func() (net.Listener, error)) (net.Listener, error) { return listen() }

@@ -2,5 +2,5 @@
 
 package transport
 
-// maxUnixPath is sun_path without its final zero byte (unix(4)).
+// maxUnixPath is the size of sun_path without its final zero byte (unix(4)).
 const maxUnixPath = 103

@@ -1,4 +1,4 @@
 package transport
 
-// maxUnixPath is sun_path without its final zero byte (unix(7)).
+// maxUnixPath is the size of sun_path without its final zero byte (unix(7)).
 const maxUnixPath = 107

@@ -43,14 +43,14 @@ func (lc *ListenConfig) listenUnix(ctx context.Context, n *narrator, path string
 	return ln, nil
 }
 
-// bindUnix makes the socket so that its file has mode 0600 from the start.
+// bindUnix makes a listening socket whose file has mode 0600 from the start.
 func (lc *ListenConfig) bindUnix(ctx context.Context, n *narrator, path string) (net.Listener, error) {
 	fd, reached := -1, false
 	nlc := lc.netConfig(func(network, _ string, rc syscall.RawConn) error {
 		return controlFD(rc, func(s int) error {
 			fd, reached = s, true
 			if n != nil {
-				n.tell(openedSteps(s, network, false, true)...)
+				n.report(openedSteps(s, network, false, true)...)
 			}
 			if path[0] == '@' {
 				return nil
@@ -60,13 +60,13 @@ func (lc *ListenConfig) bindUnix(ctx context.Context, n *narrator, path string) 
 	})
 	l, err := listenPrivately(func() (net.Listener, error) { return nlc.Listen(ctx, "unix", path) })
 	if n != nil && reached {
-		n.tell(boundSteps(fd, path, l, err)...)
+		n.report(boundSteps(fd, path, l, err)...)
 	}
 	return l, err
 }
 
-// removeStale removes a socket's file that nobody listens on, and reports whether it did: a program that
-// was killed leaves one behind, and it is told from a live one by the connect that is refused.
+// removeStale removes a socket's file on which no program listens, and reports whether it has. A killed program leaves
+// such a file. Connecting to it is refused, which distinguishes it from a file that is in use.
 func (lc *ListenConfig) removeStale(ctx context.Context, n *narrator, path string) bool {
 	before, err := os.Lstat(path)
 	if err != nil || before.Mode().Type() != os.ModeSocket {
@@ -74,7 +74,7 @@ func (lc *ListenConfig) removeStale(ctx context.Context, n *narrator, path strin
 	}
 	d := Dialer{Timeout: time.Second}
 	if n != nil {
-		d.Step = func(s Step) { n.tell(s) }
+		d.Step = func(s Step) { n.report(s) }
 	}
 	c, err := d.Dial(ctx, Address{Scheme: "unix", Path: path})
 	if err == nil {
