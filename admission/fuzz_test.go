@@ -10,8 +10,8 @@ import (
 	"duet.example/duet/admission"
 )
 
-// FuzzParseRules: a text is rules or a *RuleError, whatever it holds, and what it says of an address it
-// says of its mapped form too.
+// FuzzParseRules checks that any text is rules or a *RuleError, and that an IPv4 address and its mapped form match the same
+// rules.
 func FuzzParseRules(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, address string) {
 		r, err := admission.ParseRules(text)
@@ -31,15 +31,15 @@ func FuzzParseRules(f *testing.F) {
 		}
 		in := r.Match(a)
 		if a.Is4() && r.Match(netip.AddrFrom16(a.As16())) != in {
-			t.Fatalf("%q of %v and of its mapped form", text, a)
+			t.Fatalf("%q: %v and its mapped form do not match the same", text, a)
 		}
 		if slow := matchOneByOne(text, a); r.Len() > 0 && slow != in {
-			t.Fatalf("%q holds for %v: %v, one by one %v", text, a, in, slow)
+			t.Fatalf("%q matches %v: %v, one by one %v", text, a, in, slow)
 		}
 	})
 }
 
-// matchOneByOne is Match as one would write it first.
+// matchOneByOne is a plain and slow Match.
 func matchOneByOne(text string, a netip.Addr) bool {
 	a = a.Unmap()
 	for _, word := range strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(", \t\n\v\f\r\u0085\u00a0", c) }) {
@@ -63,13 +63,13 @@ func matchOneByOne(text string, a netip.Addr) bool {
 	return false
 }
 
-// FuzzReadRules: a file holds what its lines hold, or the error names the line.
+// FuzzReadRules checks that a file has the rules of its lines, or that the error names the line.
 func FuzzReadRules(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := admission.ReadRulesFrom(text, "rules")
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "rules:") {
-				t.Fatalf("no place in %v", err)
+				t.Fatalf("no file and line in %v", err)
 			}
 			return
 		}
@@ -86,12 +86,12 @@ func FuzzReadRules(f *testing.F) {
 			lines += one.Len()
 		}
 		if r.Len() > lines {
-			t.Fatalf("%d rules in lines of %d", r.Len(), lines)
+			t.Fatalf("%d rules, and %d in the lines", r.Len(), lines)
 		}
 	})
 }
 
-// An empty corpus would fuzz nothing in the tests.
+// With an empty corpus, the fuzz targets would test nothing.
 func TestCorpora(t *testing.T) {
 	for _, name := range []string{"FuzzParseRules", "FuzzReadRules"} {
 		if list, err := os.ReadDir("testdata/fuzz/" + name); err != nil || len(list) == 0 {

@@ -1,6 +1,5 @@
-// Package admission says who may come in, and how much: lists of addresses,
-// limits per host, rates. A [Gate] stands before a duet.Server; it knows addresses and
-// counts, and nothing of what is said.
+// Package admission decides which peers a duet.Server admits, and how fast they may send. It has lists of addresses, limits
+// for each host, and rates. It knows addresses and numbers of bytes. It knows nothing of messages. Read [Gate] first.
 package admission
 
 import (
@@ -16,56 +15,60 @@ import (
 	"duet.example/duet"
 )
 
-// Why a peer is not let in, or not heard any longer.
+// The errors of a peer that is not admitted, or that is read no further.
 var (
-	// ErrDenied: its address is on a list of those to be kept out.
+	// ErrDenied means that the peer's address is on a list of denied addresses, or banned.
 	ErrDenied = errors.New("address denied")
-	// ErrNotAllowed: there is a list of those who may come in, and it is not on it.
+	// ErrNotAllowed means that there is a list of allowed addresses and the peer's address is not on it.
 	ErrNotAllowed = errors.New("address not allowed")
-	// ErrTooMany: its host has as many conversations as one may have.
+	// ErrTooMany means that the peer's host has MaxPerHost conversations already.
 	ErrTooMany = errors.New("too many conversations of this host")
-	// ErrTooFast: it sends faster than it may, for too long.
+	// ErrTooFast means that the peer has sent faster than Rate for too long.
 	ErrTooFast = errors.New("sends faster than allowed")
 )
 
-// A Gate says who may come in. The zero Gate lets everybody in. Its fields must not
-// be changed once it is used; its methods may be called by several goroutines at the same time.
+// A Gate decides which peers are admitted. The zero Gate admits every peer. Its fields must not be changed after its first
+// use. Several goroutines may call its methods at the same time.
 type Gate struct {
-	// Allow and Deny are the rules that were given; those of AllowFiles and DenyFiles are added to them. Where
-	// there is a rule of Allow, or a file, also an empty one, who is on none is kept out. Deny comes first.
+	// Allow and Deny are lists of rules. The rules of AllowFiles and DenyFiles are added to them. If Allow holds a rule, or
+	// there is an allow file, even an empty one, then only the peers that match an allow rule are admitted. A peer that
+	// matches a deny rule is never admitted.
 	Allow, Deny Rules
-	// AllowFiles and DenyFiles are read by Reload, or when the first peer comes; until they
-	// could be read once, nobody is let in.
+	// AllowFiles and DenyFiles are the paths of files with rules. Reload reads them. So does the first peer, unless Reload
+	// has. Until they have been read once without an error, no peer is admitted.
 	AllowFiles, DenyFiles []string
-	// MaxPerHost is how many conversations one host may have at a time: an IPv4 address, or an
-	// IPv6 network of 64 bits. Zero: no limit.
+	// MaxPerHost is the number of conversations that one host may have at a time. A host is an IPv4 address or an IPv6
+	// network of 64 bits. Zero: no limit.
 	MaxPerHost int
-	// Rate is how many bytes a second a conversation may send; Burst how many at once. A Rate of zero is no limit, neither
-	// for hosts. A Burst of zero is two seconds' worth; one below a tenth of a second's counts as that.
+	// Rate is the number of bytes that a conversation may send in a second. Zero: no limit, and none for hosts.
+	//
+	// Burst is the number of bytes that it may send at once. Zero: the bytes of 2 s. It is at least the bytes of 100 ms.
 	Rate, Burst int
-	// HostRate and HostBurst are the same for all conversations of a host together. A HostRate of zero is Rate;
-	// a HostBurst of zero is then Burst, otherwise two seconds' worth.
+	// HostRate and HostBurst are the same limits for all conversations of a host together. If HostRate is zero, it is Rate,
+	// and a HostBurst of zero is Burst. Otherwise a HostBurst of zero is the bytes of 2 s.
 	HostRate, HostBurst int
 
-	reloading sync.Mutex // one Reload at a time, so that the last to begin has the last word
+	reloading sync.Mutex // held by Reload, so that the Reload that begins last sets the lists last
 
-	mu          sync.Mutex
-	read        bool // the files have been read
-	allow, deny Rules
-	banned      Rules
-	hosts       hosts
-	admitted    map[netip.AddrPort]int // let in, and not begun yet
-	talking     map[*duet.Conn]*talker // while there is a Rate
+	mu          sync.Mutex             // guards the fields below
+	read        bool                   // the files have been read
+	allow, deny Rules                  // with the rules of the files
+	banned      Rules                  // the rules of Ban
+	hosts       hosts                  // those with a conversation, a pending peer or a bucket that is not full
+	pending     map[netip.AddrPort]int // admitted peers whose conversation has not begun; nil until the first
+	meters      map[*duet.Conn]*meter  // nil until the first conversation with a Rate
 }
 
-// Guard puts the gate before a server: it joins Trace, Admit and, if there is a Rate, Throttle with those that the server
-// has. The server's Admit is asked first. Both throttles are told of all bytes: the longer wait holds, and an error of either
-// ends the conversation. It must be called before the server serves.
+// Guard makes the server use the gate. It sets the server's Admit, Trace and, if the gate has a Rate, Throttle. The functions
+// that the server has already are still called: its Admit before the gate's, and its Trace after the gate's. Both
+// throttles see all bytes. The longer wait counts, and an error of either ends the conversation.
+//
+// Guard must be called before the server serves.
 func (g *Gate) Guard(s *duet.Server) {
-	before := s.Admit
+	previous := s.Admit
 	s.Admit = func(ctx context.Context, peer net.Addr) error {
-		if before != nil {
-			if err := before(ctx, peer); err != nil {
+		if previous != nil {
+			if err := previous(ctx, peer); err != nil {
 				return err
 			}
 		}
@@ -77,7 +80,8 @@ func (g *Gate) Guard(s *duet.Server) {
 	}
 }
 
-// joinThrottles asks both, also if one gives an error, so that what they count stays right. a may be nil.
+// joinThrottles returns a throttle that calls a and b. It calls b even if a returns an error, so that both count all bytes. a
+// may be nil.
 func joinThrottles(a, b func(*duet.Conn, int) (time.Duration, error)) func(*duet.Conn, int) (time.Duration, error) {
 	if a == nil {
 		return b
@@ -92,8 +96,8 @@ func joinThrottles(a, b func(*duet.Conn, int) (time.Duration, error)) func(*duet
 	}
 }
 
-// Reload reads the files again. Where one cannot be read, or holds a rule that is none (*RuleError), everything stays as it
-// was. Those who talk already go on.
+// Reload reads the files again. If a file cannot be read or holds an invalid rule (*RuleError), the lists stay as they were.
+// Conversations that have begun go on.
 func (g *Gate) Reload() error {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
@@ -116,7 +120,7 @@ func (g *Gate) reload() error {
 	return nil
 }
 
-// readOnce reads the files if nobody has.
+// readOnce reads the files unless they have been read.
 func (g *Gate) readOnce() error {
 	if g.hasRead() {
 		return nil
@@ -135,6 +139,7 @@ func (g *Gate) hasRead() bool {
 	return g.read
 }
 
+// readAll returns the rules of r and of the files.
 func readAll(r Rules, paths []string) (Rules, error) {
 	for _, path := range paths {
 		more, err := ReadRules(path)
@@ -146,8 +151,8 @@ func readAll(r Rules, paths []string) (Rules, error) {
 	return r, nil
 }
 
-// Ban keeps addresses and networks out from now on, until the program ends. Rule is as ParseRules takes
-// it, or a peer's address with its port, which does not count. Those who talk already go on; Check tells which of them it is about.
+// Ban denies addresses and networks from now on, for the life of the gate. rule is a text for [ParseRules], or a peer's
+// address with its port, which is ignored. Conversations that have begun go on. [Gate.Check] tells which of them it concerns.
 func (g *Gate) Ban(rule string) error {
 	if ap, err := netip.ParseAddrPort(rule); err == nil {
 		rule = ap.Addr().String()
@@ -162,8 +167,8 @@ func (g *Gate) Ban(rule string) error {
 	return nil
 }
 
-// Check says what the lists say about a peer: nil, ErrDenied, ErrNotAllowed, or that they cannot be
-// read. It counts nothing. Peers without an IP address (unix sockets) pass.
+// Check looks a peer up in the lists and counts nothing. The error is nil, ErrDenied, ErrNotAllowed, or the error of reading
+// the files. It is nil for a peer without an IP address, as on a unix socket.
 func (g *Gate) Check(peer net.Addr) error {
 	e := endpointOf(peer)
 	if e.local {
@@ -177,7 +182,7 @@ func (g *Gate) Check(peer net.Addr) error {
 	return g.check(e)
 }
 
-// check asks the lists. g.mu is held.
+// check looks a peer up in the lists. g.mu is held.
 func (g *Gate) check(e endpoint) error {
 	switch a := e.Addr(); {
 	case g.deny.Match(a), g.banned.Match(a):
@@ -188,8 +193,8 @@ func (g *Gate) check(e endpoint) error {
 	return nil
 }
 
-// Admit is for duet.Server's Admit: it asks the lists as Check does, and then takes a place of the peer's host. The place
-// is given back when the conversation has ended, or when the server refuses the peer after all, which the gate learns from its Trace.
+// Admit is a function for the field Admit of a duet.Server. It looks a peer up as Check does, and then counts it as a
+// conversation of its host. The gate's Trace ends that count when the conversation ends or when the server refuses the peer.
 func (g *Gate) Admit(_ context.Context, peer net.Addr) error {
 	e := endpointOf(peer)
 	if e.local {
@@ -206,81 +211,83 @@ func (g *Gate) Admit(_ context.Context, peer net.Addr) error {
 	if g.MaxPerHost <= 0 || !e.IsValid() {
 		return nil
 	}
-	h := g.hosts.of(e.source())
-	if n := h.conns + h.coming; n >= g.MaxPerHost {
+	h := g.hosts.get(e.source())
+	if n := h.conns + h.pending; n >= g.MaxPerHost {
 		return fmt.Errorf("%w: %d", ErrTooMany, n)
 	}
-	h.coming++
-	if g.admitted == nil {
-		g.admitted = make(map[netip.AddrPort]int)
+	h.pending++
+	if g.pending == nil {
+		g.pending = make(map[netip.AddrPort]int)
 	}
-	g.admitted[e.AddrPort]++
+	g.pending[e.AddrPort]++
 	return nil
 }
 
-// Trace counts conversations by host; it must be the server's, or part of it, where MaxPerHost or Rate is set: Guard does that.
+// Trace returns a trace that counts the conversations of each host. If MaxPerHost or Rate is set, it must be the server's Trace
+// or a part of it. [Gate.Guard] does that.
 func (g *Gate) Trace() *duet.Trace {
-	return &duet.Trace{ConnStart: g.began, Refused: g.refused, ConnEnd: g.ended}
+	return &duet.Trace{ConnStart: g.connStart, Refused: g.connRefused, ConnEnd: g.connEnd}
 }
 
-// counts reports whether anything is counted at all.
-func (g *Gate) counts() bool { return g.MaxPerHost > 0 || g.Rate > 0 }
+// isCounting reports whether the gate counts conversations or bytes.
+func (g *Gate) isCounting() bool { return g.MaxPerHost > 0 || g.Rate > 0 }
 
-// began turns the place that Admit took into a conversation.
-func (g *Gate) began(c *duet.Conn) {
-	if !g.counts() {
+// connStart counts a conversation that has begun instead of the pending peer that Admit has counted.
+func (g *Gate) connStart(c *duet.Conn) {
+	if !g.isCounting() {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	e := endpointOf(c.RemoteAddr())
 	if e.IsValid() {
-		g.giveBack(e)
-		g.hosts.of(e.source()).conns++
+		g.releasePlace(e)
+		g.hosts.get(e.source()).conns++
 	}
-	g.meet(c, e)
+	g.addMeter(c, e)
 }
 
-// refused gives back the place of a peer that was let in here and refused by somebody else: the server is full or
-// closed by now. Who was not let in has none.
-func (g *Gate) refused(peer net.Addr, _ error) {
+// connRefused ends the count of a peer that Admit has admitted and the server has refused, because it is full or closed. A
+// peer that Admit has refused is not counted.
+func (g *Gate) connRefused(peer net.Addr, _ error) {
 	e := endpointOf(peer)
 	if g.MaxPerHost <= 0 || !e.IsValid() {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.giveBack(e) {
-		g.hosts.leave(e.source())
+	if g.releasePlace(e) {
+		g.hosts.release(e.source())
 	}
 }
 
-// giveBack takes back what Admit gave; false where it gave nothing. The host stays. g.mu is held.
-func (g *Gate) giveBack(e endpoint) bool {
-	n := g.admitted[e.AddrPort]
+// releasePlace ends the count of a pending peer, and reports whether there was one. It keeps the host. g.mu is held.
+func (g *Gate) releasePlace(e endpoint) bool {
+	n := g.pending[e.AddrPort]
 	switch n {
 	case 0:
 		return false
 	case 1:
-		delete(g.admitted, e.AddrPort)
+		delete(g.pending, e.AddrPort)
 	default:
-		g.admitted[e.AddrPort] = n - 1
+		g.pending[e.AddrPort] = n - 1
 	}
-	g.hosts.of(e.source()).coming--
+	g.hosts.get(e.source()).pending--
 	return true
 }
 
-func (g *Gate) ended(c *duet.Conn, _ duet.EndReason, _ error) {
-	if !g.counts() {
+// connEnd ends the count of a conversation.
+func (g *Gate) connEnd(c *duet.Conn, _ duet.EndReason, _ error) {
+	if !g.isCounting() {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.talking, c)
+	delete(g.meters, c)
 	e := endpointOf(c.RemoteAddr())
 	if !e.IsValid() {
 		return
 	}
-	g.hosts.of(e.source()).conns--
-	g.hosts.leave(e.source())
+	g.hosts.get(e.source()).conns--
+	g.hosts.release(e.source())
 }

@@ -14,8 +14,8 @@ import (
 	"duet.example/duet/admission"
 )
 
-// what is the name of what Check says.
-func what(err error) string {
+// errorName returns the name of an error of Check.
+func errorName(err error) string {
 	switch {
 	case err == nil:
 		return "in"
@@ -62,17 +62,17 @@ func TestLists(t *testing.T) {
 		{"an empty file of those denied", &admission.Gate{DenyFiles: []string{empty}}, map[string]string{"192.0.2.1": "in"}},
 	} {
 		for peer, want := range tt.want {
-			if got := what(tt.gate.Admit(t.Context(), tcp(peer))); got != want {
+			if got := errorName(tt.gate.Admit(t.Context(), tcp(peer))); got != want {
 				t.Errorf("%s: %s: %s, want %s", tt.name, peer, got, want)
 			}
-			if got := what(tt.gate.Check(tcp(peer))); got != want {
+			if got := errorName(tt.gate.Check(tcp(peer))); got != want {
 				t.Errorf("%s: %s checked: %s, want %s", tt.name, peer, got, want)
 			}
 		}
 	}
 }
 
-// textAddr is an address of a connection that is wrapped.
+// textAddr is the address of a connection that is no *net.TCPAddr.
 type textAddr struct{ network, text string }
 
 func (a textAddr) Network() string { return a.network }
@@ -91,22 +91,22 @@ func TestOtherPeers(t *testing.T) {
 		{&net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 9}, "denied", "denied"},
 		{textAddr{"tcp", "192.0.2.2:80"}, "denied", "denied"},
 		{textAddr{"tcp6", "[::ffff:192.0.2.1]:80"}, "in", "in"},
-		// What has no address and should have one is on no list.
+		// A peer that should have an address and has none is on no list.
 		{nil, "not allowed", "in"},
 		{&net.TCPAddr{}, "not allowed", "in"},
 		{(*net.TCPAddr)(nil), "not allowed", "in"},
 		{textAddr{"tcp", "somewhere"}, "not allowed", "in"},
 	} {
-		if got := what(g.Admit(t.Context(), tt.peer)); got != tt.lists {
+		if got := errorName(g.Admit(t.Context(), tt.peer)); got != tt.lists {
 			t.Errorf("%#v: %s, want %s", tt.peer, got, tt.lists)
 		}
-		if got := what(open.Admit(t.Context(), tt.peer)); got != tt.open {
-			t.Errorf("%#v, without a list of those allowed: %s, want %s", tt.peer, got, tt.open)
+		if got := errorName(open.Admit(t.Context(), tt.peer)); got != tt.open {
+			t.Errorf("%#v, without a list of allowed addresses: %s, want %s", tt.peer, got, tt.open)
 		}
-		g.Trace().Refused(tt.peer, errors.New("full")) // takes nobody's place
+		g.Trace().Refused(tt.peer, errors.New("full")) // changes no count
 	}
-	if hosts, admitted, _, _ := g.Held(); hosts != 0 || admitted != 0 {
-		t.Errorf("holds %d hosts and %d places", hosts, admitted)
+	if hosts, pending, _, _ := g.Held(); hosts != 0 || pending != 0 {
+		t.Errorf("the gate holds %d hosts and %d pending peers", hosts, pending)
 	}
 }
 
@@ -114,11 +114,11 @@ func TestFilesNotReadYet(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "deny")
 	g := &admission.Gate{DenyFiles: []string{path}}
 	if err := g.Admit(t.Context(), tcp("192.0.2.1")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("let in although the list could not be read: %v", err)
+		t.Errorf("admitted although the list could not be read: %v", err)
 	}
 	write(t, path, "192.0.2.2")
 	for peer, want := range map[string]string{"192.0.2.1": "in", "192.0.2.2": "denied"} {
-		if got := what(g.Admit(t.Context(), tcp(peer))); got != want {
+		if got := errorName(g.Admit(t.Context(), tcp(peer))); got != want {
 			t.Errorf("%s: %s, want %s", peer, got, want)
 		}
 	}
@@ -130,7 +130,7 @@ func TestReload(t *testing.T) {
 	expect := func(want map[string]string) {
 		t.Helper()
 		for peer, want := range want {
-			if got := what(g.Check(tcp(peer))); got != want {
+			if got := errorName(g.Check(tcp(peer))); got != want {
 				t.Errorf("%s: %s, want %s", peer, got, want)
 			}
 		}
@@ -141,7 +141,7 @@ func TestReload(t *testing.T) {
 	before := map[string]string{"192.0.2.1": "in", "192.0.2.66": "denied", "10.0.0.1": "not allowed"}
 	expect(before)
 
-	// The good one of two changes nothing either.
+	// If one of two files is bad, the good one is not used.
 	write(t, allow, "10.0.0.0/8")
 	write(t, deny, "192.0.2.66\n\nsomebody\n")
 	err := g.Reload()
@@ -173,20 +173,20 @@ func TestBan(t *testing.T) {
 			t.Errorf("ban %q: no *RuleError", rule)
 		}
 	}
-	if err := g.Reload(); err != nil { // does not forget them
+	if err := g.Reload(); err != nil { // keeps the bans
 		t.Fatal(err)
 	}
 	for peer, want := range map[string]string{
 		"192.0.2.7": "denied", "::ffff:192.0.2.7": "denied", "2001:db8::1": "denied", "198.51.100.1": "denied", "203.0.113.2": "denied",
 		"fe80::7%eth0": "denied", "fe80::7%eth1": "in", "192.0.2.8": "in", "::1": "in",
 	} {
-		if got := what(g.Admit(t.Context(), tcp(peer))); got != want {
+		if got := errorName(g.Admit(t.Context(), tcp(peer))); got != want {
 			t.Errorf("%s: %s, want %s", peer, got, want)
 		}
 	}
 }
 
-// Whoever is let in while the lists are read again is let in by the old or the new, never by half of one.
+// A peer that comes during a Reload is checked against the old or the new lists, never against half of a list.
 func TestReloadWhileUsed(t *testing.T) {
 	allow, deny := file(t, "192.0.2.0/24"), file(t, "192.0.2.66")
 	g := &admission.Gate{AllowFiles: []string{allow}, DenyFiles: []string{deny}}
@@ -195,11 +195,11 @@ func TestReloadWhileUsed(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				if got := what(g.Admit(ctx, tcp("192.0.2.1"))); got != "in" {
-					t.Errorf("always allowed: %s", got)
+				if got := errorName(g.Admit(ctx, tcp("192.0.2.1"))); got != "in" {
+					t.Errorf("on each list of allowed addresses: %s", got)
 				}
-				if got := what(g.Check(tcp("192.0.2.66"))); got != "denied" {
-					t.Errorf("always denied: %s", got)
+				if got := errorName(g.Check(tcp("192.0.2.66"))); got != "denied" {
+					t.Errorf("on each list of denied addresses: %s", got)
 				}
 			}
 		})

@@ -15,19 +15,19 @@ import (
 	"duet.example/duet/duettest"
 )
 
-// from is a connection that comes from where it says.
-type from struct {
+// peerConn is a connection with a chosen address of the peer.
+type peerConn struct {
 	duettest.Conn
 	peer net.Addr
 }
 
-func (f from) RemoteAddr() net.Addr { return f.peer }
+func (f peerConn) RemoteAddr() net.Addr { return f.peer }
 
-// visit begins a conversation with s that ends when the other end, which it gives, is closed.
+// visit begins a conversation with s. It ends when the returned connection is closed.
 func visit(s *duet.Server, wg *sync.WaitGroup, peer net.Addr, result func(error)) net.Conn {
 	client, server := duettest.Pipe()
 	wg.Go(func() {
-		err := s.ServeNetConn(from{server.(duettest.Conn), peer})
+		err := s.ServeNetConn(peerConn{server.(duettest.Conn), peer})
 		if result != nil {
 			result(err)
 		}
@@ -35,18 +35,18 @@ func visit(s *duet.Server, wg *sync.WaitGroup, peer net.Addr, result func(error)
 	return client
 }
 
-func held(t *testing.T, g *admission.Gate, hosts, admitted, talking, left int) {
+func checkHeld(t *testing.T, g *admission.Gate, hosts, pending, meters, departures int) {
 	t.Helper()
-	h, a, k, l := g.Held()
-	if h != hosts || a != admitted || k != talking || l != left {
-		t.Errorf("holds %d hosts, %d places, %d conversations, %d departures; want %d, %d, %d, %d", h, a, k, l, hosts, admitted, talking, left)
+	h, p, m, d := g.Held()
+	if h != hosts || p != pending || m != meters || d != departures {
+		t.Errorf("the gate holds %d hosts, %d pending peers, %d meters, %d departures; want %d, %d, %d, %d", h, p, m, d, hosts, pending, meters, departures)
 	}
 }
 
 func TestMaxPerHost(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
-		same       []string // three of one host, which may have two
+		same       []string // three peers of one host, which may have two conversations
 		others     []string
 		remembered int
 	}{
@@ -77,9 +77,9 @@ func TestMaxPerHost(t *testing.T) {
 					}))
 				}
 				synctest.Wait()
-				held(t, g, tt.remembered, 0, 0, 0)
+				checkHeld(t, g, tt.remembered, 0, 0, 0)
 
-				// One leaves, one may come.
+				// After one conversation has ended, another is admitted.
 				one.Close()
 				synctest.Wait()
 				clients[0] = visit(&s, &wg, tcp(tt.same[2]), func(err error) {
@@ -91,14 +91,14 @@ func TestMaxPerHost(t *testing.T) {
 					c.Close()
 				}
 				wg.Wait()
-				held(t, g, 0, 0, 0, 0)
+				checkHeld(t, g, 0, 0, 0, 0)
 			})
 		})
 	}
 }
 
-// Who was let in counts before its conversation begins.
-func TestMaxPerHost_AtTheDoor(t *testing.T) {
+// An admitted peer counts before its conversation begins.
+func TestMaxPerHost_Pending(t *testing.T) {
 	g := &admission.Gate{MaxPerHost: 2}
 	for i, want := range []error{nil, nil, admission.ErrTooMany} {
 		peer := tcp(fmt.Sprintf("192.0.2.1:%d", i+1))
@@ -106,10 +106,10 @@ func TestMaxPerHost_AtTheDoor(t *testing.T) {
 			t.Errorf("%v: %v, want %v", peer, err, want)
 		}
 	}
-	held(t, g, 1, 2, 0, 0)
+	checkHeld(t, g, 1, 2, 0, 0)
 }
 
-// Many at once take no more places than there are.
+// Of many peers at the same time, at most MaxPerHost are admitted.
 func TestManyAtOnce(t *testing.T) {
 	const limit, peers = 3, 100
 	synctest.Test(t, func(t *testing.T) {
@@ -143,22 +143,22 @@ func TestManyAtOnce(t *testing.T) {
 		synctest.Wait()
 		mu.Lock()
 		if now != limit || most != limit || refused != peers-limit {
-			t.Errorf("%d of %d talk, most %d, %d refused", now, limit, most, refused)
+			t.Errorf("%d conversations of at most %d, at most %d at a time, %d refused", now, limit, most, refused)
 		}
 		mu.Unlock()
 		close(leave)
 		wg.Wait()
-		held(t, g, 0, 0, 0, 0)
+		checkHeld(t, g, 0, 0, 0, 0)
 	})
 }
 
-// A place that was taken is given back where the server refuses after all.
-func TestRefusedBySomebodyElse(t *testing.T) {
+// A peer that the gate admits and the server refuses does not count.
+func TestRefusedByServer(t *testing.T) {
 	peer := tcp("192.0.2.1:7")
 	serve := func(s *duet.Server) error {
 		client, server := duettest.Pipe()
 		defer client.Close()
-		return s.ServeNetConn(from{server.(duettest.Conn), peer})
+		return s.ServeNetConn(peerConn{server.(duettest.Conn), peer})
 	}
 	t.Run("by Admit", func(t *testing.T) {
 		g := &admission.Gate{MaxPerHost: 1}
@@ -170,7 +170,7 @@ func TestRefusedBySomebodyElse(t *testing.T) {
 				t.Errorf("refused with %v", err)
 			}
 		}
-		held(t, g, 0, 0, 0, 0)
+		checkHeld(t, g, 0, 0, 0, 0)
 	})
 	t.Run("closed", func(t *testing.T) {
 		g := &admission.Gate{MaxPerHost: 1}
@@ -181,12 +181,12 @@ func TestRefusedBySomebodyElse(t *testing.T) {
 			s.Close()
 			return admit(ctx, peer)
 		}
-		for range 3 { // in or out, it leaves nothing behind
+		for range 3 { // the gate keeps nothing of it
 			if err := serve(&s); errors.Is(err, admission.ErrTooMany) {
 				t.Errorf("closed, and %v", err)
 			}
 		}
-		held(t, g, 0, 0, 0, 0)
+		checkHeld(t, g, 0, 0, 0, 0)
 	})
 	t.Run("full", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -197,46 +197,46 @@ func TestRefusedBySomebodyElse(t *testing.T) {
 			meet := make(chan struct{})
 			s.Admit = func(ctx context.Context, peer net.Addr) error {
 				err := admit(ctx, peer)
-				<-meet // so that all who can be let in are before the first conversation begins
+				<-meet // so that all peers are admitted before the first conversation begins
 				return err
 			}
 			var wg sync.WaitGroup
 			var clients []net.Conn
-			for range 20 { // all from one port too, as a peer of two listeners may
+			for range 20 { // all from one port, which is possible with two listeners
 				clients = append(clients, visit(&s, &wg, peer, nil))
 			}
 			synctest.Wait()
 			close(meet)
 			synctest.Wait()
-			held(t, g, 1, 0, 0, 0)
+			checkHeld(t, g, 1, 0, 0, 0)
 			for _, c := range clients {
 				c.Close()
 			}
 			wg.Wait()
-			held(t, g, 0, 0, 0, 0)
+			checkHeld(t, g, 0, 0, 0, 0)
 		})
 	})
 	t.Run("after Admit", func(t *testing.T) {
 		g := &admission.Gate{MaxPerHost: 3}
 		trace := g.Trace()
 		full := errors.New("full")
-		for range 3 { // of one port too, as a peer of two listeners may be
+		for range 3 { // all from one port, which is possible with two listeners
 			if err := g.Admit(t.Context(), peer); err != nil {
 				t.Fatal(err)
 			}
 		}
-		held(t, g, 1, 1, 0, 0)
+		checkHeld(t, g, 1, 1, 0, 0)
 		if err := g.Admit(t.Context(), peer); !errors.Is(err, admission.ErrTooMany) {
 			t.Errorf("a fourth: %v", err)
 		}
 		for range 3 {
 			trace.Refused(peer, full)
 			if err := g.Admit(t.Context(), peer); err != nil {
-				t.Errorf("in the place that was given back: %v", err)
+				t.Errorf("after a peer was refused: %v", err)
 			}
 			trace.Refused(peer, full)
 		}
-		held(t, g, 0, 0, 0, 0)
+		checkHeld(t, g, 0, 0, 0, 0)
 	})
 	t.Run("who was not let in gives nothing back", func(t *testing.T) {
 		g := &admission.Gate{MaxPerHost: 1}
@@ -245,7 +245,7 @@ func TestRefusedBySomebodyElse(t *testing.T) {
 		}
 		g.Trace().Refused(tcp("192.0.2.1:8"), admission.ErrTooMany)
 		if err := g.Admit(t.Context(), tcp("192.0.2.1:8")); !errors.Is(err, admission.ErrTooMany) {
-			t.Errorf("a second of one place: %v", err)
+			t.Errorf("two peers, and one may come: %v", err)
 		}
 	})
 }
@@ -259,7 +259,7 @@ func TestNothingIsCounted(t *testing.T) {
 		var wg sync.WaitGroup
 		c := visit(&s, &wg, tcp("10.0.0.1"), nil)
 		synctest.Wait()
-		held(t, g, 0, 0, 0, 0)
+		checkHeld(t, g, 0, 0, 0, 0)
 		c.Close()
 		wg.Wait()
 	})
@@ -271,7 +271,7 @@ func TestNothingIsCounted(t *testing.T) {
 		_ = g.Admit(context.Background(), peer)
 		trace.ConnStart(c)
 		if d, err := g.Delay(c, 1<<20); d != 0 || err != nil {
-			t.Errorf("held back by %v, %v", d, err)
+			t.Errorf("the delay is %v, %v", d, err)
 		}
 		trace.ConnEnd(c, duet.EndClosed, nil)
 	}); n != 0 {
@@ -279,7 +279,7 @@ func TestNothingIsCounted(t *testing.T) {
 	}
 }
 
-// What was there before the gate is still asked, first.
+// Guard keeps the server's Admit, which is called first, and its Trace.
 func TestGuardJoins(t *testing.T) {
 	closed := errors.New("closed on Sundays")
 	refused := 0
@@ -289,10 +289,10 @@ func TestGuardJoins(t *testing.T) {
 	}
 	(&admission.Gate{Deny: rules(t, "192.0.2.1")}).Guard(s)
 	if err := s.Admit(t.Context(), tcp("192.0.2.1")); !errors.Is(err, closed) {
-		t.Errorf("said %v", err)
+		t.Errorf("the error is %v", err)
 	}
 	s.Trace.Refused(tcp("192.0.2.1"), closed)
 	if refused != 1 {
-		t.Error("the trace that was there is not called")
+		t.Error("the server's own trace is not called")
 	}
 }

@@ -5,33 +5,33 @@ import (
 	"time"
 )
 
-// maxRemembered is how many hosts without a conversation are remembered for their bucket's sake.
+// maxRemembered is the highest number of hosts that are kept only because their bucket is not full.
 const maxRemembered = 4096
 
-// A host is one source of conversations. It is forgotten when it has none and its bucket is full
-// again: who hangs up and comes back does not get a new one.
+// A host is one source of conversations. It is kept until it has no conversation and its bucket is full. So a peer that
+// reconnects does not get a new bucket.
 type host struct {
-	conns  int // that have begun
-	coming int // let in, and not begun yet
-	bucket *bucket
-	full   time.Time // when the bucket will be full; for one that has left
+	conns   int       // conversations that have begun
+	pending int       // peers that are admitted and whose conversation has not begun
+	bucket  *bucket   // nil: none, because the gate has no Rate
+	full    time.Time // the time at which the bucket is full; set when the last conversation ends
 }
 
-// hosts are all sources that the gate knows of. The gate's mu is held around each method.
+// hosts are all hosts that the gate keeps. The gate's mu is held during each method.
 type hosts struct {
-	byAddr map[netip.Prefix]*host
-	left   []departure // in the order in which they left
+	byAddr     map[netip.Prefix]*host
+	departures []departure // in the order in which the hosts left
 }
 
-// A departure is a host that has left, to be forgotten when its bucket is full. One that came back
-// has another full, or conversations.
+// A departure is a host without conversations that is removed when its bucket is full. If the host has come back since, it
+// has conversations, or another time at which its bucket is full.
 type departure struct {
 	source netip.Prefix
 	full   time.Time
 }
 
-// of gives the host of a source, a new one if it is not known.
-func (hs *hosts) of(source netip.Prefix) *host {
+// get returns the host of a source. It makes a new one if there is none.
+func (hs *hosts) get(source netip.Prefix) *host {
 	hs.sweep(time.Now())
 	h := hs.byAddr[source]
 	if h == nil {
@@ -44,10 +44,10 @@ func (hs *hosts) of(source netip.Prefix) *host {
 	return h
 }
 
-// leave forgets a host that has no conversation any more, now or when its bucket is full.
-func (hs *hosts) leave(source netip.Prefix) {
+// release removes a host if it has no conversation, either now or when its bucket is full.
+func (hs *hosts) release(source netip.Prefix) {
 	h := hs.byAddr[source]
-	if h == nil || h.conns+h.coming > 0 {
+	if h == nil || h.conns+h.pending > 0 {
 		return
 	}
 	now := time.Now()
@@ -56,20 +56,20 @@ func (hs *hosts) leave(source netip.Prefix) {
 		delete(hs.byAddr, source)
 		return
 	}
-	hs.left = append(hs.left, departure{source, h.full})
+	hs.departures = append(hs.departures, departure{source, h.full})
 	hs.sweep(now)
 }
 
-// sweep forgets those whose bucket is full, and the oldest where too many have left.
+// sweep removes the hosts whose buckets are full, and the oldest departures if there are too many.
 func (hs *hosts) sweep(now time.Time) {
-	for len(hs.left) > 0 && (len(hs.left) > maxRemembered || !hs.left[0].full.After(now)) {
-		d := hs.left[0]
-		hs.left = hs.left[1:]
-		if h := hs.byAddr[d.source]; h != nil && h.conns+h.coming == 0 && h.full.Equal(d.full) {
+	for len(hs.departures) > 0 && (len(hs.departures) > maxRemembered || !hs.departures[0].full.After(now)) {
+		d := hs.departures[0]
+		hs.departures = hs.departures[1:]
+		if h := hs.byAddr[d.source]; h != nil && h.conns+h.pending == 0 && h.full.Equal(d.full) {
 			delete(hs.byAddr, d.source)
 		}
 	}
-	if len(hs.left) == 0 {
-		hs.left = nil
+	if len(hs.departures) == 0 {
+		hs.departures = nil
 	}
 }

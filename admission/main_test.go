@@ -23,7 +23,7 @@ func rules(t testing.TB, texts ...string) admission.Rules {
 	return r
 }
 
-// tcp is the address of a peer: an IP address with a zone perhaps, or one with a port.
+// tcp returns the address of a peer. text is an IP address, with or without a zone and a port.
 func tcp(text string) *net.TCPAddr {
 	if ap, err := netip.ParseAddrPort(text); err == nil {
 		return net.TCPAddrFromAddrPort(ap)
@@ -31,7 +31,7 @@ func tcp(text string) *net.TCPAddr {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(text), 53122))
 }
 
-// file writes a file of rules and gives its path.
+// file writes a file of rules and returns its path.
 func file(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rules")

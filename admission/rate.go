@@ -11,34 +11,38 @@ import (
 	"duet.example/duet"
 )
 
-// maxDelay is how long a peer that sends too fast is held back; one that would have to be held back longer is ended.
+// maxDelay is the longest time for which a peer that sends too fast is not read. A conversation that needs more is ended.
 const maxDelay = 10 * time.Second
 
-// maxSeconds keeps what a huge burst of a tiny rate would take within a time.Duration.
+// maxSeconds limits the time that a bucket needs to be full, so that a large burst at a low rate fits into a time.Duration.
 const maxSeconds = 1e9
 
-// A talker is what a gate keeps of a conversation while there is a Rate.
-type talker struct{ own, host *bucket }
+// A meter holds the buckets from which the bytes of a conversation are taken.
+type meter struct {
+	own  *bucket
+	host *bucket // shared by the conversations of the host; nil: the peer has no IP address
+}
 
-// meet gives a conversation its bucket, and its host's. g.mu is held.
-func (g *Gate) meet(c *duet.Conn, e endpoint) {
+// addMeter makes the meter of a conversation if the gate has a Rate. g.mu is held.
+func (g *Gate) addMeter(c *duet.Conn, e endpoint) {
 	if g.Rate <= 0 {
 		return
 	}
-	t := &talker{own: newBucket(g.Rate, g.Burst)}
+	m := &meter{own: newBucket(g.Rate, g.Burst)}
 	if e.IsValid() {
-		h := g.hosts.of(e.source())
+		h := g.hosts.get(e.source())
 		if h.bucket == nil {
 			h.bucket = newBucket(g.hostRate())
 		}
-		t.host = h.bucket
+		m.host = h.bucket
 	}
-	if g.talking == nil {
-		g.talking = make(map[*duet.Conn]*talker)
+	if g.meters == nil {
+		g.meters = make(map[*duet.Conn]*meter)
 	}
-	g.talking[c] = t
+	g.meters[c] = m
 }
 
+// hostRate returns the limits for all conversations of a host together.
 func (g *Gate) hostRate() (perSecond, burst int) {
 	if g.HostRate > 0 {
 		return g.HostRate, g.HostBurst
@@ -46,59 +50,63 @@ func (g *Gate) hostRate() (perSecond, burst int) {
 	return g.Rate, cmp.Or(g.HostBurst, g.Burst)
 }
 
-// Delay is told that n bytes were read from c just now, and says how long nothing more is to be read from it: the peer's
-// own sending then waits, as TCP has it. Where that would be more than ten seconds the error is a *duet.Error
-// with ErrTooFast that ends the conversation as refused; the bytes then count as not read for its host, so
-// that one who sends too fast ends no other. A conversation that has ended, or that the
-// gate's Trace was not told of, is not held back.
+// Delay is a function for the field Throttle of a duet.Server. The server calls it after it has read n bytes from c. Delay
+// returns the time for which nothing more is to be read from c. TCP then makes the peer's own sending wait.
+//
+// If that time is more than 10 s, Delay returns a *duet.Error with ErrTooFast, which ends the conversation as refused. The
+// bytes then do not count for the host, so that a peer that sends too fast ends no other conversation of its host.
+//
+// A conversation that has ended, or that the gate's Trace does not know, is not delayed.
 func (g *Gate) Delay(c *duet.Conn, n int) (time.Duration, error) {
 	if g.Rate <= 0 || n <= 0 {
 		return 0, nil
 	}
 	g.mu.Lock()
-	t := g.talking[c]
+	m := g.meters[c]
 	g.mu.Unlock()
-	if t == nil {
+	if m == nil {
 		return 0, nil
 	}
 	now := time.Now()
-	own, ok := t.own.take(now, n)
+	own, ok := m.own.take(now, n)
 	if !ok {
-		return 0, tooFast(c, "it", t.own)
+		return 0, tooFast(c, "it", m.own)
 	}
-	host, ok := t.host.take(now, n)
+	host, ok := m.host.take(now, n)
 	if !ok {
-		return 0, tooFast(c, "its host", t.host)
+		return 0, tooFast(c, "its host", m.host)
 	}
 	return max(own, host), nil
 }
 
-func tooFast(c *duet.Conn, who string, b *bucket) error {
+// tooFast returns the error that ends c. subject is "it" or "its host", whose bucket is b.
+func tooFast(c *duet.Conn, subject string, b *bucket) error {
 	addr := ""
 	if a := c.RemoteAddr(); a != nil {
 		addr = a.String()
 	}
-	err := fmt.Errorf("%w: %s may send %.0f bytes a second", ErrTooFast, who, float64(b.tokens.Limit()))
+	err := fmt.Errorf("%w: %s may send %.0f bytes a second", ErrTooFast, subject, float64(b.tokens.Limit()))
 	return &duet.Error{Op: "receive", Addr: addr, Reason: duet.EndRefused, Err: err}
 }
 
-// A bucket holds the bytes that may be read now. A nil bucket has no limit.
+// A bucket counts the bytes that may be read now. A nil bucket has no limit.
 type bucket struct {
-	mu     sync.Mutex // held from looking to taking
+	mu     sync.Mutex // held by take, so that the tokens are still there when it reserves them
 	tokens *rate.Limiter
 }
 
+// newBucket makes a full bucket. burst is its size. Zero: the bytes of 2 s.
 func newBucket(perSecond, burst int) *bucket {
 	if burst <= 0 {
 		burst = 2 * perSecond
 	}
-	// Below a tenth of a second's worth, one read would be thousands of reservations.
+	// A smaller burst would make thousands of reservations for one read.
 	burst = max(burst, perSecond/10, 1)
 	return &bucket{tokens: rate.NewLimiter(rate.Limit(perSecond), burst)}
 }
 
-// take takes n bytes, and says how long until they would have been there; false, and none are taken,
-// where that is more than maxDelay.
+// take takes n bytes and returns the time until the bucket would have held them. If that is more than maxDelay, it takes
+// none and returns false.
 func (b *bucket) take(now time.Time, n int) (time.Duration, bool) {
 	if b == nil {
 		return 0, true
@@ -117,10 +125,10 @@ func (b *bucket) take(now time.Time, n int) (time.Duration, bool) {
 	return d, true
 }
 
-// seconds is how long it takes until so many bytes have come into the bucket.
+// seconds returns the time that n bytes need to flow into the bucket.
 func (b *bucket) seconds(n float64) float64 { return n / float64(b.tokens.Limit()) }
 
-// fullAt is when nothing of what was taken is missing any more.
+// fullAt returns the time at which the bucket is full.
 func (b *bucket) fullAt(now time.Time) time.Time {
 	if b == nil {
 		return now

@@ -12,7 +12,7 @@ import (
 	"duet.example/duet/duettest"
 )
 
-// A peer that sends faster than it may is slowed down; what it sends arrives all the same.
+// A peer that sends too fast is read more slowly. Its messages still arrive.
 func TestGuardThrottles(t *testing.T) {
 	got := make(chan time.Duration, 1)
 	h := duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
@@ -37,22 +37,22 @@ func TestGuardThrottles(t *testing.T) {
 		if err := c.Send(t.Context(), body); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Receive(t.Context()); err != nil { // so that each is a read of its own
+		if _, err := c.Receive(t.Context()); err != nil { // so that each message is one read
 			t.Fatal(err)
 		}
 	}
 	select {
 	case took := <-got:
-		// The first is within the burst; the second is worth 200 ms before the third is read.
+		// The first message is within the burst. The second delays the third by 200 ms.
 		if took < 150*time.Millisecond {
 			t.Errorf("three messages in %v: not slowed down", took)
 		}
 	case <-time.After(10 * time.Second):
-		t.Fatal("they did not arrive")
+		t.Fatal("the messages did not arrive")
 	}
 }
 
-// A Throttle that the server has already goes on: the longer wait holds, an error of either is one, and both count all bytes.
+// Guard keeps the server's Throttle: the longer wait counts, an error of either is returned, and both see all bytes.
 func TestGuardJoinsThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var (
@@ -87,11 +87,11 @@ func TestGuardJoinsThrottle(t *testing.T) {
 			all += step.n
 			d, err := s.Throttle(c, step.n)
 			if !errors.Is(err, step.wantErr) || (d-step.want).Abs() > time.Millisecond {
-				t.Errorf("%d bytes, own answer %v, %v: held back by %v, %v; want %v, %v",
+				t.Errorf("%d bytes, the server's own delay is %v, %v: the delay is %v, %v; want %v, %v",
 					step.n, step.own, step.ownErr, d, err, step.want, step.wantErr)
 			}
 			if asked != all {
-				t.Errorf("the server's own Throttle was told of %d bytes, want %d", asked, all)
+				t.Errorf("the server's own Throttle saw %d bytes, want %d", asked, all)
 			}
 		}
 	})

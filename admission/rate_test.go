@@ -14,7 +14,7 @@ import (
 	"duet.example/duet/admission"
 )
 
-// A stage is a server with a gate, whose conversations are given to the test.
+// A stage is a server with a gate. The test gets its conversations.
 type stage struct {
 	*duet.Server
 	gate  *admission.Gate
@@ -43,7 +43,7 @@ func (s *stage) read(t *testing.T, c *duet.Conn, n int, want time.Duration) {
 	t.Helper()
 	got, err := s.gate.Delay(c, n)
 	if err != nil || (got-want).Abs() > time.Millisecond {
-		t.Errorf("%d bytes of %v: held back by %v, %v; want %v", n, c.RemoteAddr(), got, err, want)
+		t.Errorf("%d bytes of %v: the delay is %v, %v; want %v", n, c.RemoteAddr(), got, err, want)
 	}
 }
 
@@ -51,7 +51,7 @@ func tooFast(t *testing.T, s *stage, c *duet.Conn, n int) {
 	t.Helper()
 	d, err := s.gate.Delay(c, n)
 	if d != 0 || !errors.Is(err, admission.ErrTooFast) || duet.ReasonOf(err) != duet.EndRefused {
-		t.Errorf("%d bytes of %v: held back by %v, %v", n, c.RemoteAddr(), d, err)
+		t.Errorf("%d bytes of %v: the delay is %v, %v; want ErrTooFast", n, c.RemoteAddr(), d, err)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestRate(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		s.read(t, c, 1000, 0)
 		time.Sleep(time.Hour)
-		s.read(t, c, 3000, time.Second) // no more than the burst has gathered
+		s.read(t, c, 3000, time.Second) // the bucket holds no more than the burst
 		leave()
 		s.read(t, c, 1<<20, 0) // ended
 		s.wg.Wait()
@@ -98,7 +98,7 @@ func TestBurst(t *testing.T) {
 	}
 }
 
-// The conversations of a host share its bucket; others have their own.
+// The conversations of a host share its bucket. Other hosts have their own.
 func TestRateOfHost(t *testing.T) {
 	for _, gate := range []*admission.Gate{
 		{Rate: 1000},
@@ -115,12 +115,12 @@ func TestRateOfHost(t *testing.T) {
 			s.read(t, two, 500, 500*time.Millisecond)
 			s.read(t, other, 2000, 0)
 			s.read(t, local, 2000, 0)
-			// One that is too fast leaves the others what they have.
+			// A conversation that is too fast takes no bytes from the others.
 			s.read(t, one, 9000, 9500*time.Millisecond)
 			tooFast(t, s, one, 1000)
 			s.read(t, two, 500, 10*time.Second)
 			s.read(t, other, 1000, time.Second)
-			held(t, s.gate, 2, 0, 4, 0)
+			checkHeld(t, s.gate, 2, 0, 4, 0)
 			for _, leave := range []func(){leave1, leave2, leave3, leave4} {
 				leave()
 			}
@@ -129,32 +129,32 @@ func TestRateOfHost(t *testing.T) {
 	}
 }
 
-// Hanging up and coming back gives no new burst, and a host is forgotten when it would have a full one.
+// A peer that reconnects gets no new burst. A host is removed when its bucket is full.
 func TestHostsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(&admission.Gate{Rate: 1000, MaxPerHost: 10})
 		c, leave := s.enter(tcp("192.0.2.1"))
 		s.read(t, c, 2000, 0)
 		leave()
-		held(t, s.gate, 1, 0, 0, 1)
+		checkHeld(t, s.gate, 1, 0, 0, 1)
 		time.Sleep(time.Second)
 		c, leave = s.enter(tcp("192.0.2.1"))
 		s.read(t, c, 1500, 500*time.Millisecond)
 		leave()
-		time.Sleep(1500 * time.Millisecond) // the first departure is over, the second not
+		time.Sleep(1500 * time.Millisecond) // the bucket of the first is full, that of the second is not
 		_, leave = s.enter(tcp("192.0.2.2"))
 		leave()
-		held(t, s.gate, 1, 0, 0, 1)
+		checkHeld(t, s.gate, 1, 0, 0, 1)
 		time.Sleep(2 * time.Second)
 		_, leave = s.enter(tcp("192.0.2.2"))
-		held(t, s.gate, 1, 0, 1, 0) // the one that is here
+		checkHeld(t, s.gate, 1, 0, 1, 0) // the open conversation
 		leave()
-		held(t, s.gate, 0, 0, 0, 0) // it said nothing
+		checkHeld(t, s.gate, 0, 0, 0, 0) // it has sent nothing
 		s.wg.Wait()
 	})
 }
 
-// However many hosts come and go, only so many are remembered.
+// The number of hosts without conversations that the gate keeps has a limit.
 func TestRememberedHostsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(&admission.Gate{Rate: 1, Burst: 1 << 30})
@@ -163,13 +163,13 @@ func TestRememberedHostsAreBounded(t *testing.T) {
 			s.read(t, c, 1000, 0)
 			leave()
 		}
-		held(t, s.gate, admission.MaxRemembered, 0, 0, admission.MaxRemembered)
+		checkHeld(t, s.gate, admission.MaxRemembered, 0, 0, admission.MaxRemembered)
 		s.wg.Wait()
 		time.Sleep(10_000 * time.Second)
 		_, leave := s.enter(tcp("192.0.2.1"))
 		leave()
 		s.wg.Wait()
-		held(t, s.gate, 0, 0, 0, 0)
+		checkHeld(t, s.gate, 0, 0, 0, 0)
 	})
 }
 
@@ -197,7 +197,7 @@ func TestDelayOfManyAtOnce(t *testing.T) {
 		}
 		readers.Wait()
 		if want := 9 * time.Second; longest != want { // 10,000 bytes, 1,000 at once
-			t.Errorf("held back by %v, want %v", longest, want)
+			t.Errorf("the longest delay is %v, want %v", longest, want)
 		}
 		for _, l := range leave {
 			l()

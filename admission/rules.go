@@ -13,32 +13,32 @@ import (
 	"unicode"
 )
 
-// maxLine is how long a line of a file may be, in bytes.
+// maxLine is the longest line of a file, in bytes.
 const maxLine = 64 << 10
 
-// errEmpty: a text that should be a rule holds nothing.
+// errEmpty is the error for a text without a rule.
 var errEmpty = errors.New("empty")
 
-// Rules are addresses and networks. The zero value holds none. They are not changed once they are made, and
-// looking one up takes as long for a million as for ten.
+// Rules are a list of addresses and networks. The zero Rules are an empty list. Rules never change. The time of Match does
+// not grow with the length of the list.
 type Rules struct {
 	set  map[rule]struct{}
-	bits []int // the lengths of the networks in set, IPv4 and IPv6 alike
+	bits []int // the different lengths of the networks in set, IPv4 and IPv6 together
 }
 
-// A rule is a network, of one address perhaps. With a zone it holds in that zone alone.
+// A rule is a network, which may be a single address. With a zone, the rule matches only in that zone.
 type rule struct {
 	prefix netip.Prefix
 	zone   string
 }
 
-// A RuleError says which rule is none.
+// A RuleError is the error for a text that is no rule.
 type RuleError struct {
-	// Text is what was given.
+	// Text is the text.
 	Text string
-	// Source is "file:line", or empty where it came from no file.
+	// Source is "file:line". It is empty if the text is not from a file.
 	Source string
-	// Err is what is wrong with it.
+	// Err is the fault of the text.
 	Err error
 }
 
@@ -52,10 +52,11 @@ func (e *RuleError) Error() string {
 
 func (e *RuleError) Unwrap() error { return e.Err }
 
-// ParseRules takes addresses and networks (RFC 4632, RFC 4291 section 2.3), each text one or several with commas or
-// blanks between them. Bits of a network behind its length are ignored. An IPv4 address that is mapped into
-// IPv6 is the IPv4 address. A zone (RFC 4007 section 11: fe80::7%eth0) makes a rule of that zone alone. A text that holds
-// none is an error, a *RuleError like all others: `--allow "$EMPTY"` must not let everybody in.
+// ParseRules reads addresses and networks (RFC 4632; RFC 4291, section 2.3). Each text holds one or several, with commas or
+// blanks between them. The bits of a network's address after its length are ignored. An IPv4 address that is mapped into
+// IPv6 is the IPv4 address. An address with a zone (fe80::7%eth0; RFC 4007, section 11) matches only in that zone.
+//
+// All errors are *RuleError. A text without a rule is an error, so that `--allow "$EMPTY"` does not admit every peer.
 func ParseRules(texts ...string) (Rules, error) {
 	var all []rule
 	for _, text := range texts {
@@ -71,8 +72,8 @@ func ParseRules(texts ...string) (Rules, error) {
 	return newRules(all), nil
 }
 
-// ReadRules reads rules from a file: none, one or several a line, as ParseRules takes them; # begins a comment. A line that
-// holds something else is a *RuleError with its place.
+// ReadRules reads rules from a file. Each line holds any number of rules as [ParseRules] reads them. The character # begins a
+// comment. The error for another text is a *RuleError with the file and the line.
 func ReadRules(path string) (Rules, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -90,7 +91,7 @@ func readRules(from io.Reader, name string) (Rules, error) {
 	for ; s.Scan(); n++ {
 		line, _, _ := strings.Cut(s.Text(), "#")
 		if n == 1 {
-			line = strings.TrimPrefix(line, "\ufeff") // some editors begin a file with it
+			line = strings.TrimPrefix(line, "\ufeff") // some editors write it at the start of a file
 		}
 		var err error
 		if all, err = appendRules(all, line); err != nil {
@@ -145,16 +146,16 @@ func newRules(all []rule) Rules {
 		return r
 	}
 	r.set = make(map[rule]struct{}, len(all))
-	for _, one := range all {
-		r.set[one] = struct{}{}
-		if b := one.prefix.Bits(); !slices.Contains(r.bits, b) {
+	for _, item := range all {
+		r.set[item] = struct{}{}
+		if b := item.prefix.Bits(); !slices.Contains(r.bits, b) {
 			r.bits = append(r.bits, b)
 		}
 	}
 	return r
 }
 
-// Join returns the rules of both.
+// Join returns the rules of r and other.
 func (r Rules) Join(other Rules) Rules {
 	if other.Len() == 0 {
 		return r
@@ -162,17 +163,17 @@ func (r Rules) Join(other Rules) Rules {
 	return newRules(slices.AppendSeq(slices.Collect(maps.Keys(r.set)), maps.Keys(other.set)))
 }
 
-// Len is how many different rules there are.
+// Len returns the number of different rules.
 func (r Rules) Len() int { return len(r.set) }
 
-// Match reports whether a rule holds for a. It may be called by several goroutines at the same time.
+// Match reports whether a rule matches a. Several goroutines may call it at the same time.
 func (r Rules) Match(a netip.Addr) bool {
 	a = a.Unmap()
 	zone := a.Zone()
 	a = a.WithZone("")
 	for _, bits := range r.bits {
 		p, err := a.Prefix(bits)
-		if err != nil { // longer than an IPv4 address
+		if err != nil { // the length is for IPv6, and a is IPv4
 			continue
 		}
 		if _, ok := r.set[rule{prefix: p}]; ok {

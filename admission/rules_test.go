@@ -37,12 +37,12 @@ func TestMatch(t *testing.T) {
 		r := rules(t, tt.rules)
 		for _, a := range strings.Fields(tt.in) {
 			if !r.Match(netip.MustParseAddr(a)) {
-				t.Errorf("%q does not hold for %s", tt.rules, a)
+				t.Errorf("%q does not match %s", tt.rules, a)
 			}
 		}
 		for _, a := range strings.Fields(tt.out) {
 			if r.Match(netip.MustParseAddr(a)) {
-				t.Errorf("%q holds for %s", tt.rules, a)
+				t.Errorf("%q matches %s", tt.rules, a)
 			}
 		}
 	}
@@ -89,7 +89,7 @@ func TestReadRules(t *testing.T) {
 	}
 	for _, a := range []string{"192.0.2.7", "2001:db8::1", "10.1.1.1", "172.16.0.1"} {
 		if !r.Match(netip.MustParseAddr(a)) {
-			t.Errorf("does not hold for %s", a)
+			t.Errorf("no rule matches %s", a)
 		}
 	}
 }
@@ -112,11 +112,11 @@ func TestBadFiles(t *testing.T) {
 		t.Errorf("a missing file: %v", err)
 	}
 	if _, err = admission.ReadRules(t.TempDir()); err == nil {
-		t.Error("a folder was read")
+		t.Error("a directory was read")
 	}
 }
 
-// A list of a million takes a look-up per length of network, not a million.
+// Match looks a list up once for each length of network, not once for each rule.
 func TestManyRules(t *testing.T) {
 	var b strings.Builder
 	for i := range 100_000 {

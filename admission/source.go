@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// An endpoint is a peer's address as far as a gate looks at it.
+// An endpoint is the part of a peer's address that a gate uses.
 type endpoint struct {
-	netip.AddrPort // IPv4 where it was mapped; not valid where the peer has no IP address
-	local          bool
+	netip.AddrPort      // a mapped IPv4 address is IPv4; not valid if the peer has no IP address
+	local          bool // the network is not IP
 }
 
-// endpointOf reads an address. A peer is local where its network is none of IP (unix, memory): such peers
-// are let in by whoever may open their socket.
+// endpointOf returns the endpoint of an address. A network that is not IP, such as unix, is local: its socket decides who can
+// connect.
 func endpointOf(addr net.Addr) endpoint {
 	if addr == nil {
 		return endpoint{}
@@ -32,8 +32,8 @@ func endpointOf(addr net.Addr) endpoint {
 	return endpoint{AddrPort: netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())}
 }
 
-// source is what limits per host count by: an IPv4 address, or a network of IPv6 of 64 bits,
-// which one host has at its will.
+// source returns the host for which limits count: an IPv4 address, or an IPv6 network of 64 bits, because one host can use
+// all addresses of its network.
 func (e endpoint) source() netip.Prefix {
 	a := e.Addr()
 	bits := 64
