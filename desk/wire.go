@@ -33,7 +33,7 @@ func (e Event) Wire() event.Event {
 func fromWire(w event.Event) (Event, bool) {
 	e := Event{
 		Time: w.Time, Number: w.Conn, Peer: w.Peer, Name: w.Name, Room: w.Room,
-		Body: w.Body, Text: w.Words(), Farewell: w.Farewell, Raw: w.Raw, Mark: w.Mark, Operator: w.Operator, Address: w.Address, Note: w.Note,
+		Body: w.Body, Text: w.DecodedText(), Farewell: w.Farewell, Raw: w.Raw, Mark: w.Mark, Operator: w.Operator, Address: w.Address, Note: w.Note,
 	}
 	e.Stats.BytesIn, e.Stats.BytesOut, e.Stats.MessagesIn, e.Stats.MessagesOut = w.BytesIn, w.BytesOut, w.MessagesIn, w.MessagesOut
 	for k, t := range eventTypes {

@@ -108,7 +108,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// An ID comes back also where the rest is wrong, but not one that is too long to be repeated.
+// The error of a bad request has its ID, except for an ID that is too long to repeat.
 func TestIDOfABadRequest(t *testing.T) {
 	for id, want := range map[string]string{"7": "7", strings.Repeat("x", 65): ""} {
 		for _, rest := range []string{`"do":"dance"`, `"do":"list","txt":1`, `"do":"send","conn":"1"`} {
@@ -161,7 +161,7 @@ func TestHello(t *testing.T) {
 	}
 }
 
-// However many talk, a line stays short enough for who reads it, and nobody is left out.
+// With any number of conversations, each line fits the reader, and the replies hold every entry.
 func TestRosterReplies(t *testing.T) {
 	for _, n := range []int{0, 1, 1_000} {
 		roster := make([]event.Entry, n)
@@ -198,11 +198,11 @@ func TestRosterReplies(t *testing.T) {
 		Error: "\x01", Last: []byte{1}, Framing: "\x01", Learned: "\x01", Encoding: "\x01", Farewell: "\x01",
 	}
 	if b, _ := full.MarshalJSON(); len(b) > full.Size() {
-		t.Errorf("an entry of %d bytes is thought to be %d at most", len(b), full.Size())
+		t.Errorf("an entry has %d bytes, and Size is %d", len(b), full.Size())
 	}
 }
 
-// However long the answer to a speak is, its lines stay short enough for who reads them, and none is left out.
+// With an answer of any length, each line fits the reader, and the replies hold the whole answer.
 func TestAnswerParts(t *testing.T) {
 	for _, tt := range []struct{ lines, size, parts int }{{0, 0, 1}, {3, 100, 1}, {1000, 1000, 12}, {2, event.RosterLine, 2}} {
 		r := event.Reply{ID: "7", OK: true, Room: "lobby"}
@@ -225,7 +225,7 @@ func TestAnswerParts(t *testing.T) {
 			all = append(all, p.Answer...)
 		}
 		if !slices.Equal(all, r.Answer) {
-			t.Errorf("%d lines are %d in the replies", tt.lines, len(all))
+			t.Errorf("the replies hold %d lines of %d", len(all), tt.lines)
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 const schemaPath = "../docs/events.md"
 
-// A section is what stands under a heading of docs/events.md.
+// A section is the text under a heading of docs/events.md.
 type section struct {
 	names    []string // the first column of its tables
 	examples []string // lines of JSON
@@ -57,7 +57,7 @@ func schema(t *testing.T) map[string]*section {
 	return all
 }
 
-// constants are the values of the constants of a type, as the source has them.
+// constants returns the values of the constants of a type, read from the source.
 func constants(t *testing.T, typ string) []string {
 	t.Helper()
 	var all []string
@@ -106,7 +106,7 @@ func fields(wire reflect.Type) []string {
 	return all
 }
 
-// What the page lists is what the code knows, no more and no less.
+// The page lists exactly the types, commands and fields of the code.
 func TestSchemaIsComplete(t *testing.T) {
 	page := schema(t)
 	for heading, want := range map[string][]string{
@@ -132,7 +132,7 @@ func TestSchemaIsComplete(t *testing.T) {
 	}
 }
 
-// Each example is a line as duet writes or takes it, and each type, command and field has one.
+// Each example is a line that duet writes or accepts. Each type, command and field has an example.
 func TestSchemaExamples(t *testing.T) {
 	page := schema(t)
 	for _, heading := range []string{"Types", "Hello", "Replies"} {
@@ -171,7 +171,7 @@ func TestSchemaExamples(t *testing.T) {
 	}
 }
 
-// shownIn gives the keys of the examples; with key, that one's texts, or the keys of its objects.
+// shownIn returns the keys of the examples. With key, it returns the texts of that field, or the keys of its objects.
 func shownIn(t *testing.T, examples []string, key string) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}

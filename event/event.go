@@ -1,10 +1,11 @@
-// Package event is what happens at a server, in one schema: JSON lines, for
-// --json, for the control socket with its requests and replies, and for transcripts.
-// docs/events.md is its description for those who write programs in other languages.
+// Package event is the schema of events, requests and replies, and their JSON lines. The flag --json, the control socket and
+// transcripts use them. The file docs/events.md describes the lines for programs in other languages.
 //
-// It is data and lines, and opens no sockets: a [Writer] writes lines, a [Reader] reads
-// them. A line is one JSON object, in UTF-8, ended by LF. Version 1 may gain fields and
-// types; whoever reads skips those that they do not know. Nothing that is there changes its meaning.
+// The package opens no sockets and knows no server. A [Writer] writes lines and a [Reader] reads them. Read [Event] and
+// [Request] first.
+//
+// A line is one JSON object in UTF-8, ended by LF. Version 1 may gain fields and types, which a reader must skip if it does
+// not know them. The meaning of a field or a type never changes.
 package event
 
 import (
@@ -15,78 +16,79 @@ import (
 	"unicode/utf8"
 )
 
-// Version is the version of the schema, "v" in each line that a server writes.
+// Version is the version of the schema. It is "v" in each line of a server.
 const Version = 1
 
-// A Type says what happened.
+// A Type is a kind of event.
 type Type string
 
 // The types of version 1.
 const (
-	// Listening: the server listens; Address says where.
+	// Listening means that the server listens at Address.
 	Listening Type = "listening"
-	// Arrived: a conversation began.
+	// Arrived means that a conversation has begun.
 	Arrived Type = "arrived"
-	// Refused: a peer was not let in; Error says why.
+	// Refused means that a peer was not admitted. Error is the cause.
 	Refused Type = "refused"
-	// Said: the peer said something.
+	// Said means that a message of the peer was received.
 	Said Type = "said"
-	// Saying: the peer has begun to say something; the next said or saying repeats and continues it.
+	// Saying means that a part of a message was received. The next Said or Saying of the conversation repeats and continues it.
 	Saying Type = "saying"
-	// Answered: something was said to the peer, by Operator or, if that is empty, by the handler.
+	// Answered means that a message was sent to the peer by Operator. If Operator is empty, the handler has sent it.
 	Answered Type = "answered"
-	// Transferred: Operator has sent BytesOut bytes to the peer, exactly as they were and in one piece: a file, mostly. With Error it
-	// was broken off after them.
+	// Transferred means that Operator has sent BytesOut bytes to the peer, exactly and in one piece, such as a file. With an
+	// Error, the transfer was broken off after these bytes.
 	Transferred Type = "transferred"
-	// Spoke: Operator said something to Room, and so to all who are in it.
+	// Spoke means that Operator has sent a line to the members of Room.
 	Spoke Type = "spoke"
-	// Named: an operator gave the conversation a name, or, if that is empty, took it away.
+	// Named means that an operator has given the conversation the name Name. If Name is empty, the name was removed.
 	Named Type = "named"
-	// Noted: an operator noted something about it.
+	// Noted means that an operator has set the note of the conversation.
 	Noted Type = "noted"
-	// Banned: an operator keeps Address out from now on; Note says why.
+	// Banned means that an operator denies Address from now on. Note is the reason.
 	Banned Type = "banned"
-	// Left: the conversation ended; Reason says how, Operator who ended it, if one did.
+	// Left means that the conversation has ended. Reason is how. Operator has ended it, unless Operator is empty.
 	Left Type = "left"
-	// Notice: something that an operator should know.
+	// Notice is a fact that an operator should know. Note is its text.
 	Notice Type = "notice"
-	// Stopped: the server stopped. Nothing follows.
+	// Stopped means that the server has stopped. No event follows.
 	Stopped Type = "stopped"
 )
 
-// An Event is one thing that happened. Fields that do not belong to its Type are zero.
+// An Event is one thing that happened at a server. Fields that do not belong to its Type are zero.
 type Event struct {
 	Type Type
 	Time time.Time
-	// Conn is the conversation's number; Peer its address; Name what an operator calls it.
+	// Conn is the conversation's number. Peer is its address. Name is the name that an operator has given it.
 	Conn uint64
 	Peer string
 	Name string
-	// Room is where it was said, where conversations hear each other.
+	// Room is the room of a message. It is empty if the server has no rooms.
 	Room string
-	// Body is what was said: the bytes, as they came or went. Text is the same in UTF-8, decoded from
-	// the peer's encoding; where it is the same as Body it may be nil. Both are the peer's: untrusted.
+	// Body holds the bytes of the message as they were received or sent. Text is the message in UTF-8, decoded from the
+	// peer's encoding. Text may be nil if it equals Body. Both are untrusted.
 	Body, Text []byte
-	// Farewell: what was said is the farewell.
+	// Farewell reports whether the message is the farewell.
 	Farewell bool
-	// Raw: Body went as it is, without what ends a message.
+	// Raw reports whether Body was sent without the end of a message.
 	Raw bool
-	// Mark is what stood around Body on the wire: lf, crlf, cr, nul or bytes as in 0x0d0a0a behind it, or length,
-	// in four bytes before it. Empty: nothing.
+	// Mark is what the framing added to Body on the wire. It is "lf", "crlf", "cr", "nul" or bytes in hexadecimal
+	// ("0x0d0a0a") after Body, or "length" for four bytes before it. Empty: nothing.
 	Mark string
-	// Operator is who said or did it.
+	// Operator is the name of the operator who has caused the event.
 	Operator string
-	// Reason is how a conversation ended, by name (duet.EndReason); Error what went wrong, in words.
+	// Reason is how a conversation ended: the name of a duet.EndReason. Error is a text for people.
 	Reason, Error string
-	// Address is where the server listens, or what is banned.
+	// Address is the address at which the server listens, or the address or network that is banned.
 	Address string
-	// Note is an operator's note, why something is banned, or a notice's words.
+	// Note is an operator's note, the reason for a ban, or the text of a notice.
 	Note string
-	// BytesIn, BytesOut, MessagesIn and MessagesOut are the conversation's counts, when it has left. BytesOut is also the size of a transfer.
+	// BytesIn, BytesOut, MessagesIn and MessagesOut are the counts of a conversation that has ended. BytesOut is also the
+	// size of a transfer.
 	BytesIn, BytesOut, MessagesIn, MessagesOut int64
 }
 
-// wireEvent is an Event as JSON has it.
+// wireEvent is the JSON of an Event.
 type wireEvent struct {
 	Version  int       `json:"v"`
 	Type     Type      `json:"type"`
@@ -112,19 +114,19 @@ type wireEvent struct {
 	MessagesOut int64 `json:"messages_out,omitempty"`
 }
 
-// says reports whether events of type t always carry words.
-func (t Type) says() bool { return t == Said || t == Saying || t == Answered || t == Spoke }
+// hasText reports whether every event of type t has "text" in JSON, even if it is empty.
+func (t Type) hasText() bool { return t == Said || t == Saying || t == Answered || t == Spoke }
 
-// Words is what was said in UTF-8, as far as it could be decoded: Text, or Body where that is nil. Untrusted.
-func (e Event) Words() []byte {
+// DecodedText returns the message in UTF-8, as far as it could be decoded. It is Text, or Body if Text is nil. It is untrusted.
+func (e Event) DecodedText() []byte {
 	if e.Text == nil {
 		return e.Body
 	}
 	return e.Text
 }
 
-// MarshalJSON gives the event as one object, without a line end, that is safe to print. Words are in "text"; where the bytes
-// are not just that text in UTF-8, they are in "bytes" too, in base64 (RFC 4648).
+// MarshalJSON returns the event as one JSON object without a line end. The object is safe to print on a terminal. "text" is
+// the decoded text. If Body is not that text in UTF-8, "bytes" is Body in base64 (RFC 4648).
 func (e Event) MarshalJSON() ([]byte, error) {
 	w := wireEvent{
 		Version: Version, Type: e.Type, Time: timestamp(e.Time),
@@ -132,10 +134,10 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Reason: e.Reason, Error: e.Error, Address: e.Address, Note: e.Note,
 		BytesIn: e.BytesIn, BytesOut: e.BytesOut, MessagesIn: e.MessagesIn, MessagesOut: e.MessagesOut,
 	}
-	if words := e.Words(); e.Type.says() || len(e.Body)+len(words) > 0 {
-		s := string(words) // the encoder writes U+FFFD for what is not UTF-8
+	if text := e.DecodedText(); e.Type.hasText() || len(e.Body)+len(text) > 0 {
+		s := string(text) // the encoder writes U+FFFD for bytes that are not UTF-8
 		w.Text = &s
-		if !utf8.Valid(words) || !bytes.Equal(words, e.Body) {
+		if !utf8.Valid(text) || !bytes.Equal(text, e.Body) {
 			b := base64.StdEncoding.EncodeToString(e.Body)
 			w.Bytes = &b
 		}
@@ -143,7 +145,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return encode(w)
 }
 
-// UnmarshalJSON takes what MarshalJSON gave, fields that it does not know too. Text is nil where it is the same as Body.
+// UnmarshalJSON reads the object that MarshalJSON returns. It skips unknown fields. Text is nil if it equals Body.
 func (e *Event) UnmarshalJSON(b []byte) error {
 	var w wireEvent
 	if err := decodeVersioned(b, &w, &w.Version); err != nil {

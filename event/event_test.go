@@ -66,7 +66,7 @@ func TestEventOfAnotherTime(t *testing.T) {
 	}
 }
 
-// What a later duet writes is read as far as it is known here.
+// Unknown fields and types, which a later version may write, are no errors.
 func TestLaterFieldsAndTypes(t *testing.T) {
 	l, err := event.Decode([]byte(`{"v":1,"type":"sang","time":"2026-03-01T12:00:00Z","conn":3,"text":"la","key":{"of":["C"]}}`))
 	e, ok := l.(event.Event)
@@ -75,7 +75,7 @@ func TestLaterFieldsAndTypes(t *testing.T) {
 	}
 }
 
-// A name is a field's only as it is written in the schema.
+// The name of a field counts only in the letter case of the schema.
 func TestOtherLetterCase(t *testing.T) {
 	l, err := event.Decode([]byte(`{"v":1,"type":"said","Conn":7,"TEXT":"x","conn":1,"text":"a"}`))
 	if e, ok := l.(event.Event); err != nil || !ok || e.Conn != 1 || string(e.Body) != "a" {
@@ -104,7 +104,7 @@ func TestBadEvents(t *testing.T) {
 		{`{"v":2,"type":"hello"}`, "not version 1 of the schema: 2"},
 		{`{"v":1}`, `no "type"`},
 		{`{"v":1,"type":7}`, `"type" cannot be number`},
-		{`{"v":1,"Type":"said"}`, `no "type"`}, // a field that is not known is skipped
+		{`{"v":1,"Type":"said"}`, `no "type"`}, // an unknown field is skipped
 		{`{"v":1,"type":"said","type":"left"}`, `"type" stands twice`},
 		{`{"v":1,"type":"left","reason":"idle","reason":"cut"}`, `"reason" stands twice`},
 		{`{"v":1,"type":"reply","ok":true,"roster":[{"conn":1,"conn":2}]}`, `"conn" stands twice`},
@@ -116,7 +116,7 @@ func TestBadEvents(t *testing.T) {
 			t.Errorf("%s: %v, want %s", tt.line, err, tt.want)
 		}
 		if err != nil && (strings.Contains(err.Error(), "json:") || strings.Contains(err.Error(), "Go ")) {
-			t.Errorf("%s: %v, which only Go knows", tt.line, err)
+			t.Errorf("%s: %v: the error mentions Go", tt.line, err)
 		}
 	}
 	_, err := event.Decode([]byte(`{"v":9,"type":"reply"}`))

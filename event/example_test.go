@@ -51,7 +51,7 @@ func ExampleReader_Next() {
 		case event.Hello:
 			fmt.Println("this is", l.Program, l.Version)
 		case event.Event:
-			fmt.Printf("%d %s: %q\n", l.Conn, l.Type, l.Words())
+			fmt.Printf("%d %s: %q\n", l.Conn, l.Type, l.DecodedText())
 		}
 	}
 	// Output:

@@ -2,7 +2,7 @@ package event
 
 import "reflect"
 
-// The structs that JSON is made of, for the test of docs/events.md.
+// The structs of the JSON objects, for the test of docs/events.md.
 var (
 	WireEvent   = reflect.TypeFor[wireEvent]()
 	WireHello   = reflect.TypeFor[wireHello]()

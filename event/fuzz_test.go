@@ -14,8 +14,7 @@ import (
 	"duet.example/duet/event"
 )
 
-// FuzzEvent: a line of a server is what it says or an error; what is read is written as a line that is safe to print
-// and says the same.
+// FuzzEvent checks that a line of a server that can be read is written as an equal line that is safe to print.
 func FuzzEvent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte) {
 		l, err := event.Decode(line)
@@ -40,7 +39,7 @@ func FuzzEvent(f *testing.F) {
 	})
 }
 
-// FuzzRequest: a request that is taken is a good one, and is written as what it is.
+// FuzzRequest checks that a request that can be read passes Check and is written as an equal line.
 func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var r event.Request
@@ -48,7 +47,7 @@ func FuzzRequest(f *testing.F) {
 			return
 		}
 		if err := r.Check(); err != nil {
-			t.Fatalf("%+v was taken: %v", r, err)
+			t.Fatalf("%+v was accepted: %v", r, err)
 		}
 		strictly(t, line)
 		b, err := r.MarshalJSON()
@@ -63,7 +62,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// strictly wants the names of an object each once, and as docs/events.md has them.
+// strictly checks that each name of an object stands once, and as it is in docs/events.md.
 func strictly(t *testing.T, line []byte) {
 	t.Helper()
 	known := []string{"v", "id", "do", "conn", "text", "bytes", "raw", "wait", "more", "name", "note", "reason", "address", "framing", "encoding", "operator"}
@@ -74,17 +73,17 @@ func strictly(t *testing.T, line []byte) {
 		name, _ := dec.Token()
 		value, err := dec.Token()
 		if err != nil || value == nil {
-			t.Fatalf("%q was taken, with %v for %v: %v", line, value, name, err)
+			t.Fatalf("%q was accepted, with %v for %v: %v", line, value, name, err)
 		}
 		if !slices.Contains(known, name.(string)) || slices.Contains(found, name.(string)) {
-			t.Fatalf("%q was taken, with %q", line, name)
+			t.Fatalf("%q was accepted, with %q", line, name)
 		}
 		found = append(found, name.(string))
 	}
 }
 
-// FuzzReader: whatever arrives, in whatever pieces, a reader says the same, never more often than there are lines,
-// and holds on to the line that follows.
+// FuzzReader checks that a Reader returns the same for the same bytes in any pieces, at most one result for each line, and the
+// line that follows.
 func FuzzReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, limit uint16) {
 		read := func(from io.Reader) (all []string) {
@@ -118,7 +117,7 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// An empty corpus would fuzz nothing in the tests.
+// With an empty corpus, the fuzz targets would test nothing.
 func TestCorpora(t *testing.T) {
 	for _, name := range []string{"FuzzEvent", "FuzzRequest", "FuzzReader"} {
 		if list, err := os.ReadDir("testdata/fuzz/" + name); err != nil || len(list) == 0 {

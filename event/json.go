@@ -11,13 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// What may be wrong with a line.
+// The errors of a line.
 var (
-	// ErrVersion: it is of a version of the schema that is not known here, or says none.
+	// ErrVersion means that the line has another version of the schema, or none.
 	ErrVersion = errors.New("not version 1 of the schema")
-	// ErrLineTooLong: it is longer than the reader takes.
+	// ErrLineTooLong means that the line is longer than the limit of the Reader.
 	ErrLineTooLong = errors.New("line too long")
-	// ErrNotText: it is not UTF-8, or holds half a character (a lone surrogate, \ud800).
+	// ErrNotText means that the line is not UTF-8, or has half a character (a lone surrogate such as \ud800).
 	ErrNotText = errors.New("not UTF-8 text")
 
 	errNoType = errors.New(`no "type"`)
@@ -26,10 +26,10 @@ var (
 // timeFormat is RFC 3339 with microseconds, in UTC.
 const timeFormat = "2006-01-02T15:04:05.000000Z"
 
-// A timestamp is a time as JSON has it.
+// A timestamp is the JSON of a time.
 type timestamp time.Time
 
-// IsZero is for omitzero.
+// IsZero reports whether the option omitzero leaves the time out.
 func (t timestamp) IsZero() bool { return time.Time(t).IsZero() }
 
 func (t timestamp) MarshalText() ([]byte, error) {
@@ -49,7 +49,7 @@ func (t *timestamp) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// encode gives a wire struct as one JSON object that is safe to print.
+// encode returns a struct as one JSON object that is safe to print.
 func encode(wire any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -60,8 +60,9 @@ func encode(wire any) ([]byte, error) {
 	return escapeUnseen(bytes.TrimSuffix(b.Bytes(), []byte{'\n'})), nil
 }
 
-// escapeUnseen writes DEL and all characters beyond ASCII that a terminal does not simply show (C1, bidi and format
-// characters, line separators, what Unicode has not assigned) as \uXXXX. JSON holds such only within strings.
+// escapeUnseen writes characters that a terminal does not simply show as \uXXXX: DEL, and beyond ASCII the characters of C1,
+// bidi and format characters, line separators, and characters that Unicode has not assigned. In JSON they stand only in
+// strings.
 func escapeUnseen(b []byte) []byte {
 	first := bytes.IndexFunc(b, unseen)
 	if first < 0 {
@@ -86,7 +87,7 @@ func escapeUnseen(b []byte) []byte {
 
 func unseen(r rune) bool { return r == 0x7f || r >= 0x80 && !unicode.IsGraphic(r) }
 
-// decodeVersioned decodes a line of a server. Fields that are not known are skipped.
+// decodeVersioned decodes a line of a server. It skips unknown fields.
 func decodeVersioned(b []byte, wire any, version *int) error {
 	if _, err := decodeObject(b, wire, false); err != nil {
 		return err
@@ -97,9 +98,10 @@ func decodeVersioned(b []byte, wire any, version *int) error {
 	return nil
 }
 
-// unmarshal is json.Unmarshal with errors for people who know JSON and not Go.
+// unmarshal is json.Unmarshal with errors that mention JSON only, and not Go.
 func unmarshal(b []byte, v any) error { return plain(json.Unmarshal(b, v)) }
 
+// plain returns an error of package json without the words of Go.
 func plain(err error) error {
 	if bad, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("no JSON object: %w", bad)
@@ -110,7 +112,7 @@ func plain(err error) error {
 	return err
 }
 
-// A fieldError is a value of a kind that its field does not take.
+// A fieldError is the error for a value that does not fit its field.
 type fieldError struct{ err *json.UnmarshalTypeError }
 
 func (e *fieldError) Error() string {
@@ -122,7 +124,7 @@ func (e *fieldError) Error() string {
 
 func (e *fieldError) Unwrap() error { return e.err }
 
-// checkText finds what encoding/json would silently replace.
+// checkText returns ErrNotText for text in which encoding/json would silently replace something.
 func checkText(b []byte) error {
 	if !utf8.Valid(b) || loneSurrogate(b) {
 		return ErrNotText
@@ -150,7 +152,7 @@ func loneSurrogate(b []byte) bool {
 	return false
 }
 
-// escaped is the value of the \uXXXX that b begins with; -1 where it begins with none.
+// escaped returns the value of the \uXXXX at the start of b, or -1 if there is none.
 func escaped(b []byte) rune {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return -1

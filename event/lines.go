@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// A Line is what one line holds: Hello, Reply, Event or Request.
+// A Line is the content of one line: a Hello, Reply, Event or Request.
 type Line interface {
 	json.Marshaler
 	line()
@@ -22,8 +22,7 @@ func (Reply) line()   {}
 func (Event) line()   {}
 func (Request) line() {}
 
-// Decode takes a line that a server wrote. What is neither Hello nor Reply is an Event, of a type that is
-// not known here perhaps.
+// Decode decodes a line of a server. A line that is no Hello and no Reply is an Event, whose Type may be unknown.
 func Decode(line []byte) (Line, error) {
 	switch typeOf(line) {
 	case typeHello:
@@ -40,8 +39,9 @@ func Decode(line []byte) (Line, error) {
 	return e, err
 }
 
-// MaxLine is how long a line may be, in bytes, if messages are up to maxMessage: the words, of which each byte may
-// become six, the bytes in base64, and room for all else. Zero or less is the default limit of a message, 1 MiB.
+// MaxLine returns the longest line, in bytes, that a message of maxMessage bytes can make. The line holds the text, in which a
+// byte may become six, the bytes in base64, and other fields. If maxMessage is not above zero, the result is for 1 MiB,
+// which is the default limit of a message.
 func MaxLine(maxMessage int) int {
 	if maxMessage <= 0 {
 		return DefaultMaxLine
@@ -49,23 +49,23 @@ func MaxLine(maxMessage int) int {
 	return 8*maxMessage + 1<<20
 }
 
-// DefaultMaxLine is MaxLine of 1 MiB, the longest message if no other limit is given.
+// DefaultMaxLine is MaxLine for messages of 1 MiB, in bytes.
 const DefaultMaxLine = 9 << 20
 
-// keepLine is how much of a buffer that grew for a long line is kept for the next.
+// keepLine is the largest buffer, in bytes, that a Reader keeps for the next line.
 const keepLine = 64 << 10
 
-// A LineError is a line that could not be understood. Reading goes on at the next.
+// A LineError is the error for one line. The next line can still be read.
 type LineError struct {
-	// Number counts lines from 1, empty ones too.
+	// Number is the number of the line. The first line is 1. Empty lines count.
 	Number int
-	// ID is that of the request, if it could be read.
+	// ID is the ID of the request, if it could be read.
 	ID string
-	// Err is what is wrong with it.
+	// Err is the fault of the line.
 	Err error
 }
 
-// maxErrorText is how much of what is wrong is told: it may quote the line.
+// maxErrorText is the longest text of a LineError's Err that is shown, in bytes. The text may quote the line.
 const maxErrorText = 200
 
 func (e *LineError) Error() string {
@@ -78,17 +78,18 @@ func (e *LineError) Error() string {
 
 func (e *LineError) Unwrap() error { return e.Err }
 
-// A Reader reads lines. One goroutine at a time may use it. It reads ahead.
+// A Reader reads lines. Only one goroutine at a time may use it. It may read more bytes than it has returned.
 type Reader struct {
 	from     *bufio.Reader
 	max      int
-	line     []byte
-	done     bool // line was given
-	skipping bool // the rest of a line that was too long
+	line     []byte // the current line, or the part of it that was read before an error
+	returned bool   // line was returned and may be overwritten
+	skipping bool   // the rest of a line that is too long is being skipped
 	number   int
 }
 
-// NewReader reads from r lines of up to maxLine bytes without their ends; zero or less is DefaultMaxLine.
+// NewReader returns a Reader that reads from r. A line without its end may have at most maxLine bytes. If maxLine is not above
+// zero, it is DefaultMaxLine.
 func NewReader(r io.Reader, maxLine int) *Reader {
 	if maxLine <= 0 {
 		maxLine = DefaultMaxLine
@@ -96,8 +97,10 @@ func NewReader(r io.Reader, maxLine int) *Reader {
 	return &Reader{from: bufio.NewReader(r), max: maxLine}
 }
 
-// Next reads what a server wrote: Hello, Reply or Event. A *LineError is one line that could not be understood; after any other
-// error but io.EOF (a deadline, say) no byte is lost, and Next may be called again. The last line need not be ended.
+// Next reads a line of a server: a Hello, Reply or Event. The last line needs no end.
+//
+// A *LineError concerns one line only. At the end of the input the error is io.EOF. After any other error, such as one of a
+// deadline, no byte is lost and Next may be called again.
 func (r *Reader) Next() (Line, error) {
 	b, err := r.text()
 	if err != nil {
@@ -110,7 +113,7 @@ func (r *Reader) Next() (Line, error) {
 	return l, nil
 }
 
-// Request reads what a client wrote. Errors are as those of Next.
+// Request reads a request of a client. Its errors are those of Next.
 func (r *Reader) Request() (Request, error) {
 	b, err := r.text()
 	if err != nil {
@@ -123,13 +126,13 @@ func (r *Reader) Request() (Request, error) {
 	return req, nil
 }
 
-// Await waits until there is something to read, and reads nothing. The error is the reader's, such as io.EOF.
+// Await waits until a byte can be read. It reads no line. The error is the error of the input, such as io.EOF.
 func (r *Reader) Await() error {
 	_, err := r.from.Peek(1)
 	return err
 }
 
-// text is the next line that is not empty, checked to be text.
+// text returns the next line that is not empty, after it has checked that it is text.
 func (r *Reader) text() ([]byte, error) {
 	for {
 		b, err := r.raw()
@@ -146,10 +149,10 @@ func (r *Reader) text() ([]byte, error) {
 	}
 }
 
-// raw is the next line without its end, good until the next call.
+// raw returns the next line without its end. The line is valid until the next call.
 func (r *Reader) raw() ([]byte, error) {
-	if r.done {
-		r.done = false
+	if r.returned {
+		r.returned = false
 		if r.line = r.line[:0]; cap(r.line) > keepLine {
 			r.line = nil
 		}
@@ -173,7 +176,7 @@ func (r *Reader) raw() ([]byte, error) {
 		case full:
 			continue
 		case err == nil, errors.Is(err, io.EOF) && len(r.line) > 0:
-			r.done = true
+			r.returned = true
 			r.number++
 			return bytes.TrimSuffix(r.line, []byte{'\n'}), nil
 		}
@@ -181,18 +184,18 @@ func (r *Reader) raw() ([]byte, error) {
 	}
 }
 
-// A Writer writes lines. Several goroutines may use it at the same time: each line is one Write.
+// A Writer writes lines. Several goroutines may use it at the same time. Each line is one call of the underlying Write.
 type Writer struct {
-	mu  sync.Mutex
+	mu  sync.Mutex // held during a Write; guards err
 	to  io.Writer
-	err error
+	err error // the first error of to
 }
 
-// NewWriter writes to w.
+// NewWriter returns a Writer that writes to w.
 func NewWriter(w io.Writer) *Writer { return &Writer{to: w} }
 
-// WriteLine writes one line. After an error of the writer below, half a line may have been written, so that
-// all that follow give the same error and write nothing.
+// WriteLine writes one line. After an error of the underlying writer, a part of a line may have been written. All later calls
+// therefore write nothing and return the same error.
 func (w *Writer) WriteLine(l Line) error {
 	b, err := l.MarshalJSON()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"duet.example/duet/event"
 )
 
-// readAll gives what a reader makes of a text: the commands, or what is wrong with a line, with its number.
+// readAll returns the results of a Reader for a text: for each line the command, or the error with its number.
 func readAll(t *testing.T, from io.Reader, limit int) []string {
 	t.Helper()
 	r := event.NewReader(from, limit)
@@ -52,7 +52,7 @@ func TestReaderGoesOn(t *testing.T) {
 		"{\"do\":\"all\",\"text\":\"\xff\"}", // 9
 		`{"do":"all","text":"\ud800"}`,       // 10
 		`{"do":"all","text":"\\ud800\ud83d\uDc4d"}`, // 11
-		`{"do":"list","id":"8"}`,                    // 12, not ended
+		`{"do":"list","id":"8"}`,                    // 12, without an end
 	}, "\n")
 	want := []string{
 		"list",
@@ -89,7 +89,7 @@ func TestHalfCharacters(t *testing.T) {
 	}
 }
 
-// A line of just the limit is read; one byte more is not, and is not kept.
+// A line as long as the limit is read. A line with one byte more is an error and is not kept.
 func TestReaderLimit(t *testing.T) {
 	line := `{"do":"list"}`
 	for _, end := range []string{"\n", ""} {
@@ -101,7 +101,7 @@ func TestReaderLimit(t *testing.T) {
 		}
 	}
 
-	// It is told at once, not when the line ends.
+	// The error comes at once, not when the line ends.
 	pr, pw := io.Pipe()
 	defer pw.Close()
 	giveUp := time.AfterFunc(10*time.Second, func() { pw.Close() })
@@ -120,7 +120,7 @@ func TestReaderLimit(t *testing.T) {
 	}
 }
 
-// A message in its worst form fits where MaxLine was made for it.
+// The longest line of a message has at most MaxLine bytes.
 func TestLongestMessage(t *testing.T) {
 	const size = 1 << 17
 	for _, body := range []string{"\x01", "\xff", "\u0085", "\u202e", "\U000e0041"} {
@@ -131,7 +131,7 @@ func TestLongestMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 		if room := event.MaxLine(size) - 1<<20; b.Len() > room {
-			t.Errorf("%q…: a line of %d bytes, where %d are thought to be enough", body[:1], b.Len(), room)
+			t.Errorf("%q…: a line of %d bytes, and MaxLine is %d", body[:1], b.Len(), room)
 		}
 		l, err := event.NewReader(&b, 0).Next()
 		if err != nil || !bytes.Equal(l.(event.Event).Body, body) {
@@ -140,7 +140,7 @@ func TestLongestMessage(t *testing.T) {
 	}
 }
 
-// A deadline in the middle of a line loses nothing.
+// A deadline that passes in the middle of a line loses no byte.
 func TestReaderAfterADeadline(t *testing.T) {
 	pieces := []any{`{"do":`, os.ErrDeadlineExceeded, `"list"}` + "\n" + `{"do":"wa`, os.ErrDeadlineExceeded, os.ErrDeadlineExceeded, `tch"}`}
 	r := event.NewReader(readerFunc(func(b []byte) (int, error) {
@@ -205,7 +205,7 @@ func TestLineErrorIsShort(t *testing.T) {
 	}
 }
 
-// Lines of several goroutines are each whole, in one Write.
+// Each line of several goroutines is one Write.
 func TestWriterOfMany(t *testing.T) {
 	var mu sync.Mutex
 	var b bytes.Buffer
@@ -239,7 +239,7 @@ func TestWriterOfMany(t *testing.T) {
 		}
 		e := l.(event.Event)
 		if want := fmt.Sprint(next[e.Conn], "\n<&>"); string(e.Body) != want {
-			t.Fatalf("%d said %q, want %q", e.Conn, e.Body, want)
+			t.Fatalf("conversation %d: %q, want %q", e.Conn, e.Body, want)
 		}
 		next[e.Conn]++
 	}
@@ -249,7 +249,7 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// After half a line nothing follows.
+// After a part of a line, nothing more is written.
 func TestWriterStopsAfterAnError(t *testing.T) {
 	full := errors.New("disk full")
 	writes := 0
@@ -267,7 +267,7 @@ func TestWriterStopsAfterAnError(t *testing.T) {
 	}
 }
 
-// A reader that waits does not keep the room that one long line took.
+// A Reader that waits does not keep the buffer of a long line.
 func TestReaderKeepsLittle(t *testing.T) {
 	const readers, long, most = 16, 1 << 20, 128 << 10
 	text := `{"do":"send","conn":1,"text":"` + strings.Repeat("x", long) + "\"}\n" + `{"do":"watch"}` + "\n"
@@ -291,7 +291,7 @@ func TestReaderKeepsLittle(t *testing.T) {
 	}
 }
 
-// heap is how many bytes are in use.
+// heap returns the number of bytes in use.
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()

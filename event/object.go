@@ -10,15 +10,17 @@ import (
 	"sync"
 )
 
-// decodeObject decodes the JSON object b into the struct that into points to: each field from the name in its json tag,
-// exactly as it is written there. A name that stands twice is an error, since readers differ about which one counts. With
-// strict, a name that is not known and a null are errors as well. Without, null leaves a field as it is, also null instead of
-// the object. found are the names in b. After an error, fields that could be decoded are there.
+// decodeObject decodes the JSON object b into the struct to which into points. The name of a field is its json tag, letter for
+// letter. A name that stands twice is an error, because readers differ about which one counts. found holds the names in b.
+// After an error, the fields that could be decoded are set.
 //
-// encoding/json alone would take "DO" for "do", and the last of two.
+// If strict is true, unknown names and null are errors. If it is false, null leaves a field unchanged. So does null instead of
+// the object.
+//
+// Package json alone would accept "DO" for "do", and of two equal names it would use the last.
 func decodeObject(b []byte, into any, strict bool) (found map[string]bool, err error) {
 	if open := bytes.TrimLeft(b, " \t\r\n"); len(open) == 0 || open[0] != '{' || !json.Valid(b) {
-		if err := unmarshal(b, new(struct{})); err != nil { // it has the words for what is wrong
+		if err := unmarshal(b, new(struct{})); err != nil { // its error describes the fault
 			return nil, err
 		}
 	}
@@ -58,8 +60,8 @@ func decodeObject(b []byte, into any, strict bool) (found map[string]bool, err e
 	return found, err
 }
 
-// typeOf is the value of "type" in b, which may be no JSON; "" if none is found. What is wrong is for decodeObject to say. A server
-// writes it near the beginning, so that a long line is not read twice.
+// typeOf returns the value of "type" in b, or "". b need not be JSON, and decodeObject reports its faults. A server writes
+// "type" near the start of a line, so that a long line is not read twice.
 func typeOf(b []byte) (typ string) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
@@ -79,7 +81,7 @@ func typeOf(b []byte) (typ string) {
 	return ""
 }
 
-// inField names the field in err, where that is a value that it does not take.
+// inField adds the name of the field to err if err is a fieldError.
 func inField(name string, err error) error {
 	bad, ok := errors.AsType[*fieldError](err)
 	if !ok {
@@ -90,9 +92,9 @@ func inField(name string, err error) error {
 	return &fieldError{&inner}
 }
 
-var names sync.Map // of structs: reflect.Type to map[string]int
+var names sync.Map // the fields of structs: reflect.Type to map[string]int
 
-// namesOf gives the fields of a struct by the names in their tags.
+// namesOf returns the indexes of the fields of a struct, by the names in their tags.
 func namesOf(t reflect.Type) map[string]int {
 	if m, ok := names.Load(t); ok {
 		return m.(map[string]int)

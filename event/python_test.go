@@ -18,7 +18,7 @@ import (
 	"duet.example/duet/event"
 )
 
-// The program of docs/events.md does what the page says, with a server that speaks as the page says.
+// The Python program of docs/events.md works with a server that follows that page.
 func TestPythonOfTheSchema(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -30,7 +30,7 @@ func TestPythonOfTheSchema(t *testing.T) {
 	}
 	program := regexp.MustCompile("(?s)```python\n(.*?)```").FindSubmatch(page)
 	if program == nil {
-		t.Fatalf("%s holds no Python", schemaPath)
+		t.Fatalf("%s has no Python program", schemaPath)
 	}
 	dir, err := os.MkdirTemp("", "duet") // t.TempDir may be longer than a socket's path
 	if err != nil {
@@ -68,17 +68,17 @@ func TestPythonOfTheSchema(t *testing.T) {
 	}
 	l.Close()
 	if got, want := <-asked, []string{"list ", "watch ", "send 7"}; !slices.Equal(got, want) {
-		t.Errorf("asked for %q, want %q", got, want)
+		t.Errorf("the requests are %q, want %q", got, want)
 	}
 	if want := "1 192.0.2.7:1 open\n1 '\\u4f60\\u597d\\x1b[31m'\n1 ended: farewell\n"; stdout.String() != want {
 		t.Errorf("printed %q, want %q", &stdout, want)
 	}
 	if want := "refused: 1: no such conversation\n"; !strings.HasSuffix(stderr.String(), want) {
-		t.Errorf("complained %q, want %q", &stderr, want)
+		t.Errorf("stderr is %q, want %q", &stderr, want)
 	}
 }
 
-// serve is a server with one conversation, which ends after the first answer. It gives what was asked for.
+// serve is a server with one conversation, which ends after the first answer. It returns the requests.
 func serve(c net.Conn) (asked []string) {
 	w, r := event.NewWriter(c), event.NewReader(c, 0)
 	tell := func(lines ...event.Line) {

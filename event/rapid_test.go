@@ -11,7 +11,7 @@ import (
 	"duet.example/duet/event"
 )
 
-// text is what a peer may send: any bytes, but often characters that a terminal acts on.
+// text draws bytes that a peer may send, often with characters that a terminal acts on.
 func text() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.String(),
@@ -52,7 +52,7 @@ func fill(t *rapid.T, v reflect.Value) {
 	}
 }
 
-// Whatever an event holds, its line is one, is safe to print, and tells it all.
+// The JSON of any event is one line, is safe to print, and holds the whole event.
 func TestEventsRoundTrip(t *testing.T) {
 	types := constants(t, "Type")
 	rapid.Check(t, func(t *rapid.T) {
@@ -72,7 +72,7 @@ func TestEventsRoundTrip(t *testing.T) {
 		back := l.(event.Event)
 		if e.Text == nil {
 			if !bytes.Equal(e.Body, back.Body) {
-				t.Fatalf("said %q, came back as %q", e.Body, back.Body)
+				t.Fatalf("body %q came back as %q", e.Body, back.Body)
 			}
 			back.Text, e.Body = nil, back.Body
 		}
@@ -82,7 +82,7 @@ func TestEventsRoundTrip(t *testing.T) {
 	})
 }
 
-// The same for rosters.
+// The same holds for rosters.
 func TestRosterRoundTrips(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := event.Reply{ID: text().Draw(t, "id"), OK: rapid.Bool().Draw(t, "ok"), Error: text().Draw(t, "error"), Roster: []event.Entry{}}
@@ -108,7 +108,7 @@ func TestRosterRoundTrips(t *testing.T) {
 	})
 }
 
-// A request that is good stays what it is on its way; one that is not is refused on the other side too.
+// A valid request is read as it was written. An invalid one is refused by the reader too.
 func TestRequestsRoundTrip(t *testing.T) {
 	commands := constants(t, "Command")
 	good := 0
@@ -118,13 +118,13 @@ func TestRequestsRoundTrip(t *testing.T) {
 		if some("conn") {
 			r.Conn = rapid.Uint64().Draw(t, "conn")
 		}
-		switch rapid.IntRange(0, 3).Draw(t, "words") {
+		switch rapid.IntRange(0, 3).Draw(t, "content") {
 		case 1:
 			r.Text = text().Draw(t, "text")
 		case 2:
 			r.Bytes = body().Draw(t, "bytes")
 		}
-		bare := rapid.Bool().Draw(t, "bare") // most requests with several of these fields are refused
+		bare := rapid.Bool().Draw(t, "bare") // without these fields; most requests with several of them are invalid
 		for _, f := range []*string{&r.ID, &r.Operator, &r.Name, &r.Note, &r.Reason, &r.Address, &r.Framing, &r.Encoding} {
 			if !bare && !some("field") {
 				*f = text().Draw(t, "value")

@@ -2,31 +2,31 @@ package event
 
 import "time"
 
-// The types of lines that a server writes to a control socket and that are no events.
+// The types of the lines of a server that are no events.
 const (
 	typeHello = "hello"
 	typeReply = "reply"
 )
 
-// A Hello is the first line of a control socket: who speaks there, in which version of the schema.
+// A Hello is the first line of a control socket. It names the program and the version of the schema.
 type Hello struct {
-	// Program is "duet", Version its own version, for people.
+	// Program is "duet". Version is the program's version, for people.
 	Program, Version string
-	// Time is when it was written, by the server's clock.
+	// Time is the time of the line, by the server's clock.
 	Time time.Time
-	// Hall is the room that everybody enters first, where conversations hear each other; empty where they do not. Commands
-	// are those that a speak may hold there.
+	// Hall is the room that every conversation joins first. It is empty if the server has no rooms. Commands are the commands
+	// that the text of a DoSpeak may be.
 	Hall     string
 	Commands []HallCommand
 }
 
-// A HallCommand is a command of a hall: how it is written, and what it does.
+// A HallCommand is a command of the rooms. Usage is how it is typed. Help says what it does.
 type HallCommand struct {
 	Usage string `json:"usage"`
 	Help  string `json:"help"`
 }
 
-// UnmarshalJSON takes it as it is written in a Hello.
+// UnmarshalJSON reads the object that stands in a Hello.
 func (c *HallCommand) UnmarshalJSON(b []byte) error {
 	_, err := decodeObject(b, c, false)
 	return err
@@ -43,12 +43,12 @@ type wireHello struct {
 	Commands []HallCommand `json:"commands,omitzero"`
 }
 
-// MarshalJSON gives it as one object that is safe to print.
+// MarshalJSON returns the hello as one JSON object that is safe to print.
 func (h Hello) MarshalJSON() ([]byte, error) {
 	return encode(wireHello{Version, typeHello, timestamp(h.Time), h.Program, h.Version, h.Hall, h.Commands})
 }
 
-// UnmarshalJSON takes what MarshalJSON gave; ErrVersion where the schema is another.
+// UnmarshalJSON reads the object that MarshalJSON returns. The error is ErrVersion if the schema has another version.
 func (h *Hello) UnmarshalJSON(b []byte) error {
 	var w wireHello
 	if err := decodeVersioned(b, &w, &w.Version); err != nil {
@@ -60,21 +60,23 @@ func (h *Hello) UnmarshalJSON(b []byte) error {
 
 // A Reply answers one Request.
 type Reply struct {
-	// ID is the request's; empty where that had none or could not be read.
+	// ID is the request's ID. It is empty if the request had none or its ID could not be read.
 	ID string
-	// OK: it was done. Otherwise Error says why not, in words; nothing has happened then, unless Count says for how many it has.
+	// OK reports whether the request was carried out. If not, Error is the cause as a text for people, and the request has
+	// changed nothing, except for the Count conversations.
 	OK    bool
 	Error string
-	// Count is for how many conversations it was done, where that may be several (all).
+	// Count is the number of conversations for which a DoAll was carried out.
 	Count int
-	// Roster answers list. More: another reply to the same request follows, with more of it.
+	// Roster is the result of a DoList. More reports whether another reply to the same request follows and continues Roster or
+	// Answer.
 	Roster []Entry
 	More   bool
-	// Answer is what a speak brought, a line each: of a command, mostly. Untrusted.
+	// Answer holds the lines that a DoSpeak has returned, mostly of a command. They are untrusted.
 	Answer []string
-	// Room is where the operator who asks speaks now, after a speak or a list in a hall.
+	// Room is the room to which the operator's next DoSpeak goes. It is set after a DoSpeak or a DoList if there are rooms.
 	Room string
-	// BytesOut is how many bytes of a transfer have left so far.
+	// BytesOut is the number of bytes of a transfer that have been sent so far.
 	BytesOut int64
 }
 
@@ -94,12 +96,12 @@ type wireReply struct {
 	BytesOut int64 `json:"bytes_out,omitempty"`
 }
 
-// MarshalJSON gives it as one object that is safe to print.
+// MarshalJSON returns the reply as one JSON object that is safe to print.
 func (r Reply) MarshalJSON() ([]byte, error) {
 	return encode(wireReply{Version, typeReply, r.ID, r.OK, r.Error, r.Count, r.Roster, r.More, r.Answer, r.Room, r.BytesOut})
 }
 
-// UnmarshalJSON takes what MarshalJSON gave.
+// UnmarshalJSON reads the object that MarshalJSON returns.
 func (r *Reply) UnmarshalJSON(b []byte) error {
 	var w wireReply
 	if err := decodeVersioned(b, &w, &w.Version); err != nil {
@@ -109,43 +111,44 @@ func (r *Reply) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// A State says how far a conversation is.
+// A State is the state of a conversation.
 type State string
 
 // The states of version 1.
 const (
-	// Open: it goes on.
+	// Open means that the conversation goes on.
 	Open State = "open"
-	// Ending: one side has said the farewell or has begun to close; Reason says how it ends.
+	// Ending means that one side has sent the farewell or has begun to close. Reason is how it ends.
 	Ending State = "ending"
-	// Ended: it has ended; Reason says how.
+	// Ended means that the conversation has ended. Reason is how.
 	Ended State = "ended"
 )
 
 // An Entry is one conversation in the roster.
 type Entry struct {
-	// Conn is its number; Peer its address; Name and Note what operators call it and noted.
+	// Conn is the conversation's number. Peer is its address. Name and Note are set by operators.
 	Conn             uint64
 	Peer, Name, Note string
 	State            State
-	// Reason is how it ends or ended, by name; Error what went wrong, in words.
+	// Reason is how the conversation ends or has ended: the name of a duet.EndReason. Error is a text for people.
 	Reason, Error string
-	// Since is when it began.
+	// Since is the time at which the conversation began.
 	Since time.Time
-	// Last is the beginning of what the peer said last, in UTF-8 and untrusted, and LastTime when; zero if it has said nothing.
+	// Last is the beginning of the last message of the peer, in UTF-8 and untrusted. LastTime is the time at which it was
+	// received. Both are zero if there is none.
 	Last     []byte
 	LastTime time.Time
-	// Unread is how many messages came since an operator last answered, and Waiting since when the first of them waits.
+	// Unread is the number of messages since an operator has answered. Waiting is the time of the first of them.
 	Unread  int
 	Waiting time.Time
-	// Counts each way, of bytes on the wire and of whole messages.
+	// The counts of received and sent bytes and of whole messages.
 	BytesIn, BytesOut, MessagesIn, MessagesOut int64
-	// Queued is how many bytes wait for the peer.
+	// Queued is the number of bytes that wait to be sent to the peer.
 	Queued int
-	// Framing is the framing's name, Learned what it has learned of the peer.
+	// Framing is the name of the framing. Learned is what the framing has learned about the peer.
 	Framing, Learned string
 	Encoding         string
-	// Farewell is the word that ends it; empty if none does.
+	// Farewell is the word that ends the conversation. Empty: there is none.
 	Farewell string
 }
 
@@ -173,7 +176,7 @@ type wireEntry struct {
 	Farewell    string    `json:"farewell,omitempty"`
 }
 
-// MarshalJSON gives it as one object that is safe to print.
+// MarshalJSON returns the entry as one JSON object that is safe to print.
 func (e Entry) MarshalJSON() ([]byte, error) {
 	return encode(wireEntry{
 		e.Conn, e.Peer, e.Name, e.Note, e.State, e.Reason, e.Error, timestamp(e.Since), string(e.Last), timestamp(e.LastTime),
@@ -182,7 +185,7 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// UnmarshalJSON takes what MarshalJSON gave. What was not UTF-8 in Last is U+FFFD.
+// UnmarshalJSON reads the object that MarshalJSON returns. Bytes of Last that were not UTF-8 are U+FFFD.
 func (e *Entry) UnmarshalJSON(b []byte) error {
 	var w wireEntry
 	if _, err := decodeObject(b, &w, false); err != nil {
@@ -199,11 +202,11 @@ func (e *Entry) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// rosterLine is about how long the line of one reply with a roster may be, in bytes.
+// rosterLine is about the longest line of one reply, in bytes.
 const rosterLine = 512 << 10
 
-// RosterReplies answers a list: with several replies, of which all but the last say More, where the
-// roster is too much for one line. There is at least one.
+// RosterReplies returns the replies to a DoList: several if the roster is too long for one line. All except the last have
+// More set. There is at least one.
 func RosterReplies(id string, roster []Entry) []Reply {
 	var all []Reply
 	part := []Entry{}
@@ -219,7 +222,7 @@ func RosterReplies(id string, roster []Entry) []Reply {
 	return append(all, Reply{ID: id, OK: true, Roster: part})
 }
 
-// Parts gives the reply as one or several of which all but the last say More, where Answer is too much for one line.
+// Parts returns the reply as several if Answer is too long for one line. All except the last have More set.
 func (r Reply) Parts() []Reply {
 	var all []Reply
 	begin, size := 0, 0
@@ -237,7 +240,7 @@ func (r Reply) Parts() []Reply {
 	return append(all, r)
 }
 
-// size is how long the entry is in JSON at most: each byte may become six.
+// size returns the greatest length of the entry in JSON. Each byte may become six.
 func (e Entry) size() int {
 	const names, numbers = 350, 300
 	text := len(e.Peer) + len(e.Name) + len(e.Note) + len(e.State) + len(e.Reason) + len(e.Error) + len(e.Last) +

@@ -9,70 +9,71 @@ import (
 	"duet.example/duet/internal/nickname"
 )
 
-// A Command is what a Request wants to be done.
+// A Command names the task of a Request.
 type Command string
 
 // The commands of version 1.
 const (
-	// DoList asks for the roster, or for Conn's entry.
+	// DoList asks for the roster, or for the entry of Conn.
 	DoList Command = "list"
-	// DoWatch asks for all events from now on, after those that tell what is there now.
+	// DoWatch asks for all events from now on. Before them come events that describe the present state.
 	DoWatch Command = "watch"
-	// DoSend says Text, in the conversation's encoding, or Bytes as they are, to Conn.
+	// DoSend sends a message to Conn: Text in the conversation's encoding, or Bytes.
 	DoSend Command = "send"
-	// DoAll says it to all.
+	// DoAll sends a message to all conversations.
 	DoAll Command = "all"
-	// DoTransfer sends Bytes to Conn, exactly as they are, as part of one transfer; with More, the next one goes on with it.
+	// DoTransfer sends Bytes to Conn exactly, as part of one transfer. With More, the next DoTransfer continues it.
 	DoTransfer Command = "transfer"
-	// DoSpeak says Text to the room in which Operator speaks, or does what it asks where it is a command of the hall.
+	// DoSpeak sends Text to the room of Operator. If Text is a command of the rooms, it is carried out instead.
 	DoSpeak Command = "speak"
-	// DoBye says the farewell to Conn.
+	// DoBye sends the farewell to Conn.
 	DoBye Command = "bye"
-	// DoKick ends Conn at once; Reason says why.
+	// DoKick ends Conn at once. Reason is the cause.
 	DoKick Command = "kick"
-	// DoBan keeps Address out from now on: an address or a network.
+	// DoBan denies Address from now on. It is an address or a network.
 	DoBan Command = "ban"
-	// DoName gives Conn a name, or takes it away.
+	// DoName gives Conn the name Name. If Name is empty, the name is removed.
 	DoName Command = "name"
-	// DoNote notes something about Conn, or takes the note away.
+	// DoNote sets the note of Conn. If Note is empty, the note is removed.
 	DoNote Command = "note"
-	// DoReload reads the lists of who may come in again.
+	// DoReload reads the lists of allowed and denied addresses again.
 	DoReload Command = "reload"
-	// DoFraming and DoEncoding change those of Conn.
+	// DoFraming and DoEncoding change the framing and the encoding of Conn.
 	DoFraming  Command = "framing"
 	DoEncoding Command = "encoding"
 )
 
-// How long the texts of a request may be, in bytes; what is said has the limit of a message.
+// The longest texts of a request, in bytes. Text and Bytes have the limit of a message.
 const (
-	MaxName    = 64 // ID, Framing, Encoding; Name and Operator may be longer, see nickname.Fits
+	MaxName    = 64 // of ID, Framing and Encoding; Name and Operator may be longer
 	MaxNote    = 1024
 	MaxAddress = 256
 )
 
 // A Request asks a server to do something.
 type Request struct {
-	// ID is in the reply; it may be empty.
+	// ID is repeated in the reply. It may be empty.
 	ID string
-	// Do says what. Fields that it does not use must be zero.
+	// Do is the task. Fields that the command does not use must be zero.
 	Do Command
-	// Conn is the number of the conversation it is about.
+	// Conn is the number of the conversation.
 	Conn uint64
-	// Text or Bytes is what is to be said: Bytes where they are not nil.
+	// Text or Bytes is the message. It is Bytes if Bytes is not nil.
 	Text  string
 	Bytes []byte
-	// Raw: Bytes are sent exactly as they are, without what ends a message.
+	// Raw means that Bytes are sent without the end of a message.
 	Raw bool
-	// Wait: the reply comes when the system has taken the message, not when it is queued.
+	// Wait means that the reply comes when the system has accepted the message, not when it is queued.
 	Wait bool
-	// More: the transfer goes on in the next DoTransfer.
+	// More means that the next DoTransfer continues the transfer.
 	More bool
 
 	Name, Note, Reason, Address, Framing, Encoding string
-	// Operator is who asks, for others to see; it may be empty.
+	// Operator is the name of the operator who asks, which others see. It may be empty.
 	Operator string
 }
 
+// wireRequest is the JSON of a Request.
 type wireRequest struct {
 	Version  *int    `json:"v,omitempty"`
 	ID       string  `json:"id,omitempty"`
@@ -92,20 +93,21 @@ type wireRequest struct {
 	Operator string  `json:"operator,omitempty"`
 }
 
-// words stands for Text or Bytes.
-const words = "words"
+// textOrBytes stands for Text or Bytes in uses and fields.
+const textOrBytes = "text or bytes"
 
-// uses says which fields each command needs, and which it may have as well. It is no map, which would be made at every start.
+// uses lists the fields that each command needs, and the other fields that it may have. It is not a map, because a map would
+// be made at every start.
 var uses = [...]struct {
 	do         Command
 	needs, may []string
 }{
 	{do: DoList, may: []string{"conn"}},
 	{do: DoWatch},
-	{do: DoSend, needs: []string{"conn", words}, may: []string{"raw", "wait"}},
-	{do: DoAll, needs: []string{words}, may: []string{"raw"}},
-	{do: DoTransfer, needs: []string{"conn", words}, may: []string{"more"}},
-	{do: DoSpeak, needs: []string{words}},
+	{do: DoSend, needs: []string{"conn", textOrBytes}, may: []string{"raw", "wait"}},
+	{do: DoAll, needs: []string{textOrBytes}, may: []string{"raw"}},
+	{do: DoTransfer, needs: []string{"conn", textOrBytes}, may: []string{"more"}},
+	{do: DoSpeak, needs: []string{textOrBytes}},
 	{do: DoBye, needs: []string{"conn"}},
 	{do: DoKick, needs: []string{"conn"}, may: []string{"reason"}},
 	{do: DoBan, needs: []string{"address"}, may: []string{"reason"}},
@@ -116,7 +118,8 @@ var uses = [...]struct {
 	{do: DoEncoding, needs: []string{"conn", "encoding"}},
 }
 
-// fieldNames gives the fields that c needs and those that it may have. known is false if there is no such command.
+// fieldNames returns the fields that c needs and the other fields that it may have. known is false if there is no such
+// command.
 func (c Command) fieldNames() (needs, may []string, known bool) {
 	for _, use := range uses {
 		if use.do == c {
@@ -126,13 +129,13 @@ func (c Command) fieldNames() (needs, may []string, known bool) {
 	return nil, nil, false
 }
 
-// says reports whether c says something.
-func (c Command) says() bool {
+// needsText reports whether c needs Text or Bytes.
+func (c Command) needsText() bool {
 	needs, _, _ := c.fieldNames()
-	return slices.Contains(needs, words)
+	return slices.Contains(needs, textOrBytes)
 }
 
-// MarshalJSON gives it as one object that is safe to print. It does not check it.
+// MarshalJSON returns the request as one JSON object that is safe to print. It does not check the request.
 func (r Request) MarshalJSON() ([]byte, error) {
 	version := Version
 	w := wireRequest{
@@ -142,14 +145,15 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	if r.Bytes != nil {
 		w.Bytes = &r.Bytes
 	}
-	if r.Text != "" || r.Bytes == nil && r.Do.says() {
+	if r.Text != "" || r.Bytes == nil && r.Do.needsText() {
 		w.Text = &r.Text
 	}
 	return encode(w)
 }
 
-// UnmarshalJSON takes a request and checks it. Other than in what a server writes, a field that is not known is an
-// error, and so are one that the command does not use, one that stands twice, and null: what was asked for would not be what is done. After an error the ID is there, if it could be read.
+// UnmarshalJSON reads a request and checks it. Unlike in a line of a server, an unknown field is an error, because the server
+// could not do what it asks for. So is a field that the command does not use, a field that stands twice, and null. After an
+// error, ID is set if it could be read.
 func (r *Request) UnmarshalJSON(b []byte) error {
 	var w wireRequest
 	found, err := decodeObject(b, &w, true)
@@ -158,7 +162,7 @@ func (r *Request) UnmarshalJSON(b []byte) error {
 		Name: w.Name, Note: w.Note, Reason: w.Reason, Address: w.Address, Framing: w.Framing, Encoding: w.Encoding, Operator: w.Operator,
 	}
 	if len(r.ID) > MaxName {
-		r.ID = "" // it is not repeated; Check would see it too, but an earlier error may come first
+		r.ID = "" // it is too long to repeat in a reply; Check may find another error before this one
 		err = errors.Join(err, tooLong("id", MaxName))
 	}
 	if err != nil {
@@ -175,8 +179,8 @@ func (r *Request) UnmarshalJSON(b []byte) error {
 			r.Bytes = []byte{}
 		}
 	}
-	if r.Do.says() && w.Text == nil && w.Bytes == nil {
-		return fmt.Errorf("%s needs %s", r.Do, field{name: words})
+	if r.Do.needsText() && w.Text == nil && w.Bytes == nil {
+		return fmt.Errorf("%s needs %s", r.Do, field{name: textOrBytes})
 	}
 	if w.Text != nil && w.Bytes != nil {
 		return errBoth
@@ -187,14 +191,14 @@ func (r *Request) UnmarshalJSON(b []byte) error {
 	return r.checkFound(found)
 }
 
-// checkFound finds what Check cannot see: a field that the command does not use and whose value is zero or empty.
+// checkFound returns an error for a field that the command does not use and whose value is zero, which Check cannot see.
 func (r Request) checkFound(found map[string]bool) error {
 	needs, may, _ := r.Do.fieldNames()
 	for _, f := range r.fields() {
 		if slices.Contains(needs, f.name) || slices.Contains(may, f.name) {
 			continue
 		}
-		if found[f.name] || f.name == words && (found["text"] || found["bytes"]) {
+		if found[f.name] || f.name == textOrBytes && (found["text"] || found["bytes"]) {
 			return fmt.Errorf("%s has no %s", r.Do, f)
 		}
 	}
@@ -203,7 +207,7 @@ func (r Request) checkFound(found map[string]bool) error {
 
 var errBoth = errors.New(`both "text" and "bytes"`)
 
-// Check says what is wrong with a request: no such command, a field that is missing, too many or too long.
+// Check returns an error if the command is unknown, or if a field is missing, not used by the command, or too long.
 func (r Request) Check() error {
 	needs, may, known := r.Do.fieldNames()
 	switch {
@@ -252,25 +256,26 @@ func nameTooLong(field string) error {
 	return fmt.Errorf("%q is longer than %d characters and %d bytes", field, nickname.MaxLength, nickname.MaxBytes)
 }
 
+// A field is a field of a request whose use depends on the command.
 type field struct {
 	name     string
 	set      bool
-	len, max int
+	len, max int // of a text, in bytes
 }
 
 func (f field) String() string {
-	if f.name == words {
+	if f.name == textOrBytes {
 		return `"text" or "bytes"`
 	}
 	return strconv.Quote(f.name)
 }
 
-// fields are those that depend on the command.
+// fields returns the fields whose use depends on the command.
 func (r Request) fields() []field {
 	text := func(name, s string, limit int) field { return field{name, s != "", len(s), limit} }
 	return []field{
 		{name: "conn", set: r.Conn != 0},
-		{name: words, set: r.Text != "" || r.Bytes != nil || r.Do.says()}, // an empty message is one
+		{name: textOrBytes, set: r.Text != "" || r.Bytes != nil || r.Do.needsText()}, // a message may be empty
 		{name: "raw", set: r.Raw},
 		{name: "wait", set: r.Wait},
 		{name: "more", set: r.More},
