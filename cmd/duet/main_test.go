@@ -11,14 +11,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-// leakCode is how a duet under test ends that has left goroutines behind; no exit code of duet's own.
+// leakCode is the exit code of a duet under test that has left goroutines behind. duet itself has no such code.
 const leakCode = 99
 
 func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){"duet": duetUnderTest})
 }
 
-// duetUnderTest is main, but that it looks for goroutines that run has left behind.
+// duetUnderTest is main, except that it also looks for goroutines that run has left behind.
 func duetUnderTest() {
 	code := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	if err := goleak.Find(leakOptions()...); err != nil {
@@ -37,7 +37,7 @@ func leakOptions() []goleak.Option {
 	}
 }
 
-// leakChecked runs the tests, and then looks for goroutines of the test process.
+// leakChecked runs the tests and then looks for goroutines that they have left behind.
 type leakChecked struct{ m *testing.M }
 
 func (l leakChecked) Run() int {
@@ -52,5 +52,5 @@ func (l leakChecked) Run() int {
 	return 0
 }
 
-// patience bounds every wait of a script.
+// patience limits every wait of a script.
 const patience = 20 * time.Second

@@ -27,7 +27,7 @@ func printVersion(stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// version says which duet this is.
+// version returns the version of this program, followed by that of Go and by the system.
 func version() string {
 	v := release
 	if v == "" {
