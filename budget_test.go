@@ -227,7 +227,13 @@ func TestBudget_PartialLines(t *testing.T) {
 		if !n.hasDescriptor {
 			most += int64(peers * (64 << 10)) // the read of such a connection cannot be called off
 		}
-		if sum := read(); sum > most || sum < int64(memory)/2 {
+		readable := most
+		for _, c := range all {
+			if reason, _ := c.Result(); reason == duet.EndOverload {
+				readable += int64(line) // a slow machine: after 10 s without progress, others read on in its place
+			}
+		}
+		if sum := read(); sum > readable || sum < int64(memory)/2 {
 			t.Errorf("%d bytes were read, of a budget of %d", sum, memory)
 		}
 		if used := budget.Used(); used > most {
