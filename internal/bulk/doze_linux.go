@@ -3,7 +3,9 @@ package bulk
 import (
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,6 +24,7 @@ type doze struct {
 	desc   *descriptor
 	events int16
 	most   time.Duration
+	raw    bool // the wait keeps its processor (P)
 	ready  bool
 	look   func(fd uintptr)
 }
@@ -35,9 +38,11 @@ func newDoze(d *descriptor, events int16) *doze {
 // wait waits until the descriptor is ready, or most has passed. It does not where there is no room to doze.
 func (z *doze) wait(most time.Duration) (dozed, ready bool, err error) {
 	defer dozing.Add(-1)
-	if int(dozing.Add(1)) > 2*runtime.GOMAXPROCS(0) {
+	n, procs := int(dozing.Add(1)), runtime.GOMAXPROCS(0)
+	if n > 2*procs {
 		return false, false, nil
 	}
+	z.raw = n < procs
 	z.most, z.ready = most, false
 	err = z.desc.control(z.look)
 	return true, z.ready, err
@@ -47,8 +52,23 @@ func (z *doze) poll(fd uintptr) {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: z.events}}
 	most := unix.NsecToTimespec(int64(z.most))
 	// An interruption may as well end it.
-	n, err := unix.Ppoll(fds[:], &most, nil)
-	z.ready = err == nil && n > 0
+	n := 0
+	if z.raw {
+		n = rawPoll(&fds[0], &most)
+	} else {
+		n, _ = unix.Ppoll(fds[:], &most, nil)
+	}
+	z.ready = n > 0
+}
+
+// rawPoll is ppoll(2) of one descriptor. The runtime does not learn of it: it need not find another thread for the other goroutines, and back. A
+// garbage collection does not wait for the end: the signal of the runtime that asks the thread to stop ends it.
+func rawPoll(fd *unix.PollFd, limit *unix.Timespec) int {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(fd)), 1, uintptr(unsafe.Pointer(limit)), 0, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
 }
 
 // room returns when the descriptor is ready. It dozes first only where much was moved since it was not: where bulk flows.

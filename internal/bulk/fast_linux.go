@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// chunk is the most one splice(2) is asked to move, and the size pipes are
+// chunk is the most that one call moves, and the size pipes are
 // given: the largest an ordinary user may have (pipe(7), pipe-max-size).
 const chunk = 1 << 20
 
@@ -21,7 +21,9 @@ func fast(ctx context.Context, w, r *side, m *meter) (handled bool, err error) {
 	switch src.kind {
 	case pipe:
 		switch dst.kind {
-		case pipe, sock, file, null:
+		case sock:
+			return true, newPipeCopy(dst, src, m).run(ctx)
+		case pipe, file, null:
 			return direct(ctx, dst, src, m, spliceOnce)
 		}
 	case file:
@@ -42,18 +44,21 @@ func fast(ctx context.Context, w, r *side, m *meter) (handled bool, err error) {
 	return false, nil
 }
 
-func spliceOnce(src, dst int) (int, error) {
-	n, err := unix.Splice(src, nil, dst, nil, chunk, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-	return int(n), err
+// A moveCall moves at most n bytes.
+type moveCall func(src, dst, n int) (int, error)
+
+func spliceOnce(src, dst, n int) (int, error) {
+	moved, err := unix.Splice(src, nil, dst, nil, n, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+	return int(moved), err
 }
 
-// sendfileOnce asks for much: at the end of each call the kernel sends what it has, and wakes the peer.
-func sendfileOnce(src, dst int) (int, error) { return unix.Sendfile(dst, src, nil, 16*chunk) }
+func sendfileOnce(src, dst, n int) (int, error) { return unix.Sendfile(dst, src, nil, n) }
 
-func uninterrupted(call func(src, dst int) (int, error), src, dst int) (int, error) {
+// retried makes a call again for as long as a signal interrupts it.
+func retried(call moveCall, src, dst, n int) (int, error) {
 	for {
-		if n, err := call(src, dst); err != unix.EINTR {
-			return max(n, 0), err
+		if moved, err := call(src, dst, n); err != unix.EINTR {
+			return max(moved, 0), err
 		}
 	}
 }
@@ -73,14 +78,13 @@ func ended(ctx context.Context, src *descriptor) error {
 // to another. Its closures are made once: this is the inner loop.
 type mover struct {
 	src, dst *descriptor
-	call     func(src, dst int) (int, error)
+	call     moveCall
 
 	n        int
 	err      error // of the call
 	srcReady bool  // known after EAGAIN
 	dstErr   error // dst was closed
 	grown    bool
-	corked   bool // the last bytes may stand in dst's queue, see push
 	total    int
 
 	srcFD   int
@@ -88,7 +92,7 @@ type mover struct {
 	moving  func(fd uintptr) // both are
 }
 
-func newMover(dst, src *descriptor, call func(src, dst int) (int, error)) *mover {
+func newMover(dst, src *descriptor, call moveCall) *mover {
 	v := &mover{src: src, dst: dst, call: call}
 	v.holding = func(fd uintptr) {
 		v.srcFD = int(fd)
@@ -99,16 +103,11 @@ func newMover(dst, src *descriptor, call func(src, dst int) (int, error)) *mover
 }
 
 func (v *mover) move(src, dst int) {
-	v.n, v.err = uninterrupted(v.call, src, dst)
+	v.n, v.err = retried(v.call, src, dst, chunk)
 	if v.err == unix.EAGAIN {
 		v.srcReady = v.src.kind == file || Ready(uintptr(src), unix.POLLIN)
-		if !v.srcReady && v.corked {
-			v.corked = false
-			push(dst)
-		}
 		return
 	}
-	v.corked = v.corked || v.dst.tcp && v.n > 0
 	v.total += v.n
 	if !v.grown && (v.n >= 64<<10 || v.total >= chunk) {
 		v.grown = true
@@ -128,24 +127,10 @@ func grow(fd int) {
 	}
 }
 
-// push sends what a TCP socket holds back. splice(2) and sendfile(2) mark all
-// but the last pages as followed by more (MSG_MORE), and are wrong about it
-// where a pipe held 16 pages or the socket took less than was there: the rest
-// then stays until the probe timer, for 200 ms. Clearing TCP_CORK (tcp(7))
-// pushes and changes nothing else.
-func push(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 0) }
-
-func (d *descriptor) push() {
-	if d.tcp {
-		_ = d.control(func(fd uintptr) { push(int(fd)) })
-	}
-}
-
 // direct moves bytes with one call each, where one side is a pipe or src is a
 // file. Neither descriptor is held while the other is waited for.
-func direct(ctx context.Context, dst, src *descriptor, m *meter, call func(src, dst int) (int, error)) (bool, error) {
+func direct(ctx context.Context, dst, src *descriptor, m *meter, call moveCall) (bool, error) {
 	v := newMover(dst, src, call)
-	defer dst.push()
 	low, full := newLowWater(src, false), newDoze(dst, unix.POLLOUT)
 	defer low.lower()
 	moved := 0 // since dst was full

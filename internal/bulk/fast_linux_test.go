@@ -359,6 +359,106 @@ func TestDozeHasRoomForFew(t *testing.T) {
 	}
 }
 
+// TestDozeKeepsOneProcessor: a wait that keeps its processor leaves one to the other goroutines, so with one processor there is none.
+func TestDozeKeepsOneProcessor(t *testing.T) {
+	_, b := tcpPair(t)
+	r, err := openRead(b)
+	check(t, err)
+	z := newDoze(r.desc, unix.POLLIN)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, procs := range []int{1, 2, 5} {
+		runtime.GOMAXPROCS(procs)
+		for others := range procs + 1 {
+			dozing.Add(int32(others))
+			dozed, _, err := z.wait(time.Microsecond)
+			dozing.Add(-int32(others))
+			if want := others < procs-1; !dozed || z.raw != want || err != nil {
+				t.Errorf("%d processors, %d other waits: keeps its processor %v, want %v; %v, %v", procs, others, z.raw, want, dozed, err)
+			}
+		}
+	}
+}
+
+// TestDozeEndsForACollection: a collection has to stop the thread of a wait that keeps its processor. It does not wait for the wait's end.
+func TestDozeEndsForACollection(t *testing.T) {
+	_, b := tcpPair(t)
+	r, err := openRead(b)
+	check(t, err)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	z := newDoze(r.desc, unix.POLLIN)
+	ended := make(chan bool, 1)
+	go func() {
+		_, ready, _ := z.wait(time.Hour)
+		ended <- ready
+	}()
+	var longest time.Duration
+	for {
+		began := time.Now()
+		runtime.GC()
+		longest = max(longest, time.Since(began))
+		select {
+		case ready := <-ended:
+			if !z.raw || ready {
+				t.Errorf("the wait kept its processor: %v; ready: %v", z.raw, ready)
+			}
+			t.Logf("a collection took %v at most", longest)
+			return
+		default:
+		}
+	}
+}
+
+// TestFlow: 64 KiB within 2 ms are bulk, and less is not.
+func TestFlow(t *testing.T) {
+	var f flow
+	if f.add(dozeBulk - 1); f.bulk {
+		t.Error("less than 64 KiB is bulk")
+	}
+	f.began = time.Now().Add(-time.Second)
+	if f.add(dozeBulk - 1); f.bulk {
+		t.Error("less than 64 KiB in a second is bulk, and then again")
+	}
+	for range 100 { // the machine may be busy for a whole period
+		if f.add(dozeBulk); f.bulk {
+			break
+		}
+	}
+	if !f.bulk {
+		t.Error("64 KiB are not bulk")
+	}
+	f.began, f.bytes = time.Now().Add(-time.Second), 1000
+	if f.add(1000); f.bulk {
+		t.Error("1,000 bytes in a second are bulk")
+	}
+}
+
+// TestPipeCopy_Blind copies from a pipe that has no non-blocking reads, as on Linux before 6.5, and cancels that.
+func TestPipeCopy_Blind(t *testing.T) {
+	in, feed := pipePair(t)
+	dst, peer := tcpPair(t)
+	r, err := openRead(in)
+	check(t, err)
+	defer r.release()
+	r.desc.blind = true
+	w, err := openWrite(dst)
+	check(t, err)
+	data := bytes.Repeat([]byte("0123456789"), 100_000)
+	go feed.Write(data)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	stop := context.AfterFunc(ctx, r.interrupt)
+	defer stop()
+	go func() { done <- newPipeCopy(w.desc, r.desc, &meter{}).run(ctx) }()
+	got := make([]byte, len(data))
+	if _, err := io.ReadFull(peer, got); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("what arrived is not what was sent: %v", err)
+	}
+	cancel()
+	if err := <-done; cause(ctx, err) != context.Canceled {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 // has reports whether b has n bytes to be read.
 func has(t *testing.T, b *net.TCPConn, n int) bool {
 	t.Helper()
@@ -388,41 +488,93 @@ func pipePair(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-// TestNothingStaysCorked sends what takes 16 buffers of a pipe exactly, which
-// splice(2) alone would leave in the socket's queue for 200 ms.
+// TestNothingStaysCorked: the last bytes leave at once, also if they fill 16 buffers of a pipe exactly, or end a file. splice(2) and
+// sendfile(2) can leave them in the socket's queue for 200 ms, as if more were to come.
 func TestNothingStaysCorked(t *testing.T) {
-	const buffers, rounds, stall = 16, 10, 200 * time.Millisecond
-	var p [2]int
-	// Packet mode: each write is a buffer.
-	check(t, unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_DIRECT))
-	in, feed := os.NewFile(uintptr(p[0]), "r"), os.NewFile(uintptr(p[1]), "w")
-	defer in.Close()
-	defer feed.Close()
-	a, b := tcpPair(t)
-	part := bytes.Repeat([]byte("x"), 100)
-	var took time.Duration
-	for range rounds {
-		for range buffers {
-			if _, err := feed.Write(part); err != nil {
-				t.Fatal(err)
+	const rounds, stall = 10, 200 * time.Millisecond
+	packet := bytes.Repeat([]byte("x"), 100)
+	for name, test := range map[string]struct {
+		size int
+		send func(t *testing.T, dst *net.TCPConn) (finish func())
+	}{
+		"pipe":    {16 * len(packet), func(t *testing.T, dst *net.TCPConn) func() { return sendPipe(t, dst, packets(t, 16, packet)) }},
+		"channel": {16 * len(packet), func(t *testing.T, dst *net.TCPConn) func() { return sendChannel(t, dst, packets(t, 16, packet)) }},
+		"file":    {1<<20 + 16<<12, func(t *testing.T, dst *net.TCPConn) func() { return sendFile(t, dst, 1<<20+16<<12) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dst, peer := tcpPair(t)
+			var took time.Duration
+			for range rounds {
+				began := time.Now()
+				received := make(chan error, 1)
+				go func() {
+					_, err := io.ReadFull(peer, make([]byte, test.size))
+					received <- err
+				}()
+				finish := test.send(t, dst)
+				check(t, <-received)
+				took += time.Since(began)
+				finish()
 			}
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		begin := time.Now()
-		go func() { _, err := Copy(ctx, a, in, nil); done <- err }()
-		if _, err := io.ReadFull(b, make([]byte, buffers*len(part))); err != nil {
-			t.Fatal(err)
-		}
-		took += time.Since(begin)
+			if took > rounds*stall/2 {
+				t.Errorf("%d bursts took %v", rounds, took)
+			}
+		})
+	}
+}
+
+// packets returns the read end of a pipe that holds n packets, each in a buffer of its own.
+func packets(t *testing.T, n int, packet []byte) *os.File {
+	t.Helper()
+	var p [2]int
+	check(t, unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_DIRECT))
+	r, w := os.NewFile(uintptr(p[0]), "r"), os.NewFile(uintptr(p[1]), "w")
+	t.Cleanup(func() { r.Close(); w.Close() })
+	for range n {
+		_, err := w.Write(packet)
+		check(t, err)
+	}
+	return r
+}
+
+func sendPipe(t *testing.T, dst *net.TCPConn, src *os.File) (finish func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { _, err := Copy(ctx, dst, src, nil); done <- err }()
+	return func() {
 		cancel()
 		if err := <-done; err != context.Canceled {
 			t.Error(err)
 		}
 	}
-	if took > rounds*stall/2 {
-		t.Errorf("%d small bursts took %v", rounds, took)
-	}
+}
+
+// sendChannel sends what src holds through the channel that a copy between sockets uses.
+func sendChannel(t *testing.T, dst *net.TCPConn, src *os.File) (finish func()) {
+	_, silent := tcpPair(t)
+	r, err := openRead(silent)
+	check(t, err)
+	w, err := openWrite(dst)
+	check(t, err)
+	c := newThrough(w, r.desc, &meter{})
+	c.c, err = newChannel()
+	check(t, err)
+	c.c.held, err = spliceOnce(int(src.Fd()), c.c.w, chunk)
+	check(t, err)
+	check(t, w.desc.control(c.pour))
+	check(t, c.err)
+	return c.c.close
+}
+
+func sendFile(t *testing.T, dst *net.TCPConn, size int) (finish func()) {
+	name := filepath.Join(t.TempDir(), "src")
+	check(t, os.WriteFile(name, make([]byte, size), 0o600))
+	f, err := os.Open(name)
+	check(t, err)
+	t.Cleanup(func() { f.Close() })
+	_, err = Copy(t.Context(), dst, f, nil)
+	check(t, err)
+	return func() {}
 }
 
 // TestDescriptorsComeBack: a Copy leaves no descriptor behind, however it ends.

@@ -121,7 +121,6 @@ type throughput struct {
 	little *Little
 	over   bool // src has ended
 	spares bool // it has begun to use channels
-	corked bool // the last bytes may stand in dst's queue, see push
 
 	c    *channel
 	n    int
@@ -132,19 +131,15 @@ type throughput struct {
 
 func newThrough(w *side, src *descriptor, m *meter) *throughput {
 	t := &throughput{w: w, src: src, m: m, low: newLowWater(src, true), full: newDoze(w.desc, unix.POLLOUT), little: newLittle(src.raw)}
-	t.fill = func(fd uintptr) { t.n, t.err = uninterrupted(spliceOnce, int(fd), t.c.w) }
-	t.pour = func(fd uintptr) { t.n, t.err = uninterrupted(spliceOnce, t.c.r, int(fd)) }
+	t.fill = func(fd uintptr) { t.n, t.err = retried(spliceOnce, int(fd), t.c.w, chunk) }
+	t.pour = func(fd uintptr) { t.n, t.err = retried(spliceOnce, t.c.r, int(fd), t.c.held) }
 	return t
 }
 
-// pause is for when nothing flows: it holds no channel, and nothing back.
+// pause is for when nothing flows: it holds no channel.
 func (t *throughput) pause() {
 	giveBack(t.c)
 	t.c = nil
-	if t.corked {
-		t.corked = false
-		t.w.desc.push()
-	}
 }
 
 func (t *throughput) end() {
@@ -227,7 +222,6 @@ func (t *throughput) splice(ctx context.Context) (handled bool, err error) {
 				moved += t.n
 				t.c.held -= t.n
 				t.m.add(t.n)
-				t.corked = dst.tcp
 			}
 		}
 		// To ask again at once would take what has come meanwhile, a little at a time.
