@@ -337,6 +337,27 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestPaceOfFiles: a copy to a file or /dev/null is paced, and a copy to a socket is not.
+func TestPaceOfFiles(t *testing.T) {
+	_, src := tcpPair(t)
+	r, err := openRead(src)
+	check(t, err)
+	socket, _ := tcpPair(t)
+	regular, err := os.Create(filepath.Join(t.TempDir(), "dst"))
+	check(t, err)
+	defer regular.Close()
+	device, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	check(t, err)
+	defer device.Close()
+	for dst, want := range map[io.Writer]bool{socket: false, regular: true, device: true} {
+		w, err := openWrite(dst)
+		check(t, err)
+		if got := newThrough(w, r.desc, &meter{}).low.paced; got != want {
+			t.Errorf("to %T of kind %d: paced %v, want %v", dst, w.desc.kind, got, want)
+		}
+	}
+}
+
 // TestDozeHasRoomForFew: where many flow at once, no thread is held for each.
 func TestDozeHasRoomForFew(t *testing.T) {
 	_, b := tcpPair(t)

@@ -130,7 +130,8 @@ type throughput struct {
 }
 
 func newThrough(w *side, src *descriptor, m *meter) *throughput {
-	t := &throughput{w: w, src: src, m: m, low: newLowWater(src, true), full: newDoze(w.desc, unix.POLLOUT), little: newLittle(src.raw)}
+	paced := w.desc.kind != sock
+	t := &throughput{w: w, src: src, m: m, low: newLowWater(src, paced), full: newDoze(w.desc, unix.POLLOUT), little: newLittle(src.raw)}
 	t.fill = func(fd uintptr) { t.n, t.err = retried(spliceOnce, int(fd), t.c.w, chunk) }
 	t.pour = func(fd uintptr) { t.n, t.err = retried(spliceOnce, t.c.r, int(fd), t.c.held) }
 	return t
