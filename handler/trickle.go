@@ -16,7 +16,7 @@ import (
 // sets the connection's deadlines.
 type trickle struct {
 	*flow
-	little *bulk.Little // nil: this connection is not of the kind
+	little *bulk.SmallReader // nil: this connection is not of the kind
 }
 
 // errMuch: what comes is more than a little.
@@ -38,7 +38,7 @@ func newTrickle(ctx context.Context, c *duet.Conn, idle, send time.Duration) (t 
 	if t.flow, err = newFlow(ctx, c, idle, send); err != nil {
 		return t, err
 	}
-	if t.little = bulk.NewLittle(t.conn); t.little == nil {
+	if t.little = bulk.NewSmallReader(t.conn); t.little == nil {
 		t.bulk()
 	}
 	t.begin()
@@ -84,7 +84,7 @@ func (t *trickle) pass(back bool) error {
 			return err
 		}
 	}
-	if len(b) == bulk.LittleMost {
+	if len(b) == bulk.SmallReadSize {
 		return t.much()
 	}
 	return nil
@@ -92,7 +92,7 @@ func (t *trickle) pass(back bool) error {
 
 // giveBack writes b. It is looked at only where the peer does not take it at once.
 func (t *trickle) giveBack(b []byte) error {
-	n, err := t.little.Return()
+	n, err := t.little.WriteBack()
 	t.c.CountRaw(0, int64(n))
 	if err != nil || n == len(b) {
 		t.went.Store(int64(t.now()))

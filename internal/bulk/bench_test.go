@@ -11,8 +11,7 @@ import (
 	"duet.example/duet/internal/bulk"
 )
 
-// BenchmarkPipeTCPPipe is pipe mode at both ends of one connection; plain hides
-// the descriptors, so that it measures the portable path beside it.
+// BenchmarkPipeTCPPipe is pipe mode at both ends of one connection. Its part "plain" hides the descriptors and so measures the portable path.
 func BenchmarkPipeTCPPipe(b *testing.B) {
 	type plainReader struct{ io.Reader }
 	type plainWriter struct{ io.Writer }
@@ -75,7 +74,7 @@ func pipeTCPPipe(b *testing.B, copyFunc func(context.Context, io.Writer, io.Read
 	}
 }
 
-// BenchmarkFileTCPNull is a file sent, and thrown away at the other end.
+// BenchmarkFileTCPNull sends a file that the other end discards.
 func BenchmarkFileTCPNull(b *testing.B) {
 	const size = 64 << 20
 	name := b.TempDir() + "/file"

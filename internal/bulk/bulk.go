@@ -1,14 +1,13 @@
-// Package bulk copies bytes between two ends as fast as the system allows: the
-// path of pipe mode, exec and forward, where nobody has to look at the bytes.
+// Package bulk copies bytes between two ends as fast as the system allows. Pipe mode, exec and forward use it if nobody has to look at the
+// bytes.
 //
-// Copy is one direction. It knows files, pipes and sockets, and how to wake
-// each of them when its context ends; it knows nothing of conversations, and
-// it never closes or half-closes anything: that is its caller's business, for
-// the end of one direction must not take the other with it.
+// [Copy] is one direction. It knows files, pipes and sockets, and how to wake each of them when its context ends. It must not know
+// conversations and messages. It never closes or half-closes anything, because the end of one direction must not end the other.
 //
-// On Linux the kernel moves the bytes (splice(2), sendfile(2)) between pipes,
-// regular files and sockets. Every other pairing, and every other system, goes
-// through a pooled buffer.
+// On Linux the kernel moves the bytes (splice(2), sendfile(2)) between pipes, regular files and sockets, except that bytes from a pipe to a
+// socket are read and written. On other systems, and for other ends, they go through a pooled buffer.
+//
+// Read Copy first, then copyFast, which chooses the way.
 package bulk
 
 import (
@@ -19,44 +18,38 @@ import (
 	"time"
 )
 
-// ErrCanceled is what a Stdin's Read returns once Cancel was called.
+// ErrCanceled is the error of Stdin.Read after Cancel.
 var ErrCanceled = errors.New("read canceled")
 
-// errInterrupted is how a wait on a descriptor reports that it was woken
-// before the descriptor was ready. Copy and Stdin turn it into its cause.
+// errInterrupted is the error of a wait that was woken before the descriptor was ready. Copy and Stdin return its cause instead.
 var errInterrupted = errors.New("interrupted")
 
-// SideError says which side of a Copy failed. Op is "read" (the source) or
-// "write" (the destination); errors.Is and errors.As see through to Err.
+// A SideError says which side of a Copy has failed. Op is "read" (the source) or "write" (the destination).
 type SideError struct {
 	Op  string
 	Err error
 }
 
-// Error gives the side and the cause.
+// Error returns the side and the cause.
 func (e *SideError) Error() string { return e.Op + ": " + e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *SideError) Unwrap() error { return e.Err }
 
-// Copy copies bytes from src to dst until src ends, ctx ends, or either side
-// fails. It returns how many bytes dst has taken. The end of src is no error;
-// the end of ctx is ctx.Err() as it stands; any other error is a *SideError.
+// Copy copies bytes from src to dst until src ends, ctx ends, or one side fails. It returns the number of bytes that dst has taken. It
+// returns no error after the end of src, ctx.Err() after the end of ctx, and otherwise a *SideError.
 //
-// Counted, where it is not nil, is told of bytes as dst takes them, from the
-// goroutine that called Copy; n is never zero.
+// Copy calls progress, unless it is nil, each time dst has taken n more bytes. n is never zero.
 //
-// When ctx ends, a blocked side is woken: connections and pollable files by
-// their deadline (for this direction only, and cleared again before Copy
-// returns), a Stdin and blocking descriptors by a wake-up pipe. Nobody else may
-// set those deadlines meanwhile. A side that has neither (a plain io.Reader; a
-// file outside unix, unless it is in a Stdin) is only asked between two calls.
-// Bytes which were taken from src but not yet by dst at that moment are gone.
+// When ctx ends, a side that waits is woken: a connection or pollable file by its deadline (of this direction only, and cleared before
+// Copy returns), a Stdin or blocking descriptor by a pipe. Nobody else may set those deadlines meanwhile. Any other side (a plain io.Reader;
+// outside unix, a file that is in no Stdin) is not woken: Copy sees the end of ctx after the call has returned. Bytes that src has given
+// and dst has not taken by then are lost.
 //
-// A src with an AwaitRead method is asked to wait by that, until its Read does not: no buffer is held meanwhile.
+// If src has an AwaitRead method, Copy calls it before each Read, and holds no buffer meanwhile.
 //
-// Two Copies may run at once on one connection, one in each direction.
-func Copy(ctx context.Context, dst io.Writer, src io.Reader, counted func(n int64)) (int64, error) {
+// Two Copies may run at the same time on one connection, one in each direction.
+func Copy(ctx context.Context, dst io.Writer, src io.Reader, progress func(n int64)) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -77,69 +70,63 @@ func Copy(ctx context.Context, dst io.Writer, src io.Reader, counted func(n int6
 		r.interrupt()
 		w.interrupt()
 	})
-	m := &meter{tell: counted}
-	err = run(ctx, w, r, m)
+	m := &counter{progress: progress}
+	handled, err := copyFast(ctx, w, r, m)
+	if !handled {
+		err = copyPortable(ctx, w, r, m)
+	}
 	if !stop() {
 		<-woken
 		r.resume()
 		w.resume()
 	}
-	return m.total, cause(ctx, err)
+	return m.total, copyError(ctx, err)
 }
 
-func run(ctx context.Context, w, r *side, m *meter) error {
-	handled, err := fast(ctx, w, r, m)
-	if handled {
-		return err
-	}
-	return portable(ctx, w, r, m)
-}
-
-// cause names what ended a Copy: a wake-up is the context's doing, or else the
-// doing of whoever canceled the Stdin.
-func cause(ctx context.Context, err error) error {
+// copyError returns the error of a Copy that has ended with err. A wait that was interrupted was interrupted by ctx or by Stdin.Cancel.
+func copyError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	woken := errors.Is(err, errInterrupted)
-	if ctx.Err() != nil && (woken || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ErrCanceled)) {
+	interrupted := errors.Is(err, errInterrupted)
+	if ctx.Err() != nil && (interrupted || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ErrCanceled)) {
 		return ctx.Err()
 	}
-	if woken {
+	if interrupted {
 		return &SideError{"read", ErrCanceled}
 	}
 	return err
 }
 
-// A meter adds up what the destination has taken.
-type meter struct {
-	total int64
-	tell  func(n int64)
+// A counter adds up the bytes that the destination has taken.
+type counter struct {
+	total    int64
+	progress func(n int64) // may be nil
 }
 
-func (m *meter) add(n int) {
+func (c *counter) add(n int) {
 	if n <= 0 {
 		return
 	}
-	m.total += int64(n)
-	if m.tell != nil {
-		m.tell(int64(n))
+	c.total += int64(n)
+	if c.progress != nil {
+		c.progress(int64(n))
 	}
 }
 
 // A side is one end of a Copy, and how to wake it.
 type side struct {
-	reader io.Reader
-	writer io.Writer
-	desc   *descriptor  // what the kernel can copy from or to; nil if it cannot
-	await  func() error // until the reader has something; nil if only Read can wait
+	reader io.Reader    // nil for a destination
+	writer io.Writer    // nil for a source
+	desc   *descriptor  // nil if the kernel cannot copy from or to it
+	await  func() error // waits until the reader has bytes; nil if only Read can wait
 
-	wake, calm, free func() // each may be nil
+	onInterrupt, onResume, onRelease func() // each may be nil
 }
 
-func (s *side) interrupt() { call(s.wake) }
-func (s *side) resume()    { call(s.calm) }
-func (s *side) release()   { call(s.free) }
+func (s *side) interrupt() { call(s.onInterrupt) }
+func (s *side) resume()    { call(s.onResume) }
+func (s *side) release()   { call(s.onRelease) }
 
 func call(f func()) {
 	if f != nil {
@@ -147,13 +134,13 @@ func call(f func()) {
 	}
 }
 
-// useDeadline lets set, one of the Set…Deadline methods, wake the side.
+// useDeadline lets set wake the side. set is one of the methods SetReadDeadline and SetWriteDeadline.
 func (s *side) useDeadline(set func(time.Time) error) {
-	s.wake = func() { _ = set(time.Unix(1, 0)) }
-	s.calm = func() { _ = set(time.Time{}) }
+	s.onInterrupt = func() { _ = set(time.Unix(1, 0)) }
+	s.onResume = func() { _ = set(time.Time{}) }
 }
 
-func plainRead(src io.Reader) *side {
+func newReadSide(src io.Reader) *side {
 	s := &side{reader: src}
 	if d, ok := src.(interface{ SetReadDeadline(time.Time) error }); ok {
 		s.useDeadline(d.SetReadDeadline)
@@ -164,7 +151,7 @@ func plainRead(src io.Reader) *side {
 	return s
 }
 
-func plainWrite(dst io.Writer) *side {
+func newWriteSide(dst io.Writer) *side {
 	s := &side{writer: dst}
 	if d, ok := dst.(interface{ SetWriteDeadline(time.Time) error }); ok {
 		s.useDeadline(d.SetWriteDeadline)

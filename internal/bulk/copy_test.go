@@ -20,7 +20,7 @@ import (
 	"duet.example/duet/internal/bulk"
 )
 
-// soon is how long a test waits for what must happen at once.
+// soon bounds each wait for an event that must happen at once.
 const soon = 10 * time.Second
 
 func randomBytes(seed uint64, n int) []byte {
@@ -36,15 +36,14 @@ func TestEveryPairingIsExact(t *testing.T) {
 		for _, to := range sinkKinds {
 			t.Run(from+"→"+to, func(t *testing.T) {
 				t.Parallel()
-				exact(t, from, to)
+				testExact(t, from, to)
 			})
 		}
 	}
 }
 
-// exact copies cut at random points towards a reader that stops and starts,
-// and writes on to dst afterwards, for Copy must not have ended it.
-func exact(t *testing.T, from, to string) {
+// testExact copies bytes that are cut at random points to a reader that pauses. Then it writes to dst, which Copy must not have ended.
+func testExact(t *testing.T, from, to string) {
 	data := randomBytes(1, 2<<20+4097)
 	const more = "and dst is still open"
 	src, dst := newSource(t, from, data), newSink(t, to)
@@ -65,18 +64,18 @@ func exact(t *testing.T, from, to string) {
 	if dst.out != nil && !dst.later {
 		go func() { sum <- digestSlowly(t, dst.out()) }()
 	}
-	var told int64
+	var counted int64
 	n, err := bulk.Copy(t.Context(), dst.w, src.r, func(n int64) {
 		if n <= 0 {
 			t.Errorf("counted %d", n)
 		}
-		told += n
+		counted += n
 	})
 	if strings.HasSuffix(from, "terminal") && errors.Is(err, syscall.EIO) {
-		err = nil // how a terminal ends, if somebody is just reading from it
+		err = nil // so a terminal ends under a read
 	}
-	if err != nil || n != int64(len(data)) || told != n {
-		t.Fatalf("Copy = %d, %v, want %d bytes; counted %d", n, err, len(data), told)
+	if err != nil || n != int64(len(data)) || counted != n {
+		t.Fatalf("Copy = %d, %v, want %d bytes; counted %d", n, err, len(data), counted)
 	}
 	if _, err := io.WriteString(dst.w, more); err != nil {
 		t.Fatal("after Copy:", err)
@@ -118,11 +117,11 @@ type outcome struct {
 	err error
 }
 
-// start runs a Copy and gives its outcome.
-func start(ctx context.Context, dst io.Writer, src io.Reader, counted func(int64)) chan outcome {
+// start runs a Copy. Its outcome comes through the channel.
+func start(ctx context.Context, dst io.Writer, src io.Reader, progress func(int64)) chan outcome {
 	done := make(chan outcome, 1)
 	go func() {
-		n, err := bulk.Copy(ctx, dst, src, counted)
+		n, err := bulk.Copy(ctx, dst, src, progress)
 		done <- outcome{n, err}
 	}()
 	return done
@@ -139,8 +138,8 @@ func await(t *testing.T, done chan outcome) outcome {
 	}
 }
 
-// canceled ends ctx and wants Copy back within a second.
-func canceled(t *testing.T, cancel context.CancelFunc, done chan outcome) {
+// cancelAndAwait ends ctx and fails unless Copy returns within a second.
+func cancelAndAwait(t *testing.T, cancel context.CancelFunc, done chan outcome) {
 	t.Helper()
 	begin := time.Now()
 	cancel()
@@ -154,8 +153,7 @@ func canceled(t *testing.T, cancel context.CancelFunc, done chan outcome) {
 	}
 }
 
-// TestCancelWhileSourceIsSilent also wants the source whole afterwards: a byte
-// that comes later is read by the next Copy.
+// TestCancelWhileSourceIsSilent: Copy returns, and the next Copy reads the byte that comes later.
 func TestCancelWhileSourceIsSilent(t *testing.T) {
 	for _, from := range sourceKinds {
 		if from == "file" || from == "stdin-file" || from == "plain" {
@@ -179,7 +177,7 @@ func TestCancelWhileSourceIsSilent(t *testing.T) {
 					if n := <-moved; n != 1 {
 						t.Fatalf("moved %d, want 1", n)
 					}
-					canceled(t, cancel, done)
+					cancelAndAwait(t, cancel, done)
 				}
 			})
 		}
@@ -230,13 +228,13 @@ func TestCancelWhileDestinationIsFull(t *testing.T) {
 						quiet = true
 					}
 				}
-				canceled(t, cancel, done)
+				cancelAndAwait(t, cancel, done)
 			})
 		}
 	}
 }
 
-// TestCancelWhileBytesFlow: a side that never has to wait is stopped as well.
+// TestCancelWhileBytesFlow: a copy that never has to wait is stopped too.
 func TestCancelWhileBytesFlow(t *testing.T) {
 	data := make([]byte, 8<<20)
 	flow := func(ctx context.Context, t *testing.T, from, to string, stop func(source)) outcome {
@@ -305,7 +303,7 @@ func TestDeadlineIsClearedAfterCancel(t *testing.T) {
 	sink := newSink(t, "null")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := start(ctx, sink.w, a, nil)
-	canceled(t, cancel, done)
+	cancelAndAwait(t, cancel, done)
 	if _, err := b.Write([]byte("still here")); err != nil {
 		t.Fatal(err)
 	}
@@ -382,8 +380,7 @@ func wantSide(t *testing.T, err error, op string, target error) {
 	}
 }
 
-// TestCloseWhileWaiting: a Copy that waits holds on to nothing that Close needs,
-// so that the FIN goes out at once.
+// TestCloseWhileWaiting: a Copy that waits does not hold the connection, so the FIN goes out at once.
 func TestCloseWhileWaiting(t *testing.T) {
 	for _, from := range []string{"pipe", "stdin-pipe"} {
 		t.Run("source "+from+" silent", func(t *testing.T) {
@@ -511,22 +508,22 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// A watched connection is no plain one, but can be waited for.
-type watched struct {
+// A watchedConn has an AwaitRead method.
+type watchedConn struct {
 	net.Conn
 	wait func() error
 }
 
-func (w watched) AwaitRead() error { return w.wait() }
+func (w watchedConn) AwaitRead() error { return w.wait() }
 
-// TestSilentConnectionHoldsNoBuffer: memory is for bytes that are there.
+// TestSilentConnectionHoldsNoBuffer: a copy holds no buffer while its source is silent.
 func TestSilentConnectionHoldsNoBuffer(t *testing.T) {
 	for name, wrap := range map[string]func(net.Conn) io.Reader{
 		"plain": func(c net.Conn) io.Reader { return c },
 		"watched": func(c net.Conn) io.Reader {
 			raw, err := c.(*net.TCPConn).SyscallConn()
 			must(t, err)
-			return watched{c, func() error {
+			return watchedConn{c, func() error {
 				return raw.Read(func(fd uintptr) bool {
 					_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 					return err != syscall.EAGAIN && err != syscall.EINTR

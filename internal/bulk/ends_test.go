@@ -19,15 +19,14 @@ import (
 	"duet.example/duet/internal/bulk"
 )
 
-// A source is a src for Copy and the end that feeds it; feed is nil where the
-// data is there from the start.
+// A source is a src for Copy, and the end that feeds it. feed is nil if the data is there from the start.
 type source struct {
 	r    io.Reader
 	feed io.WriteCloser
 }
 
-// A sink is a dst for Copy; out reads what arrives there, and for files reads
-// it once Copy has returned. finish ends dst, so that out ends.
+// A sink is a dst for Copy. out returns a reader of the bytes that arrive; if later is set, it is called after Copy has returned. finish ends dst,
+// so that the reader ends.
 type sink struct {
 	w      io.Writer
 	out    func() io.Reader
@@ -145,7 +144,7 @@ func stdin(t testing.TB, f *os.File) *bulk.Stdin {
 	return s
 }
 
-// blockingPipe is a pipe as a shell makes it: without O_NONBLOCK.
+// blockingPipe returns a pipe without O_NONBLOCK, as a shell makes it.
 func blockingPipe(t testing.TB) (r, w *os.File) {
 	t.Helper()
 	p := make([]int, 2)
@@ -167,23 +166,23 @@ func blockingSocket(t testing.TB) (*os.File, net.Conn) {
 	return f, c
 }
 
-// terminal is a terminal that changes no byte, and who sits at it.
-func terminal(t testing.TB) (tty *os.File, user *seatedUser) {
+// terminal returns a terminal that changes no byte, and its user.
+func terminal(t testing.TB) (tty *os.File, user *terminalUser) {
 	t.Helper()
 	p, tty, err := pty.Open()
 	must(t, err)
 	_, err = term.MakeRaw(int(tty.Fd()))
 	must(t, err)
 	closeLater(t, p, tty)
-	return tty, &seatedUser{p, tty}
+	return tty, &terminalUser{p, tty}
 }
 
-// A seatedUser types and reads. It leaves when what it has typed was read, for the end of a terminal takes that away.
-type seatedUser struct{ pty, tty *os.File }
+// A terminalUser types and reads. Its Close waits until the terminal has read everything, because the end of a terminal discards the rest.
+type terminalUser struct{ pty, tty *os.File }
 
-func (u *seatedUser) Write(p []byte) (int, error) { return u.pty.Write(p) }
+func (u *terminalUser) Write(p []byte) (int, error) { return u.pty.Write(p) }
 
-func (u *seatedUser) Read(p []byte) (int, error) {
+func (u *terminalUser) Read(p []byte) (int, error) {
 	n, err := u.pty.Read(p)
 	if errors.Is(err, syscall.EIO) {
 		err = io.EOF // nobody has the terminal open any more
@@ -191,8 +190,8 @@ func (u *seatedUser) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (u *seatedUser) Close() error {
-	// What was typed gets to the terminal a moment later: it has to have been empty for a while.
+func (u *terminalUser) Close() error {
+	// Typed bytes get to the terminal a moment later, so it has to be empty for 20 ms.
 	empty := 0
 	for begin := time.Now(); empty < 20 && time.Since(begin) < soon; time.Sleep(time.Millisecond) {
 		empty++

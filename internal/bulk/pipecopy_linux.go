@@ -4,37 +4,37 @@ import (
 	"context"
 	"os"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// pipeRead is the most that a pipeCopy reads at once.
-const pipeRead = 256 << 10
+// pipeReadSize is the most that a pipeCopy reads at once.
+const pipeReadSize = 256 << 10
 
-var pipeBuffers = sync.Pool{New: func() any { return new([pipeRead]byte) }}
+var pipeBuffers = sync.Pool{New: func() any { return new([pipeReadSize]byte) }}
 
-// A pipeCopy copies from a pipe to a socket by reading and writing. splice(2) would take the pages of a program that writes little at a
-// time, so that it needs new ones, and would hold the lock of its pipe for long. With large writes copying is as fast.
+// A pipeCopy copies from a pipe to a socket by reading and writing. splice(2) would take its pages away from a program that writes little at
+// a time, and would hold the lock of its pipe for long. With large writes copying is as fast. It holds no buffer while the pipe is silent.
+//
+// The reads are no raw system calls: they wait for the lock of the pipe, which a writer holds while it waits for a page of its memory.
 type pipeCopy struct {
 	src, dst *descriptor
-	progress *meter
+	counter  *counter
 	flow     flow
-	source   *doze
-	room     *doze
+	readable *shortWait // for src
+	writable *shortWait // for dst
+	pipe     pipeSize
 
-	buf      *[pipeRead]byte // nil while nothing flows
-	from, to int             // buf[from:to] was read and is not written yet
-	err      error           // of the last call
-	total    int
-	grown    bool
+	buf      *[pipeReadSize]byte // nil while the pipe is silent
+	from, to int                 // buf[from:to] was read and is still to be written
+	err      error               // of the last call
 
-	read, write func(fd uintptr) // made once: this is the inner loop
+	readFn, writeFn func(fd uintptr) // made once: this is the inner loop
 }
 
-func newPipeCopy(dst, src *descriptor, m *meter) *pipeCopy {
-	c := &pipeCopy{src: src, dst: dst, progress: m, source: newDoze(src, unix.POLLIN), room: newDoze(dst, unix.POLLOUT)}
-	c.read, c.write = c.readOnce, c.writeOnce
+func newPipeCopy(dst, src *descriptor, m *counter) *pipeCopy {
+	c := &pipeCopy{src: src, dst: dst, counter: m, readable: newShortWait(src, unix.POLLIN), writable: newShortWait(dst, unix.POLLOUT)}
+	c.readFn, c.writeFn = c.readOnce, c.writeOnce
 	return c
 }
 
@@ -42,25 +42,25 @@ func newPipeCopy(dst, src *descriptor, m *meter) *pipeCopy {
 func (c *pipeCopy) run(ctx context.Context) error {
 	defer c.freeBuffer()
 	for {
-		if err := ended(ctx, c.src); err != nil {
+		if err := stopError(ctx, c.src); err != nil {
 			return err
 		}
-		if err := c.src.control(c.read); err != nil {
+		if err := c.src.control(c.readFn); err != nil {
 			return &SideError{"read", err}
 		}
 		switch {
 		case c.err == unix.EAGAIN:
-			if err := c.awaitSource(); err != nil {
+			if err := c.awaitBytes(); err != nil {
 				return &SideError{"read", err}
 			}
-			continue
 		case c.err != nil:
 			return &SideError{"read", os.NewSyscallError("read", c.err)}
 		case c.to == 0:
 			return nil
-		}
-		if err := c.flush(ctx); err != nil {
-			return err
+		default:
+			if err := c.flush(ctx); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -69,16 +69,16 @@ func (c *pipeCopy) run(ctx context.Context) error {
 func (c *pipeCopy) flush(ctx context.Context) error {
 	for c.from < c.to {
 		before := c.from
-		if err := c.dst.control(c.write); err != nil {
+		if err := c.dst.control(c.writeFn); err != nil {
 			return &SideError{"write", err}
 		}
-		c.progress.add(c.from - before)
+		c.counter.add(c.from - before)
 		switch {
 		case c.err == unix.EAGAIN:
-			if err := ended(ctx, c.src); err != nil {
+			if err := stopError(ctx, c.src); err != nil {
 				return err
 			}
-			if err := c.awaitRoom(); err != nil {
+			if err := c.writable.await(c.flow.isBulk); err != nil {
 				return &SideError{"write", err}
 			}
 		case c.err != nil:
@@ -88,39 +88,36 @@ func (c *pipeCopy) flush(ctx context.Context) error {
 	return nil
 }
 
+// readOnce makes one read that does not wait. Without an error, no bytes are the end.
 func (c *pipeCopy) readOnce(fd uintptr) {
-	if c.buf == nil {
-		c.buf = pipeBuffers.Get().(*[pipeRead]byte)
-	}
 	c.from, c.to = 0, 0
-	if c.src.blind && !Ready(fd, unix.POLLIN) {
+	if c.src.onlyBlocks && !Ready(fd, unix.POLLIN) {
 		c.err = unix.EAGAIN
 		return
 	}
-	n := 0
+	if c.buf == nil {
+		c.buf = pipeBuffers.Get().(*[pipeReadSize]byte)
+	}
+	var n int
 	c.err = retry(func() (err error) { n, err = c.src.readNow(int(fd), c.buf[:]); return err })
-	if c.err != nil || n <= 0 {
+	if c.err != nil {
 		return
 	}
 	c.to = n
-	c.total += n
 	c.flow.add(n)
-	if !c.grown && (n >= 64<<10 || c.total >= chunk) {
-		c.grown = true
-		grow(int(fd))
-	}
+	c.pipe.add(n, int(fd))
 }
 
 func (c *pipeCopy) writeOnce(fd uintptr) {
-	n := 0
+	var n int
 	c.err = retry(func() (err error) { n, err = unix.Write(int(fd), c.buf[c.from:c.to]); return err })
 	c.from += max(n, 0)
 }
 
-// awaitSource waits for bytes: for a moment while bulk flows, and then without a buffer.
-func (c *pipeCopy) awaitSource() error {
-	if c.flow.bulk {
-		if _, ready, err := c.source.wait(lowWaterPeriod); ready || err != nil {
+// awaitBytes waits for bytes: for a moment if bulk flows, and then without a buffer.
+func (c *pipeCopy) awaitBytes() error {
+	if c.flow.isBulk {
+		if _, ready, err := c.readable.wait(shortWaitLimit); ready || err != nil {
 			return err
 		}
 	}
@@ -129,35 +126,9 @@ func (c *pipeCopy) awaitSource() error {
 	return c.src.wait()
 }
 
-// awaitRoom waits until the socket takes more.
-func (c *pipeCopy) awaitRoom() error {
-	if c.flow.bulk {
-		if _, ready, err := c.room.wait(lowWaterPeriod); ready || err != nil {
-			return err
-		}
-	}
-	return c.dst.wait()
-}
-
 func (c *pipeCopy) freeBuffer() {
 	if c.buf != nil {
 		pipeBuffers.Put(c.buf)
 		c.buf = nil
 	}
-}
-
-// A flow notices bulk: at least dozeBulk bytes in 2 ms.
-type flow struct {
-	began time.Time // of this period
-	bytes int       // in it
-	bulk  bool
-}
-
-func (f *flow) add(n int) {
-	if now := time.Now(); now.Sub(f.began) > lowWaterPeriod {
-		f.bulk = f.bytes >= dozeBulk
-		f.began, f.bytes = now, 0
-	}
-	f.bytes += n
-	f.bulk = f.bulk || f.bytes >= dozeBulk
 }

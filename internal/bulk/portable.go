@@ -13,10 +13,9 @@ const (
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// portable copies through a pooled buffer. It differs from io.Copy in that it
-// counts, asks ctx, tells the two sides' errors apart, and holds no buffer
-// while a connection is silent.
-func portable(ctx context.Context, w, r *side, m *meter) error {
+// copyPortable copies through a pooled buffer. Unlike io.Copy it counts, asks ctx, says which side has failed, and holds no buffer while a
+// connection is silent.
+func copyPortable(ctx context.Context, w, r *side, m *counter) error {
 	for empty := 0; ; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -26,7 +25,7 @@ func portable(ctx context.Context, w, r *side, m *meter) error {
 				return &SideError{"read", err}
 			}
 		}
-		n, end, err := step(w.writer, r.reader, m)
+		n, end, err := copyOnce(w.writer, r.reader, m)
 		if end || err != nil {
 			return err
 		}
@@ -38,8 +37,8 @@ func portable(ctx context.Context, w, r *side, m *meter) error {
 	}
 }
 
-// step makes one read and writes what it brought; end is the end of src.
-func step(dst io.Writer, src io.Reader, m *meter) (n int, end bool, err error) {
+// copyOnce makes one read and writes its n bytes. end is true at the end of src.
+func copyOnce(dst io.Writer, src io.Reader, m *counter) (n int, end bool, err error) {
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	n, rerr := src.Read(buf[:])
@@ -57,7 +56,8 @@ func step(dst io.Writer, src io.Reader, m *meter) (n int, end bool, err error) {
 	return n, false, nil
 }
 
-func deliver(dst io.Writer, p []byte, m *meter) error {
+// deliver writes all of p and counts it.
+func deliver(dst io.Writer, p []byte, m *counter) error {
 	n, err := dst.Write(p)
 	m.add(n)
 	if err == nil && n < len(p) {

@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// TestTailsArrive sends bursts with an odd tail from pipe to pipe over one
-// connection that stays open: each has to be there whole within a second.
+// TestTailsArrive sends bursts of odd lengths over a connection that stays open. Each has to arrive whole within a second.
 func TestTailsArrive(t *testing.T) {
 	for _, to := range []string{"blocking-pipe", "tcp"} {
 		t.Run(to, func(t *testing.T) {
@@ -42,20 +41,20 @@ func TestTailsArrive(t *testing.T) {
 				case err := <-arrived:
 					must(t, err)
 				case <-time.After(time.Second):
-					t.Fatalf("round %d: the tail is not there", round)
+					t.Fatalf("round %d: the tail has not arrived", round)
 				}
 				if sha256.Sum256(got[:len(burst)]) != sha256.Sum256(burst) {
 					t.Fatalf("round %d: what arrived is not what was sent", round)
 				}
-				t.Logf("round %d: sent in %v, there %v later", round, sent, time.Since(begin)-sent)
+				t.Logf("round %d: sent in %v, arrived %v later", round, sent, time.Since(begin)-sent)
 			}
-			canceled(t, cancel, up)
-			canceled(t, cancel, down)
+			cancelAndAwait(t, cancel, up)
+			cancelAndAwait(t, cancel, down)
 		})
 	}
 }
 
-// TestIdleUsesNoCPU waits on every kind of silent source and full destination.
+// TestIdleUsesNoCPU: copies from silent sources and to full destinations use no CPU time.
 func TestIdleUsesNoCPU(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var copies []chan outcome
@@ -80,7 +79,7 @@ func TestIdleUsesNoCPU(t *testing.T) {
 		src, dst := newSource(t, "file", make([]byte, 32<<20)), newSink(t, to)
 		copies = append(copies, start(ctx, dst.w, src.r, nil))
 	}
-	// A socket that is full while its source goes on: both sides in one EAGAIN.
+	// The source goes on while the destination is full, so that EAGAIN may mean either side.
 	full, feeder := newSource(t, "tcp", nil), make(chan struct{})
 	copies = append(copies, start(ctx, newSink(t, "blocking-pipe").w, full.r, nil))
 	go func() {

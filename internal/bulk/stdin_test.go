@@ -63,7 +63,7 @@ func TestStdinCancel(t *testing.T) {
 	}
 }
 
-// TestStdinCancelEndsCopy: Cancel ends a Copy as a failure of its source.
+// TestStdinCancelEndsCopy: after Cancel, a Copy ends with an error of its source.
 func TestStdinCancelEndsCopy(t *testing.T) {
 	for _, to := range []string{"tcp", "pipe", "memory"} {
 		src, dst := newSource(t, "stdin-pipe", nil), newSink(t, to)
@@ -97,7 +97,7 @@ func TestStdinReads(t *testing.T) {
 	}
 }
 
-// TestStdinKeepsNothing: what one Stdin has not read is there for another.
+// TestStdinKeepsNothing: bytes that one Stdin has not returned are there for the next.
 func TestStdinKeepsNothing(t *testing.T) {
 	r, w := blockingPipe(t)
 	w.WriteString("first second")
@@ -112,7 +112,7 @@ func TestStdinKeepsNothing(t *testing.T) {
 	}
 }
 
-// TestFlagsAreLeftAlone: a descriptor's flags belong to all who share it.
+// TestFlagsAreLeftAlone: the flags of a descriptor do not change, because other processes may share it.
 func TestFlagsAreLeftAlone(t *testing.T) {
 	flags := func(f *os.File) (v int) {
 		raw := get(f.SyscallConn())(t)

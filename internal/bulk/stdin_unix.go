@@ -10,18 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stdin reads from a file of any kind (terminal, pipe, FIFO, socket, regular
-// file) in such a way that a blocked Read can be canceled. It never changes
-// the descriptor's flags, for they belong to everybody who shares it, and it
-// keeps no bytes: what was not read stays for the next reader of the file.
+// Stdin reads from a file of any kind: a terminal, pipe, FIFO, socket or regular file. A Read that waits can be canceled. Stdin never changes
+// the flags of the descriptor, because other processes may share it. It keeps no bytes: the next reader of the file gets all that Read has
+// not returned.
 //
-// One goroutine reads; any may call Cancel and Close.
+// One goroutine reads. Any goroutine may call Cancel and Close.
 type Stdin struct {
 	desc     *descriptor
 	canceled atomic.Bool
 }
 
-// NewStdin makes a Stdin of f, which stays the caller's to close.
+// NewStdin returns a Stdin that reads f. The caller closes f.
 func NewStdin(f *os.File) (*Stdin, error) {
 	d, _, err := inspect(f, unix.POLLIN)
 	if err != nil {
@@ -35,8 +34,7 @@ func NewStdin(f *os.File) (*Stdin, error) {
 	return s, nil
 }
 
-// Read waits until there is something to read, and reads it. It returns io.EOF
-// at the end and ErrCanceled after Cancel, even where bytes are waiting.
+// Read waits for bytes and reads them. It returns io.EOF at the end, and ErrCanceled after Cancel, also if bytes wait.
 func (s *Stdin) Read(p []byte) (int, error) {
 	n, err := s.desc.Read(p)
 	if err != nil && s.canceled.Load() && (errors.Is(err, errInterrupted) || errors.Is(err, os.ErrClosed)) {
@@ -45,15 +43,14 @@ func (s *Stdin) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Cancel ends a blocked Read and all later ones with ErrCanceled.
+// Cancel ends a Read that waits, and all later ones, with ErrCanceled.
 func (s *Stdin) Cancel() {
 	if !s.canceled.Swap(true) {
 		s.desc.waker.raise()
 	}
 }
 
-// Close cancels, waits for a Read to leave, and frees what NewStdin took. The
-// file stays open. It may be called more than once.
+// Close cancels, waits until a Read has returned, and frees the resources of the Stdin. The file stays open. It may be called more than once.
 func (s *Stdin) Close() error {
 	s.Cancel()
 	s.desc.waker.close()

@@ -18,45 +18,42 @@ import (
 type kind int
 
 const (
-	other kind = iota // terminals, sockets that came as files, devices
-	pipe              // pipes and FIFOs
-	sock              // stream sockets on the runtime's poller
-	file              // regular files, and disks
-	null              // /dev/null: takes everything
+	kindOther  kind = iota // terminals, devices, and sockets that came as files
+	kindPipe               // pipes and FIFOs
+	kindSocket             // stream sockets on the poller of the runtime
+	kindFile               // regular files and disks
+	kindNull               // /dev/null
 )
 
-// A descriptor is a side the kernel knows. It waits in one of two ways: on the
-// runtime's poller where the descriptor is non-blocking and registered there,
-// otherwise in poll(2) beside a waker, because fd 0 and fd 1 are the shell's
-// too and their flags must not be touched.
+// A descriptor is a side that the kernel knows. A descriptor that does not block waits on the poller of the runtime. Any other waits in poll(2)
+// beside a waker: fd 0 and fd 1 belong to the shell too, so their flags must not change.
 type descriptor struct {
-	raw    syscall.RawConn
-	name   string // of a file; empty for a connection
-	kind   kind
-	events int16  // POLLIN or POLLOUT
-	waker  *waker // nil: parks on the runtime's poller
+	raw        syscall.RawConn
+	name       string // of a file; empty for a connection
+	kind       kind
+	events     int16        // POLLIN or POLLOUT
+	waker      *waker       // nil: it waits on the poller of the runtime
+	isTCP      bool         // a TCP socket
+	canceled   *atomic.Bool // of the Stdin; nil for others
+	onlyBlocks bool         // a read or write that does not wait fails: the system has none, or a disk is never ready
 
-	tcp      bool
-	canceled *atomic.Bool // of the Stdin; nil for others
-	blind    bool         // no non-blocking calls: a disk is always ready and never at hand
-
-	park func(fd uintptr) bool
+	isReady func(fd uintptr) bool // made once, for the poller
 }
 
 func openRead(src io.Reader) (*side, error) {
 	switch v := src.(type) {
 	case *Stdin:
-		return &side{reader: v, desc: v.desc, wake: v.desc.waker.raise, calm: v.desc.waker.lower}, nil
+		return &side{reader: v, desc: v.desc, onInterrupt: v.desc.waker.raise, onResume: v.desc.waker.lower}, nil
 	case *os.File:
-		s := plainRead(v)
+		s := newReadSide(v)
 		err := openFile(s, v, v.SetReadDeadline, unix.POLLIN)
 		if s.desc != nil && s.desc.waker != nil {
 			s.reader = s.desc
 		}
 		return s, err
 	}
-	s := plainRead(src)
-	if s.desc, s.free = socket(src, unix.POLLIN); s.desc != nil {
+	s := newReadSide(src)
+	if s.desc, s.onRelease = socket(src, unix.POLLIN); s.desc != nil {
 		s.await = s.desc.wait
 	}
 	return s, nil
@@ -64,26 +61,26 @@ func openRead(src io.Reader) (*side, error) {
 
 func openWrite(dst io.Writer) (*side, error) {
 	if v, ok := dst.(*os.File); ok {
-		s := plainWrite(v)
+		s := newWriteSide(v)
 		err := openFile(s, v, v.SetWriteDeadline, unix.POLLOUT)
 		if s.desc != nil && s.desc.waker != nil {
 			s.writer = s.desc
 		}
 		return s, err
 	}
-	s := plainWrite(dst)
-	s.desc, s.free = socket(dst, unix.POLLOUT)
+	s := newWriteSide(dst)
+	s.desc, s.onRelease = socket(dst, unix.POLLOUT)
 	return s, nil
 }
 
-// A lender is a connection that lends its stream socket. The lender's deadlines hold, and giveBack ends the loan. rc and giveBack are nil
-// if it has no such socket, or if somebody must see what passes.
+// A lender is a connection that lends its stream socket until giveBack is called. The deadlines of the lender hold meanwhile. rc and giveBack
+// are nil if it has no such socket, or if somebody must see the bytes.
 type lender interface {
 	Lend() (rc syscall.RawConn, tcp bool, giveBack func())
 }
 
-// socket returns the descriptor of a stream socket, and the func that gives it back, which may be nil. A lender lends it. Otherwise only
-// the types of package net will do: a wrapper may have bytes of its own.
+// socket returns the descriptor of a stream socket, and the func that gives it back, which may be nil. A lender lends it. Otherwise only the
+// types of package net will do: a wrapper may have bytes of its own.
 func socket(v any, events int16) (d *descriptor, giveBack func()) {
 	var raw syscall.RawConn
 	var err error
@@ -102,39 +99,35 @@ func socket(v any, events int16) (d *descriptor, giveBack func()) {
 	if err != nil || raw == nil {
 		return nil, nil
 	}
-	return newDescriptor(raw, sock, events, tcp), giveBack
+	return newDescriptor(raw, kindSocket, events, tcp), giveBack
 }
 
 func newDescriptor(raw syscall.RawConn, k kind, events int16, tcp bool) *descriptor {
-	d := &descriptor{raw: raw, kind: k, events: events, tcp: tcp}
-	d.park = func(fd uintptr) bool { return Ready(fd, d.events) }
+	d := &descriptor{raw: raw, kind: k, events: events, isTCP: tcp}
+	d.isReady = func(fd uintptr) bool { return Ready(fd, d.events) }
 	return d
 }
 
-// openFile gives s the descriptor of f and, where the runtime cannot wait for
-// f, a waker that lasts as long as s.
+// openFile gives s the descriptor of f. If the runtime cannot wait for f, it also gives s a waker.
 func openFile(s *side, f *os.File, setDeadline func(time.Time) error, events int16) error {
-	d, blocks, err := inspect(f, events)
+	d, canWait, err := inspect(f, events)
 	if err != nil {
 		return err
 	}
 	s.desc = d
-	if !blocks || d.kind == file || d.kind == null {
-		return nil
-	}
-	if nonblocking(d.raw) && setDeadline(time.Time{}) == nil {
+	if !canWait || isNonblocking(d.raw) && setDeadline(time.Time{}) == nil {
 		return nil
 	}
 	if d.waker, err = newWaker(); err != nil {
 		return err
 	}
-	s.wake, s.calm, s.free = d.waker.raise, d.waker.lower, d.waker.close
+	s.onInterrupt, s.onResume, s.onRelease = d.waker.raise, d.waker.lower, d.waker.close
 	return nil
 }
 
-// inspect learns what f is. It asks through Control and not through Fd, which
-// may make the descriptor blocking.
-func inspect(f *os.File, events int16) (d *descriptor, blocks bool, err error) {
+// inspect finds out the kind of f, and whether a read or write of it can wait for somebody. It calls Control and not Fd, which may make the
+// descriptor blocking.
+func inspect(f *os.File, events int16) (d *descriptor, canWait bool, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, false, err
@@ -150,26 +143,24 @@ func inspect(f *os.File, events int16) (d *descriptor, blocks bool, err error) {
 	if serr != nil {
 		return nil, false, &os.PathError{Op: "fstat", Path: f.Name(), Err: serr}
 	}
-	k, blind := other, true
+	d = newDescriptor(raw, kindOther, events, false)
+	d.name, d.onlyBlocks = f.Name(), true
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFSOCK:
-		blind = false
+		d.onlyBlocks = false
 	case unix.S_IFIFO:
-		k, blind = pipe, false
+		d.kind, d.onlyBlocks = kindPipe, false
 	case unix.S_IFREG, unix.S_IFBLK:
-		k = file
+		d.kind = kindFile
 	case unix.S_IFCHR:
 		if isNull(&st) {
-			k = null
+			d.kind = kindNull
 		}
 	}
-	d = newDescriptor(raw, k, events, false)
-	d.name = f.Name()
-	d.blind = blind
-	return d, k != file && k != null, nil
+	return d, d.kind != kindFile && d.kind != kindNull, nil
 }
 
-func nonblocking(raw syscall.RawConn) bool {
+func isNonblocking(raw syscall.RawConn) bool {
 	on := false
 	err := raw.Control(func(fd uintptr) {
 		flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
@@ -178,15 +169,14 @@ func nonblocking(raw syscall.RawConn) bool {
 	return err == nil && on
 }
 
-// wait returns when the descriptor is ready, or has an error or an end to
-// tell. It holds on to nothing meanwhile but, without the poller, the
-// descriptor itself: a socket is never pinned by a wait.
+// wait returns when the descriptor is ready, has ended or has failed. A wait on the poller does not hold the descriptor, so that it can be
+// closed meanwhile.
 func (d *descriptor) wait() error {
 	if d.waker == nil {
 		if d.events == unix.POLLOUT {
-			return d.closed(d.raw.Write(d.park))
+			return d.publicError(d.raw.Write(d.isReady))
 		}
-		return d.closed(d.raw.Read(d.park))
+		return d.publicError(d.raw.Read(d.isReady))
 	}
 	k := d.waker
 	k.mu.RLock()
@@ -202,21 +192,19 @@ func (d *descriptor) wait() error {
 	return err
 }
 
-// control runs f with the descriptor held open.
-func (d *descriptor) control(f func(fd uintptr)) error { return d.closed(d.raw.Control(f)) }
+// control calls f while the descriptor is held open.
+func (d *descriptor) control(f func(fd uintptr)) error { return d.publicError(d.raw.Control(f)) }
 
-// closed gives the error of a file's RawConn its public name: but for the
-// deadline, such a call fails only where the file was closed, and says so with
-// an error that is not os.ErrClosed.
-func (d *descriptor) closed(err error) error {
+// publicError returns os.ErrClosed for the error of a call on the RawConn of a file, unless that is a deadline. Such a call fails only if
+// the file was closed, and its error is not os.ErrClosed.
+func (d *descriptor) publicError(err error) error {
 	if err == nil || d.name == "" || errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
 	return &os.PathError{Op: "wait", Path: d.name, Err: os.ErrClosed}
 }
 
-// Read reads what is there, once there is something. For descriptors with a
-// waker.
+// Read waits for bytes and reads them. The descriptor has a waker.
 func (d *descriptor) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -244,8 +232,7 @@ func (d *descriptor) Read(p []byte) (int, error) {
 	}
 }
 
-// Write writes all of p, waiting as often as it takes. For descriptors with a
-// waker.
+// Write writes all of p. The descriptor has a waker.
 func (d *descriptor) Write(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {
@@ -270,17 +257,11 @@ func (d *descriptor) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// blindRead and blindWrite are for descriptors that only know blocking calls.
-// After poll(2) has said yes, a read returns what is there, and a small write
-// fits: POSIX promises PIPE_BUF bytes to a pipe, and terminals say yes only
-// with some room.
-func (d *descriptor) blindRead(fd int, p []byte) (int, error) {
-	return unix.Read(fd, p)
-}
-
-func (d *descriptor) blindWrite(fd int, p []byte) (int, error) {
+// blockingWrite writes so little that it does not wait after poll(2) has reported room. A pipe then has room for PIPE_BUF bytes, as POSIX
+// says. A terminal reports room only if some bytes fit.
+func (d *descriptor) blockingWrite(fd int, p []byte) (int, error) {
 	limit := smallWrite
-	if d.kind == other {
+	if d.kind == kindOther {
 		limit = 256
 	}
 	return unix.Write(fd, p[:min(len(p), limit)])

@@ -18,13 +18,13 @@ func TestPollTakesNothing(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	want := func(what string, f *os.File, events int16, ready bool, bits int16) {
+	want := func(name string, f *os.File, events int16, ready bool, bits int16) {
 		t.Helper()
 		if got := bulk.Ready(f.Fd(), events); got != ready {
-			t.Errorf("%s: Ready = %v", what, got)
+			t.Errorf("%s: Ready = %v", name, got)
 		}
 		if got, err := bulk.Poll(f.Fd(), events); got&bits != bits || (got != 0) != ready || err != nil {
-			t.Errorf("%s: Poll = %#x, %v, want %#x in it", what, got, err, bits)
+			t.Errorf("%s: Poll = %#x, %v, want %#x in it", name, got, err, bits)
 		}
 	}
 	want("an empty pipe", r, unix.POLLIN, false, 0)

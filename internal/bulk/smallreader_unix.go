@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stream returns the system's side of a stream socket; see socket.
+// stream returns the descriptor of a stream socket; see socket.
 func stream(v any) (rc syscall.RawConn, giveBack func()) {
 	d, giveBack := socket(v, unix.POLLIN)
 	if d == nil {
@@ -18,16 +18,16 @@ func stream(v any) (rc syscall.RawConn, giveBack func()) {
 	return d.raw, giveBack
 }
 
-// take makes one read; false means wait.
-func (l *Little) take(fd uintptr) bool {
+// readOnce makes one read that does not wait. It returns false if the poller must wait.
+func (r *SmallReader) readOnce(fd uintptr) bool {
 	b := buffers.Get().(*[bufferSize]byte)
 	for {
-		n, err := unix.Read(int(fd), b[:LittleMost])
+		n, err := unix.Read(int(fd), b[:SmallReadSize])
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err == nil && n > 0:
-			l.buf, l.n = b, int32(n)
+			r.buf, r.n = b, int32(n)
 			return true
 		}
 		buffers.Put(b)
@@ -35,23 +35,23 @@ func (l *Little) take(fd uintptr) bool {
 			return false
 		}
 		if err != nil {
-			l.err = os.NewSyscallError("read", err)
+			r.err = os.NewSyscallError("read", err)
 		}
 		return true
 	}
 }
 
-// give makes one write, and never waits.
-func (l *Little) give(fd uintptr) bool {
+// writeOnce makes one write that does not wait. It always returns true.
+func (r *SmallReader) writeOnce(fd uintptr) bool {
 	for {
-		n, err := unix.Write(int(fd), l.buf[:l.n])
+		n, err := unix.Write(int(fd), r.buf[:r.n])
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err == nil:
-			l.sent = int32(n)
+			r.written = int32(n)
 		case err != unix.EAGAIN:
-			l.err = os.NewSyscallError("write", err)
+			r.err = os.NewSyscallError("write", err)
 		}
 		return true
 	}

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestKernelCopies holds the pairings which must not fall back in silence.
-func TestKernelCopies(t *testing.T) {
+// TestCopyFast: these pairings do not fall back to the portable path.
+func TestCopyFast(t *testing.T) {
 	text := []byte("a few bytes")
 	sources := map[string]func() io.Reader{
 		"file": func() io.Reader {
@@ -84,10 +84,10 @@ func TestKernelCopies(t *testing.T) {
 				w, err := openWrite(dst)
 				check(t, err)
 				defer w.release()
-				m := &meter{}
-				handled, err := fast(t.Context(), w, r, m)
+				m := &counter{}
+				handled, err := copyFast(t.Context(), w, r, m)
 				if !handled || err != nil || m.total != int64(len(text)) {
-					t.Fatalf("fast = %v, %v, %d bytes", handled, err, m.total)
+					t.Fatalf("copyFast = %v, %v, %d bytes", handled, err, m.total)
 				}
 				if out == nil {
 					return
@@ -100,9 +100,8 @@ func TestKernelCopies(t *testing.T) {
 	}
 }
 
-// TestKernelCopiesAfterWaiting: neither a source that is silent for a while nor
-// a destination that is full makes the copy fall back.
-func TestKernelCopiesAfterWaiting(t *testing.T) {
+// TestCopyFast_AfterWaiting: neither a silent source nor a full destination makes the copy fall back.
+func TestCopyFast_AfterWaiting(t *testing.T) {
 	type ends struct {
 		src, dst, feed, out any
 	}
@@ -121,7 +120,7 @@ func TestKernelCopiesAfterWaiting(t *testing.T) {
 			defer w.release()
 			feed, out := e.feed.(io.WriteCloser), e.out.(io.Reader)
 			moved, fed := make(chan int64, 1<<20), make(chan error, 1)
-			m := &meter{tell: func(n int64) { moved <- n }}
+			m := &counter{progress: func(n int64) { moved <- n }}
 			const size = 16 << 20
 			go func() {
 				defer feed.Close()
@@ -143,17 +142,16 @@ func TestKernelCopiesAfterWaiting(t *testing.T) {
 				_, err := feed.Write(make([]byte, size))
 				fed <- err
 			}()
-			handled, err := fast(t.Context(), w, r, m)
+			handled, err := copyFast(t.Context(), w, r, m)
 			if !handled || err != nil || m.total != size+20 {
-				t.Errorf("fast = %v, %v, %d bytes", handled, err, m.total)
+				t.Errorf("copyFast = %v, %v, %d bytes", handled, err, m.total)
 			}
 			check(t, <-fed)
 		})
 	}
 }
 
-// TestChannelGoesOutFirst: where dst refuses splice, as a file in append mode
-// does, what is in the channel is written before the portable path goes on.
+// TestChannelGoesOutFirst: a file in append mode refuses splice. The bytes in the channel are written before the portable path goes on.
 func TestChannelGoesOutFirst(t *testing.T) {
 	a, b := tcpPair(t)
 	name := filepath.Join(t.TempDir(), "dst")
@@ -164,23 +162,22 @@ func TestChannelGoesOutFirst(t *testing.T) {
 	check(t, err)
 	w, err := openWrite(f)
 	check(t, err)
-	first := strings.Repeat("first ", LittleMost/2) // much
+	first := strings.Repeat("first ", SmallReadSize/2) // so that a channel is used
 	a.Write([]byte(first))
-	m := &meter{}
-	if handled, err := fast(t.Context(), w, r, m); handled || err != nil {
-		t.Fatalf("fast = %v, %v, want to be told to go on", handled, err)
+	m := &counter{}
+	if handled, err := copyFast(t.Context(), w, r, m); handled || err != nil {
+		t.Fatalf("copyFast = %v, %v, want a fallback", handled, err)
 	}
 	a.Write([]byte("second"))
 	a.CloseWrite()
-	check(t, portable(t.Context(), w, r, m))
+	check(t, copyPortable(t.Context(), w, r, m))
 	if got, _ := os.ReadFile(name); string(got) != first+"second" || m.total != int64(len(got)) {
 		t.Fatalf("file holds %d bytes, counted %d", len(got), m.total)
 	}
 }
 
-// TestBlindDescriptor copies through descriptors that have no non-blocking
-// calls, and cancels them.
-func TestBlindDescriptor(t *testing.T) {
+// TestOnlyBlockingCalls copies through descriptors that have no non-blocking calls, and cancels a write.
+func TestOnlyBlockingCalls(t *testing.T) {
 	in, feed := pipePair(t)
 	drain, out := pipePair(t)
 	src, err := openRead(in)
@@ -189,12 +186,12 @@ func TestBlindDescriptor(t *testing.T) {
 	dst, err := openWrite(out)
 	check(t, err)
 	defer dst.release()
-	src.desc.blind, dst.desc.blind = true, true
+	src.desc.onlyBlocks, dst.desc.onlyBlocks = true, true
 	data := bytes.Repeat([]byte("0123456789"), 30_000)
 	go func() { feed.Write(data); feed.Close() }()
 	got := make(chan []byte, 1)
 	go func() { p, _ := io.ReadAll(io.LimitReader(drain, int64(len(data)))); got <- p }()
-	check(t, portable(t.Context(), dst, src, &meter{}))
+	check(t, copyPortable(t.Context(), dst, src, &counter{}))
 	if !bytes.Equal(<-got, data) {
 		t.Fatal("what arrived is not what was sent")
 	}
@@ -207,33 +204,32 @@ func TestBlindDescriptor(t *testing.T) {
 	}
 }
 
-// TestLowWater: the mark is up while bulk flows, and comes down while the reader waits, so
-// that the tail of a burst is reported while the connection stays open.
-func TestLowWater(t *testing.T) {
+// TestLowWaterMark: the mark is up while bulk flows. It comes down while the reader waits, so that the last bytes of a burst are reported.
+func TestLowWaterMark(t *testing.T) {
 	for _, paced := range []bool{false, true} {
 		a, b := tcpPair(t)
 		r, err := openRead(b)
 		check(t, err)
-		l := newLowWater(r.desc, paced)
+		l := newLowWaterMark(r.desc, paced)
 		if got := mark(t, b); got > 1 {
 			t.Fatalf("paced %v: at first the mark is %d", paced, got)
 		}
 		for round := range 25 {
 			burst(t, l)
-			if got := mark(t, b); got < lowWaterMark {
+			if got := mark(t, b); got < pipeMark {
 				t.Fatalf("paced %v, round %d: in bulk the mark is %d", paced, round, got)
 			}
 			a.Write([]byte("tail"))
 			check(t, b.SetReadDeadline(time.Now().Add(time.Second)))
-			for l.flows() { // a paced reader finds nothing, or little
-				if _, err := l.more(); err != nil {
+			for l.raised { // a paced reader finds nothing, or little
+				if _, err := l.awaitMore(); err != nil {
 					t.Fatal(err)
 				}
-				if paced && l.flows() {
+				if paced && l.raised {
 					l.lower()
 				}
 			}
-			if err := l.wait(); err != nil {
+			if err := l.await(); err != nil {
 				t.Fatalf("paced %v, round %d: the tail is not reported: %v", paced, round, err)
 			}
 			if n, err := b.Read(make([]byte, 10)); n != 4 || err != nil {
@@ -251,86 +247,86 @@ func TestLowWater(t *testing.T) {
 	}
 }
 
-// burst has l see bulk.
-func burst(t *testing.T, l *lowWater) {
+// burst counts bytes until the mark is up.
+func burst(t *testing.T, l *lowWaterMark) {
 	t.Helper()
 	for range 100 { // the machine may be busy for a whole period
-		if l.add(lowWaterBulk); l.flows() {
+		if l.add(raiseAt); l.raised {
 			return
 		}
 	}
 	t.Fatal("in bulk the mark was never up")
 }
 
-// TestLowWaterStaysUp: the mark stays up while it is reached in time, and a trickle never raises it.
-func TestLowWaterStaysUp(t *testing.T) {
+// TestLowWaterMark_StaysUp: the mark stays up while it is reached in time, and few bytes never raise it.
+func TestLowWaterMark_StaysUp(t *testing.T) {
 	a, b := tcpPair(t)
 	r, err := openRead(b)
 	check(t, err)
-	l := newLowWater(r.desc, false)
-	l.add(lowWaterBulk - 1)
+	l := newLowWaterMark(r.desc, false)
+	l.add(raiseAt - 1)
 	if got := mark(t, b); got > 1 {
 		t.Fatalf("below 1 MiB the mark is %d", got)
 	}
 	burst(t, l)
-	much := make([]byte, lowWaterMark)
+	half := make([]byte, pipeMark)
 	for range 3 {
-		a.Write(much)
-		for end := time.Now().Add(10 * time.Second); !has(t, b, lowWaterMark); {
+		a.Write(half)
+		for end := time.Now().Add(10 * time.Second); !hasUnread(t, b, pipeMark); {
 			if time.Now().After(end) {
 				t.Fatal("not all has come")
 			}
 			runtime.Gosched()
 		}
-		if more, err := l.more(); !more || err != nil {
-			t.Fatalf("with as much as the mark there, more = %v, %v", more, err)
+		if more, err := l.awaitMore(); !more || err != nil {
+			t.Fatalf("after as many bytes as the mark, awaitMore = %v, %v", more, err)
 		}
-		if got := mark(t, b); got != lowWaterMark {
+		if got := mark(t, b); got != pipeMark {
 			t.Fatalf("in bulk the mark is %d", got)
 		}
-		_, err := io.ReadFull(b, much)
+		_, err := io.ReadFull(b, half)
 		check(t, err)
 	}
-	if more, err := l.more(); more || err != nil {
-		t.Fatalf("with nothing there, more = %v, %v", more, err)
+	if more, err := l.awaitMore(); more || err != nil {
+		t.Fatalf("without bytes, awaitMore = %v, %v", more, err)
 	}
 	if got := mark(t, b); got > 1 {
 		t.Fatalf("after a quiet period the mark is %d", got)
 	}
 }
 
-// TestPace: a paced reader comes back when 2 MiB should be there, at once where all of a pipe was filled, and no more when less than 1 MiB comes in 2 ms.
+// TestPace: a paced reader comes back when 2 MiB should have arrived, or at once after a full pipe. It stops when less than 1 MiB comes in 2 ms.
 func TestPace(t *testing.T) {
 	_, b := tcpPair(t)
 	r, err := openRead(b)
 	check(t, err)
-	l := newLowWater(r.desc, true)
+	l := newLowWaterMark(r.desc, true)
 	burst(t, l)
-	came := func(n int, took time.Duration) {
-		l.begin = time.Now().Add(-took)
+	arrive := func(n int, took time.Duration) {
+		l.began = time.Now().Add(-took)
 		l.add(n)
 	}
 	for took, want := range map[time.Duration]time.Duration{100 * time.Microsecond: 800 * time.Microsecond, 1000 * time.Hour: 8 * time.Second} {
-		l.came = 256 << 10
-		if l.measure(l.begin.Add(took)); l.pace != want {
+		l.arrived = 256 << 10
+		if l.measurePace(l.began.Add(took)); l.pace != want {
 			t.Errorf("at 256 KiB in %v, 2 MiB should take %v, want %v", took, l.pace, want)
 		}
 	}
 	l.pace = time.Millisecond
-	if more, err := l.more(); !more || err != nil || !l.flows() {
-		t.Errorf("in bulk, more = %v, %v", more, err)
+	if more, err := l.awaitMore(); !more || err != nil || !l.raised {
+		t.Errorf("in bulk, awaitMore = %v, %v", more, err)
 	}
-	came(chunk, time.Microsecond)
-	dozed := dozing.Load()
-	dozing.Store(1 << 20) // whoever dozes now finds no room
-	more, err := l.more()
-	dozing.Store(dozed)
+	arrive(chunk, time.Microsecond)
+	before := shortWaits.Load()
+	shortWaits.Store(1 << 20) // no wait is possible now
+	more, err := l.awaitMore()
+	shortWaits.Store(before)
 	if !more || err != nil {
-		t.Errorf("with more to be had at once, more = %v, %v", more, err)
+		t.Errorf("after a full pipe, awaitMore = %v, %v", more, err)
 	}
-	came(1000, 10*time.Millisecond)
-	if more, err := l.more(); more || err != nil || l.flows() {
-		t.Errorf("when little comes, more = %v, %v", more, err)
+	arrive(1000, 10*time.Millisecond)
+	if more, err := l.awaitMore(); more || err != nil || l.raised {
+		t.Errorf("when little comes, awaitMore = %v, %v", more, err)
 	}
 	if got := mark(t, b); got > 1 {
 		t.Errorf("when little comes, the mark is %d", got)
@@ -352,64 +348,64 @@ func TestPaceOfFiles(t *testing.T) {
 	for dst, want := range map[io.Writer]bool{socket: false, regular: true, device: true} {
 		w, err := openWrite(dst)
 		check(t, err)
-		if got := newThrough(w, r.desc, &meter{}).low.paced; got != want {
+		if got := newChannelCopy(w, r.desc, &counter{}).mark.paced; got != want {
 			t.Errorf("to %T of kind %d: paced %v, want %v", dst, w.desc.kind, got, want)
 		}
 	}
 }
 
-// TestDozeHasRoomForFew: where many flow at once, no thread is held for each.
-func TestDozeHasRoomForFew(t *testing.T) {
+// TestShortWait_Few: only few copies hold a thread each while they wait.
+func TestShortWait_Few(t *testing.T) {
 	_, b := tcpPair(t)
 	r, err := openRead(b)
 	check(t, err)
-	z := newDoze(r.desc, unix.POLLIN)
-	if dozed, ready, err := z.wait(time.Microsecond); !dozed || ready || err != nil {
-		t.Errorf("wait = %v, %v, %v", dozed, ready, err)
+	s := newShortWait(r.desc, unix.POLLIN)
+	if waited, ready, err := s.wait(time.Microsecond); !waited || ready || err != nil {
+		t.Errorf("wait = %v, %v, %v", waited, ready, err)
 	}
-	most := int32(2 * runtime.GOMAXPROCS(0))
-	dozing.Add(most)
-	defer dozing.Add(-most)
-	if dozed, ready, err := z.wait(time.Hour); dozed || ready || err != nil {
-		t.Errorf("with many who doze, wait = %v, %v, %v", dozed, ready, err)
+	limit := int32(2 * runtime.GOMAXPROCS(0))
+	shortWaits.Add(limit)
+	defer shortWaits.Add(-limit)
+	if waited, ready, err := s.wait(time.Hour); waited || ready || err != nil {
+		t.Errorf("beside many waits, wait = %v, %v, %v", waited, ready, err)
 	}
-	l := newLowWater(r.desc, false)
+	l := newLowWaterMark(r.desc, false)
 	burst(t, l)
-	if more, err := l.more(); more || err != nil || mark(t, b) > 1 {
-		t.Errorf("with many who doze, more = %v, %v, and the mark is %d", more, err, mark(t, b))
+	if more, err := l.awaitMore(); more || err != nil || mark(t, b) > 1 {
+		t.Errorf("beside many waits, awaitMore = %v, %v, and the mark is %d", more, err, mark(t, b))
 	}
 }
 
-// TestDozeKeepsOneProcessor: a wait that keeps its processor leaves one to the other goroutines, so with one processor there is none.
-func TestDozeKeepsOneProcessor(t *testing.T) {
+// TestShortWait_LeavesAProcessor: a raw wait keeps its processor. At least one stays with the other goroutines, so with one processor no wait is raw.
+func TestShortWait_LeavesAProcessor(t *testing.T) {
 	_, b := tcpPair(t)
 	r, err := openRead(b)
 	check(t, err)
-	z := newDoze(r.desc, unix.POLLIN)
+	s := newShortWait(r.desc, unix.POLLIN)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, procs := range []int{1, 2, 5} {
 		runtime.GOMAXPROCS(procs)
 		for others := range procs + 1 {
-			dozing.Add(int32(others))
-			dozed, _, err := z.wait(time.Microsecond)
-			dozing.Add(-int32(others))
-			if want := others < procs-1; !dozed || z.raw != want || err != nil {
-				t.Errorf("%d processors, %d other waits: keeps its processor %v, want %v; %v, %v", procs, others, z.raw, want, dozed, err)
+			shortWaits.Add(int32(others))
+			waited, _, err := s.wait(time.Microsecond)
+			shortWaits.Add(-int32(others))
+			if want := others < procs-1; !waited || s.isRaw != want || err != nil {
+				t.Errorf("%d processors, %d other waits: raw %v, want %v; waited %v, %v", procs, others, s.isRaw, want, waited, err)
 			}
 		}
 	}
 }
 
-// TestDozeEndsForACollection: a collection has to stop the thread of a wait that keeps its processor. It does not wait for the wait's end.
-func TestDozeEndsForACollection(t *testing.T) {
+// TestShortWait_Collection: a garbage collection has to stop the thread of a raw wait. The wait ends then, whatever its limit.
+func TestShortWait_Collection(t *testing.T) {
 	_, b := tcpPair(t)
 	r, err := openRead(b)
 	check(t, err)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	z := newDoze(r.desc, unix.POLLIN)
+	s := newShortWait(r.desc, unix.POLLIN)
 	ended := make(chan bool, 1)
 	go func() {
-		_, ready, _ := z.wait(time.Hour)
+		_, ready, _ := s.wait(time.Hour)
 		ended <- ready
 	}()
 	var longest time.Duration
@@ -419,8 +415,8 @@ func TestDozeEndsForACollection(t *testing.T) {
 		longest = max(longest, time.Since(began))
 		select {
 		case ready := <-ended:
-			if !z.raw || ready {
-				t.Errorf("the wait kept its processor: %v; ready: %v", z.raw, ready)
+			if !s.isRaw || ready {
+				t.Errorf("raw %v, ready %v", s.isRaw, ready)
 			}
 			t.Logf("a collection took %v at most", longest)
 			return
@@ -432,35 +428,35 @@ func TestDozeEndsForACollection(t *testing.T) {
 // TestFlow: 64 KiB within 2 ms are bulk, and less is not.
 func TestFlow(t *testing.T) {
 	var f flow
-	if f.add(dozeBulk - 1); f.bulk {
+	if f.add(bulkBytes - 1); f.isBulk {
 		t.Error("less than 64 KiB is bulk")
 	}
 	f.began = time.Now().Add(-time.Second)
-	if f.add(dozeBulk - 1); f.bulk {
+	if f.add(bulkBytes - 1); f.isBulk {
 		t.Error("less than 64 KiB in a second is bulk, and then again")
 	}
 	for range 100 { // the machine may be busy for a whole period
-		if f.add(dozeBulk); f.bulk {
+		if f.add(bulkBytes); f.isBulk {
 			break
 		}
 	}
-	if !f.bulk {
+	if !f.isBulk {
 		t.Error("64 KiB are not bulk")
 	}
 	f.began, f.bytes = time.Now().Add(-time.Second), 1000
-	if f.add(1000); f.bulk {
+	if f.add(1000); f.isBulk {
 		t.Error("1,000 bytes in a second are bulk")
 	}
 }
 
-// TestPipeCopy_Blind copies from a pipe that has no non-blocking reads, as on Linux before 6.5, and cancels that.
-func TestPipeCopy_Blind(t *testing.T) {
+// TestPipeCopy_OnlyBlockingCalls copies from a pipe that has no non-blocking reads, as on Linux before 6.5, and cancels that.
+func TestPipeCopy_OnlyBlockingCalls(t *testing.T) {
 	in, feed := pipePair(t)
 	dst, peer := tcpPair(t)
 	r, err := openRead(in)
 	check(t, err)
 	defer r.release()
-	r.desc.blind = true
+	r.desc.onlyBlocks = true
 	w, err := openWrite(dst)
 	check(t, err)
 	data := bytes.Repeat([]byte("0123456789"), 100_000)
@@ -469,19 +465,19 @@ func TestPipeCopy_Blind(t *testing.T) {
 	done := make(chan error, 1)
 	stop := context.AfterFunc(ctx, r.interrupt)
 	defer stop()
-	go func() { done <- newPipeCopy(w.desc, r.desc, &meter{}).run(ctx) }()
+	go func() { done <- newPipeCopy(w.desc, r.desc, &counter{}).run(ctx) }()
 	got := make([]byte, len(data))
 	if _, err := io.ReadFull(peer, got); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("what arrived is not what was sent: %v", err)
 	}
 	cancel()
-	if err := <-done; cause(ctx, err) != context.Canceled {
+	if err := <-done; copyError(ctx, err) != context.Canceled {
 		t.Errorf("it ended with %v", err)
 	}
 }
 
-// has reports whether b has n bytes to be read.
-func has(t *testing.T, b *net.TCPConn, n int) bool {
+// hasUnread reports whether b has n bytes to be read.
+func hasUnread(t *testing.T, b *net.TCPConn, n int) bool {
 	t.Helper()
 	raw, err := b.SyscallConn()
 	check(t, err)
@@ -577,10 +573,10 @@ func sendChannel(t *testing.T, dst *net.TCPConn, src *os.File) (finish func()) {
 	check(t, err)
 	w, err := openWrite(dst)
 	check(t, err)
-	c := newThrough(w, r.desc, &meter{})
+	c := newChannelCopy(w, r.desc, &counter{})
 	c.c, err = newChannel()
 	check(t, err)
-	c.c.held, err = spliceOnce(int(src.Fd()), c.c.w, chunk)
+	c.c.held, err = splice(int(src.Fd()), c.c.w, chunk)
 	check(t, err)
 	check(t, w.desc.control(c.pour))
 	check(t, c.err)
@@ -598,7 +594,7 @@ func sendFile(t *testing.T, dst *net.TCPConn, size int) (finish func()) {
 	return func() {}
 }
 
-// TestDescriptorsComeBack: a Copy leaves no descriptor behind, however it ends.
+// TestDescriptorsComeBack: a Copy leaves no descriptor open, however it ends.
 func TestDescriptorsComeBack(t *testing.T) {
 	a, b := tcpPair(t)
 	c, d := tcpPair(t)
@@ -612,7 +608,7 @@ func TestDescriptorsComeBack(t *testing.T) {
 		go func() { _, err := Copy(ctx, c, b, func(n int64) { moved <- n }); done <- err }()
 		go func() { _, err := Copy(ctx, a, in, nil); done <- err }()
 		go func() { _, err := Copy(ctx, out, d, nil); done <- err }()
-		a.Write([]byte("x")) // the channel between b and c is made
+		a.Write([]byte("x")) // b and c get a channel
 		<-moved
 		cancel()
 		for range cap(done) {
@@ -629,7 +625,7 @@ func TestDescriptorsComeBack(t *testing.T) {
 	}
 }
 
-// TestIdleHoldsNoPipe: copies between sockets that have spoken and say nothing share a few pipes, and hold none each.
+// TestIdleHoldsNoPipe: silent copies between sockets share a few pipes.
 func TestIdleHoldsNoPipe(t *testing.T) {
 	const copies = 40
 	ctx, cancel := context.WithCancel(t.Context())
@@ -655,7 +651,7 @@ func TestIdleHoldsNoPipe(t *testing.T) {
 			}
 		}
 	}
-	if held := openDescriptors(t) - before; held > 2*(maxSpare+2) {
+	if held := openDescriptors(t) - before; held > 2*(maxChannels+2) {
 		t.Errorf("%d idle copies hold %d descriptors", copies, held)
 	}
 	cancel()
@@ -665,7 +661,7 @@ func TestIdleHoldsNoPipe(t *testing.T) {
 		}
 	}
 	if held := openDescriptors(t) - before; held != 0 {
-		t.Errorf("%d descriptors are held by nobody", held)
+		t.Errorf("%d descriptors are left open", held)
 	}
 }
 
@@ -676,9 +672,8 @@ func openDescriptors(t *testing.T) int {
 	return len(names)
 }
 
-// TestFilesThatTellNoSize: the kernel's own files refuse sendfile or say that
-// they are empty.
-func TestFilesThatTellNoSize(t *testing.T) {
+// TestFilesWithoutASize: files of the kernel refuse sendfile or report the size zero.
+func TestFilesWithoutASize(t *testing.T) {
 	f, err := os.Open("/proc/self/maps")
 	check(t, err)
 	defer f.Close()
