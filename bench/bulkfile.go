@@ -16,17 +16,22 @@ func (bulkFile) About() About {
 		Name: "bulk-file",
 		What: "a file of 2 GiB that is in memory (512 MiB on a small machine), through two programs and TCP between them, to /dev/null, from the start of the sender to the end of both; compared by digest before that",
 		Columns: []Column{
-			{Name: "bulk-file", What: "through", Unit: "GB/s", Digits: 2, Target: "at least 0.9 of C, ahead of socat"},
+			{Name: "bulk-file", What: "through", Unit: "GB/s", Digits: 2, Target: "at least 0.95 of C, ahead of socat"},
 			{Name: "bulk-file-cpu", What: "CPU time of both programs", Unit: "s per GB", Digits: 3},
 		},
 	}
 }
 
-func (bulkFile) Subjects(lab *Lab) ([]Subject, error) {
+func (b bulkFile) Subjects(lab *Lab) ([]Subject, error) {
 	pairs, err := lab.pairs()
 	if err != nil {
 		return nil, err
 	}
+	return b.measure(lab, pairs)
+}
+
+// measure makes pairs the subjects of the row.
+func (bulkFile) measure(lab *Lab, pairs []pair) ([]Subject, error) {
 	var all []Subject
 	for _, p := range pairs {
 		verified := once(func(ctx context.Context) error { return p.verify(ctx, lab.dir, true) })

@@ -3,6 +3,7 @@
 // the same as Markdown, JSON and plots. It never fails because of a time, only where a result is wrong.
 //
 //	go run .                  every row, but those that take minutes
+//	go run . -row ablation    the copy path of duet without one of its mechanisms at a time, see the folder ablation
 //	go run . -row bulk-pipe   one row; ROW=bulk-pipe does the same; room-blast is all whose names begin so
 //	go run . -out DIR         where the files go (out)
 //	go run . -json FILE       the JSON to FILE alone; - is the standard output, without the table

@@ -10,6 +10,7 @@ import (
 // rows are all there are, in the order of docs/performance.md. Each work has a file of its own.
 var rows = []Row{
 	bulkPipe{},
+	bulkPipe{small: true},
 	bulkFile{},
 	bulkTail{},
 	idle{},
@@ -26,6 +27,9 @@ var rows = []Row{
 	roomBlast{10000},
 	roomOne{},
 	startUp{},
+	ablation{bulkPipe{}},
+	ablation{bulkPipe{small: true}},
+	ablation{bulkFile{}},
 }
 
 // A Row is one line of docs/performance.md: one work, done by several.

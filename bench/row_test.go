@@ -132,11 +132,12 @@ func TestChoose(t *testing.T) {
 		want string
 	}{
 		{"", true, strings.Join(all, " ")},
-		{"", false, strings.Join(slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == "many" }), " ")},
+		{"", false, strings.Join(slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == "many" || strings.HasPrefix(s, "ablation-") }), " ")},
 		{"idle", false, "idle"},
 		{"many", false, "many"},
 		{"start-up, idle", false, "start-up idle"},
 		{"bulk-cpu", false, "bulk-pipe"},
+		{"ablation", false, "ablation-pipe ablation-small ablation-file"},
 		{"room-blast", false, "room-blast-100 room-blast-1000 room-blast-10000"},
 		{"echo-64,echo", false, "echo-64 echo-1 echo-1000"},
 	} {

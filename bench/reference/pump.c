@@ -1,8 +1,9 @@
 /* Bulk. The two ends of a measurement, and the least that copying costs: nothing is copied, and the receiver
  * sleeps until much has come.
  *
- *   pump source SECONDS | … | pump sink    they print what they have counted to the standard error
+ *   pump source SECONDS BLOCK | … | pump sink    they print what they have counted to the standard error
  *   pump send PORT                         stdin to TCP: splice, of a file sendfile
+ *   pump copy PORT                         stdin to TCP: read and write
  *   pump receive PORT                      TCP to stdout: splice and SO_RCVLOWAT */
 #include "common.h"
 #include <sys/sendfile.h>
@@ -10,14 +11,16 @@
 
 #define MUCH (1 << 20)
 
-static int source(double seconds)
+static int source(double seconds, size_t block)
 {
 	static char b[256 << 10];
 	uint64_t n = 0, end;
+	if (block == 0 || block > sizeof b)
+		fail("source: a block has 1 to %zu bytes", sizeof b);
 	for (unsigned i = 0; i < sizeof b; i++)
 		b[i] = i * 2654435761u >> 24;
 	for (end = now() + seconds * 1e9; now() < end;) {
-		ssize_t w = write(1, b, sizeof b);
+		ssize_t w = write(1, b, block);
 		if (w < 0)
 			fail("source: %s", strerror(errno));
 		n += w;
@@ -59,6 +62,24 @@ static int send_all(int port)
 	while (n > 0);
 	if (n < 0)
 		fail("send: %s", strerror(errno));
+	shutdown(fd, SHUT_WR);
+	while (read(fd, b, sizeof b) > 0)
+		;
+	return 0;
+}
+
+static int copy_all(int port)
+{
+	static char b[256 << 10];
+	int fd = connect_to(port, 0);
+	ssize_t n, done, w;
+	fcntl(0, F_SETPIPE_SZ, MUCH);
+	while ((n = read(0, b, sizeof b)) > 0)
+		for (done = 0; done < n; done += w)
+			if ((w = write(fd, b + done, n - done)) < 0)
+				fail("copy: %s", strerror(errno));
+	if (n < 0)
+		fail("copy: %s", strerror(errno));
 	shutdown(fd, SHUT_WR);
 	while (read(fd, b, sizeof b) > 0)
 		;
@@ -111,13 +132,15 @@ static int receive_all(int port)
 int main(int argc, char **argv)
 {
 	prepare();
-	if (argc == 3 && !strcmp(argv[1], "source"))
-		return source(atof(argv[2]));
+	if (argc == 4 && !strcmp(argv[1], "source"))
+		return source(atof(argv[2]), atoi(argv[3]));
 	if (argc == 2 && !strcmp(argv[1], "sink"))
 		return sink();
 	if (argc == 3 && !strcmp(argv[1], "send"))
 		return send_all(atoi(argv[2]));
+	if (argc == 3 && !strcmp(argv[1], "copy"))
+		return copy_all(atoi(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "receive"))
 		return receive_all(atoi(argv[2]));
-	fail("usage: pump source SECONDS | sink | send PORT | receive PORT");
+	fail("usage: pump source SECONDS BLOCK | sink | send PORT | copy PORT | receive PORT");
 }
