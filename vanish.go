@@ -99,7 +99,7 @@ func (c *Conn) loseRead(err error) {
 
 // leaveRemains keeps what can still be received, closes the connection, and frees its place. Nobody reads.
 func (c *Conn) leaveRemains(cause error) {
-	rest, unread, err := c.wire.TakeRest(restMost)
+	rest, unread, err := c.wire.ReadRest(restMost)
 	if s := c.set.server; s != nil && !s.keepRest(len(rest)) {
 		rest, unread = nil, true
 	}

@@ -7,7 +7,7 @@
 //	name:  conn-send-timeout
 //	file:  internal/wire/write.go
 //	test:  . TestSlowPeer
-//	-	if w.timeout > 0 && (!w.waited || w.n > w.mark) {
+//	-	if w.timeout > 0 && (!w.waited || w.n > w.start) {
 //	+	if false {
 //
 // Lines with - and those with a blank before them must stand in the file exactly once, together, and become

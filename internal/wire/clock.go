@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A Moment is a time on the clock of one connection: nanoseconds since the connection began, plus one. Zero means none. It has
-// a third of the size of a time.Time.
+// A Moment is a time on the clock of one connection: nanoseconds since the connection began, plus one. Zero means none. It is a third of
+// the size of a time.Time.
 type Moment int64
 
 // Beginning is when the connection began.
 const Beginning Moment = 1
 
-// past is a moment that has passed whenever it is looked at.
+// past is a moment that has always passed.
 const past Moment = math.MinInt64
 
 // longAgo is a deadline that has passed.

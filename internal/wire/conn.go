@@ -1,3 +1,11 @@
+// Package wire owns the bytes and both deadlines of one connection. Nothing else sets a deadline on it.
+//
+// It knows three ways to wait for bytes. It reads a socket of the system (exactly *net.TCPConn or *net.UnixConn) when the socket is
+// readable, so that no buffer is held during the wait. It waits for a connection with an AwaitRead method by that method, again without a
+// buffer. It reads any other connection in a goroutine, which exists while one read is outstanding. That goroutine holds a small
+// buffer, and no read deadline is ever set on the connection.
+//
+// The package must not know messages and conversations. Read [Conn] first, then [RawConn].
 package wire
 
 import (
@@ -9,23 +17,23 @@ import (
 	"time"
 )
 
-// ChunkSize is how many bytes one read takes at most.
+// ChunkSize is the most that one read returns.
 const ChunkSize = 64 << 10
 
-// chunks holds read buffers that no connection uses now.
+// chunks holds read buffers that no connection uses.
 var chunks = sync.Pool{New: func() any { return new([ChunkSize]byte) }}
 
 // Chunk returns a buffer of [ChunkSize] bytes from a pool. [FreeChunk] takes it back.
 func Chunk() *[ChunkSize]byte { return chunks.Get().(*[ChunkSize]byte) }
 
-// FreeChunk takes back a buffer that [Chunk] returned. Nobody may use it any more.
+// FreeChunk puts a buffer of [Chunk] back into the pool. The caller must not use it any more.
 func FreeChunk(b *[ChunkSize]byte) { chunks.Put(b) }
 
 // An awaiter is a connection that can be waited on without a buffer. AwaitRead returns when a Read would return without
 // waiting, or when the read deadline has passed.
 type awaiter interface{ AwaitRead() error }
 
-// A Gate says how many bytes may be read at this moment. The goroutine that reads calls it.
+// A Gate limits how many bytes may be read. The goroutine that reads calls it.
 type Gate interface {
 	// Allowance returns how many bytes may be read now. Zero: none until Interrupt is called.
 	Allowance() int
@@ -35,15 +43,15 @@ type Gate interface {
 }
 
 // A Conn reads and writes one net.Conn. One goroutine reads and one writes at a time. Any goroutine may call Interrupt, Abandon,
-// Close, Lose and the methods that only ask.
+// Close, Lose, and the methods that only report a state.
 type Conn struct {
-	nc    net.Conn        // knows its addresses also after the end
-	rc    syscall.RawConn // nil: it is not a socket of the system, or cannot be read this way
+	nc    net.Conn        // its addresses stay known after the end
+	rc    syscall.RawConn // nil if nc is no socket of the system, or cannot be read by its descriptor
 	began time.Time
 
-	readFn func(fd uintptr) bool // reads from the descriptor of a socket; false: wait
-	buf    *[ChunkSize]byte      // what the last read has filled, until Done; nil for a foreign connection
-	rn     int32                 // before a read, how many bytes it may take; after it, how many it took
+	readFn func(fd uintptr) bool // reads from the descriptor of a socket; it returns false if the poller must wait
+	buf    *[ChunkSize]byte      // the bytes of the last read, until Done; nil for a foreign connection
+	rn     int32                 // before a read, the limit of its bytes; after it, the number of its bytes
 	state  atomic.Uint32         // of the bits below
 	rerr   error                 // the error of the last read
 
@@ -60,30 +68,30 @@ type kind uint8
 const (
 	socket  kind = iota // by its descriptor
 	awaited             // with AwaitRead
-	unknown             // only Read waits
+	foreign             // only Read waits
 )
 
 // The bits of a connection's state.
 const (
-	stateReading  = 1 << iota // the reader is at the connection
-	stateLost                 // the connection has failed
-	stateDetached             // a failure is no longer looked for
-	stateHopeless             // Abandon was called
-	stateStray                // the last read gave a timeout that nobody had asked for
-	stateReset                // Close is to reset
-	stateEnding               // SetEnding was called
+	stateReading   = 1 << iota // the reader is at the connection
+	stateLost                  // the connection has failed
+	stateDetached              // Detach was called
+	stateAbandoned             // Abandon was called
+	stateStray                 // the last read returned a timeout although no deadline had passed
+	stateReset                 // Close resets the connection
+	stateEnding                // SetEnding was called
 )
 
 // An extension holds state that few connections need. Conn.mu guards its pointers.
 type extension struct {
 	woken   chan struct{} // Interrupt sends to it; capacity 1
-	foreign *foreign      // not nil if kind is unknown
+	foreign *foreignConn  // not nil if kind is foreign
 	raw     *RawConn      // not nil after Raw
 }
 
-// Init makes w ready. gate may be nil: then any number of bytes may be read.
+// Init makes w ready. A nil gate sets no limit.
 func (w *Conn) Init(nc net.Conn, gate Gate) {
-	w.nc, w.began, w.kind = nc, time.Now(), unknown
+	w.nc, w.began, w.kind = nc, time.Now(), foreign
 	switch v := nc.(type) {
 	case *net.TCPConn:
 		w.useSocket(v, gate)
@@ -97,7 +105,7 @@ func (w *Conn) Init(nc net.Conn, gate Gate) {
 		w.kind = awaited
 		return
 	}
-	w.ext = &extension{woken: make(chan struct{}, 1), foreign: &foreign{w: w, nc: nc}}
+	w.ext = &extension{woken: make(chan struct{}, 1), foreign: &foreignConn{w: w, nc: nc}}
 }
 
 // extend returns the extension. mu is held.
@@ -117,10 +125,10 @@ func (w *Conn) LocalAddr() net.Addr { return w.nc.LocalAddr() }
 // Descriptor returns the socket of the system, nil if there is none.
 func (w *Conn) Descriptor() syscall.RawConn { return w.rc }
 
-// IsSocket reports whether the connection is a socket of the system, which can be asked and tried without waiting.
+// IsSocket reports whether the connection is a socket of the system, so that TryRead and TryWrite do not wait.
 func (w *Conn) IsSocket() bool { return w.rc != nil }
 
-// IsInMemory reports whether both ends are in this process, so that a close destroys nothing that is on its way.
+// IsInMemory reports whether both ends are in this process. A close of such a connection loses no bytes that are on their way.
 func (w *Conn) IsInMemory() bool {
 	n := network(w.nc)
 	return n == "pipe" || n == "memory"
@@ -135,7 +143,7 @@ func (w *Conn) CanHalfClose() bool {
 	return ok
 }
 
-// HalfClose ends the sending direction (FIN). possible is false, and nothing happens, if the connection has no such thing.
+// HalfClose ends the sending direction (FIN). It does nothing, and possible is false, if the connection cannot do that.
 func (w *Conn) HalfClose() (possible bool, err error) {
 	hc, ok := w.nc.(halfCloser)
 	if !ok {
@@ -144,13 +152,13 @@ func (w *Conn) HalfClose() (possible bool, err error) {
 	return true, hc.CloseWrite()
 }
 
-// ResetOnClose makes the close that follows a reset. possible is false if the connection has no such thing.
+// ResetOnClose turns the close that follows into a reset. possible is false if the connection cannot do that.
 func (w *Conn) ResetOnClose() (possible bool, err error) { return w.setLinger(0) }
 
 // A resetter is a connection that is reset by a call in place of Close.
 type resetter interface{ Reset() error }
 
-// setLinger is that of net.TCPConn. For a resetter, zero seconds have Close call Reset. possible is false if the connection has
+// setLinger calls SetLinger of the connection. For a resetter, after zero seconds Close calls Reset. possible is false if the connection has
 // neither.
 func (w *Conn) setLinger(sec int) (possible bool, err error) {
 	switch v := w.nc.(type) {
@@ -165,14 +173,14 @@ func (w *Conn) setLinger(sec int) (possible bool, err error) {
 	return false, nil
 }
 
-// A layered connection stands on another one, which NetConn returns; *tls.Conn does.
+// A layered connection uses another one, which NetConn returns. An example is *tls.Conn.
 type layered interface{ NetConn() net.Conn }
 
-// Close closes the connection as it is, with a reset after ResetOnClose. Reads and writes that wait fail.
+// Close closes the connection, with a reset after ResetOnClose. Reads and writes that wait fail.
 func (w *Conn) Close() error {
 	defer w.poke()
 	if v, ok := w.nc.(layered); ok && w.IsAbandoned() {
-		_ = v.NetConn().Close() // otherwise crypto/tls would wait 5 s for a peer that takes nothing
+		_ = v.NetConn().Close() // otherwise crypto/tls waits 5 s for a peer that does not read
 	}
 	if w.state.Load()&stateReset != 0 {
 		return w.nc.(resetter).Reset()
@@ -180,9 +188,9 @@ func (w *Conn) Close() error {
 	return w.nc.Close()
 }
 
-// AwaitEnd waits until the read that Close has ended is over. The goroutine that reads calls it, after Close.
+// AwaitEnd waits for the end of a read that was outstanding when Close was called. The goroutine that reads calls it, after Close.
 func (w *Conn) AwaitEnd() {
-	if w.kind == unknown {
+	if w.kind == foreign {
 		w.ext.foreign.awaitEnd()
 	}
 }
@@ -203,7 +211,7 @@ func (w *Conn) claim() bool {
 // release notes that the reader has left the connection.
 func (w *Conn) release() { w.state.And(^uint32(stateReading)) }
 
-// Detach comes before Raw and before the close of the connection: a failure after it does not make the connection lost. It
+// Detach is called before Raw and before the close of the connection. A failure after it does not make the connection lost. It
 // returns false if the connection is lost already.
 func (w *Conn) Detach() bool {
 	for {
@@ -217,8 +225,8 @@ func (w *Conn) Detach() bool {
 	}
 }
 
-// Lose notes that the connection has failed. first is false if that was known, or after Detach. reading reports whether the
-// reader is at the connection; it will see the failure itself.
+// Lose notes that the connection has failed. first is false if it was lost before, or after Detach. reading reports whether the reader is at
+// the connection. It will then see the failure itself.
 func (w *Conn) Lose() (first, reading bool) {
 	for {
 		s := w.state.Load()
@@ -235,10 +243,9 @@ func (w *Conn) Lose() (first, reading bool) {
 func (w *Conn) IsLost() bool { return w.state.Load()&stateLost != 0 }
 
 // IsAbandoned reports whether Abandon was called.
-func (w *Conn) IsAbandoned() bool { return w.state.Load()&stateHopeless != 0 }
+func (w *Conn) IsAbandoned() bool { return w.state.Load()&stateAbandoned != 0 }
 
-// SetEnding notes that nothing new is sent for long: from now on a Write waits for at most three times its timeout, however often the
-// peer makes room.
+// SetEnding limits each later Write to three times its timeout, however often the peer makes room. The conversation is about to end.
 func (w *Conn) SetEnding() { w.state.Or(stateEnding) }
 
 // IsEnding reports whether SetEnding was called.

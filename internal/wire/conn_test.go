@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Abandon and a writer that sets its next deadline may meet in any order: none waits on.
+// A Write after Abandon does not wait, although it sets its next deadline later.
 func TestAbandon_Stays(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
 		w.Abandon()
 		n, err := w.Write(context.Background(), make([]byte, 64<<20), time.Hour)
 		if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -21,7 +21,7 @@ func TestAbandon_Stays(t *testing.T) {
 	})
 }
 
-// A limit that is as good as none must not turn into one that has passed.
+// A limit that is nearly infinite must not become one that has passed.
 func TestMoment(t *testing.T) {
 	w := &Conn{began: time.Now()}
 	if m := w.Now().After(math.MaxInt64); m != math.MaxInt64 || !w.deadline(m).After(time.Now().AddDate(100, 0, 0)) {

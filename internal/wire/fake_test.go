@@ -11,26 +11,26 @@ import (
 	"time"
 )
 
-// patience bounds every wait of a test that ought to be short.
-const patience = time.Minute
+// testLimit bounds every wait of a test.
+const testLimit = time.Minute
 
-// A plain connection has nothing but the methods of net.Conn.
-type plain struct{ net.Conn }
+// A plainConn has nothing but the methods of net.Conn.
+type plainConn struct{ net.Conn }
 
-// A deaf connection ignores its deadlines.
-type deaf struct{ net.Conn }
+// A deafConn ignores its deadlines.
+type deafConn struct{ net.Conn }
 
-func (deaf) SetDeadline(time.Time) error      { return nil }
-func (deaf) SetReadDeadline(time.Time) error  { return nil }
-func (deaf) SetWriteDeadline(time.Time) error { return nil }
+func (deafConn) SetDeadline(time.Time) error      { return nil }
+func (deafConn) SetReadDeadline(time.Time) error  { return nil }
+func (deafConn) SetWriteDeadline(time.Time) error { return nil }
 
-// A waiting connection has AwaitRead. It keeps the byte that it has found for Read.
-type waiting struct {
+// An awaitableConn has AwaitRead. It keeps the byte that it has found for Read.
+type awaitableConn struct {
 	*net.TCPConn
 	r *bufio.Reader
 }
 
-func (c *waiting) AwaitRead() error {
+func (c *awaitableConn) AwaitRead() error {
 	_, err := c.r.Peek(1)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
@@ -38,7 +38,7 @@ func (c *waiting) AwaitRead() error {
 	return nil // Read meets any other error again
 }
 
-func (c *waiting) Read(p []byte) (int, error) { return c.r.Read(p) }
+func (c *awaitableConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // pair returns the two ends of a connection over the loopback.
 func pair(t *testing.T) (a, b *net.TCPConn) {
@@ -60,23 +60,23 @@ func pair(t *testing.T) (a, b *net.TCPConn) {
 	return x.(*net.TCPConn), y.(*net.TCPConn)
 }
 
-// A kindOfConn is a way in which a connection can be waited on.
-type kindOfConn struct {
+// A connKind is a way in which a connection can be waited on.
+type connKind struct {
 	name string
 	kind kind
 	wrap func(*net.TCPConn) net.Conn
 }
 
-var kinds = []kindOfConn{
+var connKinds = []connKind{
 	{"socket", socket, func(c *net.TCPConn) net.Conn { return c }},
-	{"awaited", awaited, func(c *net.TCPConn) net.Conn { return &waiting{c, bufio.NewReaderSize(c, 16)} }},
-	{"unknown", unknown, func(c *net.TCPConn) net.Conn { return plain{c} }},
-	{"deaf", unknown, func(c *net.TCPConn) net.Conn { return deaf{c} }},
+	{"awaited", awaited, func(c *net.TCPConn) net.Conn { return &awaitableConn{c, bufio.NewReaderSize(c, 16)} }},
+	{"unknown", foreign, func(c *net.TCPConn) net.Conn { return plainConn{c} }},
+	{"deaf", foreign, func(c *net.TCPConn) net.Conn { return deafConn{c} }},
 }
 
-// overEach runs a test for each kind of connection. peer is the other end.
-func overEach(t *testing.T, test func(t *testing.T, w *Conn, peer *net.TCPConn)) {
-	for _, k := range kinds {
+// forEachKind runs test for each kind of connection. peer is the other end.
+func forEachKind(t *testing.T, test func(t *testing.T, w *Conn, peer *net.TCPConn)) {
+	for _, k := range connKinds {
 		t.Run(k.name, func(t *testing.T) {
 			a, b := pair(t)
 			w := new(Conn)
@@ -91,7 +91,7 @@ func overEach(t *testing.T, test func(t *testing.T, w *Conn, peer *net.TCPConn))
 	}
 }
 
-// read reads once and returns a copy of what came.
+// read reads once and returns a copy of the bytes.
 func read(w *Conn) (string, error) {
 	w.Read(ChunkSize)
 	b, err := w.Got()
@@ -103,12 +103,12 @@ func read(w *Conn) (string, error) {
 // wantRead reads until all of want has come.
 func wantRead(t *testing.T, w *Conn, want string) {
 	t.Helper()
-	got, end := "", w.Now().After(patience)
+	got, end := "", w.Now().After(testLimit)
 	for len(got) < len(want) {
 		w.Arm(end, false)
 		s, err := read(w)
 		if got += s; isTimeout(err) && w.Now() < end {
-			continue // it may look up at any time
+			continue // Read may return early at any time
 		} else if err != nil {
 			t.Fatalf("read %d bytes, %v; want %d", len(got), err, len(want))
 		}
@@ -118,7 +118,7 @@ func wantRead(t *testing.T, w *Conn, want string) {
 	}
 }
 
-func say(t *testing.T, nc net.Conn, s string) {
+func mustSend(t *testing.T, nc net.Conn, s string) {
 	t.Helper()
 	if _, err := io.WriteString(nc, s); err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func say(t *testing.T, nc net.Conn, s string) {
 
 func mustWrite(t *testing.T, w *Conn, s string) {
 	t.Helper()
-	if n, err := w.Write(context.Background(), []byte(s), patience); n != len(s) || err != nil {
+	if n, err := w.Write(context.Background(), []byte(s), testLimit); n != len(s) || err != nil {
 		t.Fatalf("wrote %d of %d bytes, %v", n, len(s), err)
 	}
 }

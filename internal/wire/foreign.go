@@ -10,21 +10,21 @@ import (
 )
 
 const (
-	// smallRead is the buffer of a read that may wait for long.
+	// smallRead is the size of the buffer of a read that may wait for long.
 	smallRead = 1 << 10
-	// flowTime is how long a read with a large buffer waits. Then a read with a small buffer takes its place.
+	// flowTime limits a read with a large buffer. A read with a small buffer follows it.
 	flowTime = 10 * time.Millisecond
-	// obeyTime is how long a Write may go on after its deadline. Then the connection is closed: its deadlines do nothing.
-	obeyTime = 500 * time.Millisecond
+	// endGrace is the time that a call may go on after its end: a Write after its deadline, or a Read after Close. The deadlines of the
+	// connection may do nothing. So it is closed after a Write that does not end.
+	endGrace = 500 * time.Millisecond
 )
 
 var smallBuffers = sync.Pool{New: func() any { return new([smallRead]byte) }}
 
-// A foreign is a connection on which only Read can wait. Its deadlines may do nothing. They may also break it: a deadline that
-// passes during a handshake of crypto/tls does. So a goroutine calls Read, and the reader waits for that goroutine. The
-// goroutine exists while one read is outstanding. If the reader is interrupted, the read goes on, and its result is kept for the
-// next Read.
-type foreign struct {
+// A foreignConn is a connection on which only Read can wait. Its deadlines may do nothing. They may also break it, as a deadline that passes
+// during a handshake of crypto/tls does. So a goroutine calls Read, and the reader waits for that goroutine. The goroutine exists while
+// one read is outstanding. If the reader is interrupted, the read goes on, and the next Read gets its result.
+type foreignConn struct {
 	w    *Conn
 	nc   net.Conn
 	done atomic.Bool // the outstanding read has ended
@@ -34,19 +34,19 @@ type foreign struct {
 	full        bool             // the last read has filled its buffer
 	small       *[smallRead]byte // the buffer in use; nil: none, or large is
 	large       *[ChunkSize]byte // the buffer in use; nil: none, or small is
-	from        int              // where the bytes begin that nobody has taken
+	from        int              // where the bytes begin that Got has not returned yet
 
-	// Used by the goroutine while a read is outstanding, and by the reader otherwise. So are small and large.
-	to  int // where they end
+	// Used by the goroutine while a read is outstanding, and by the reader otherwise, like small and large:
+	to  int // where the bytes end
 	err error
 
 	writes atomic.Uint32 // odd while a Write goes on
-	due    *time.Timer   // the deadline of what Raw returned, if one is set; under Conn.mu
+	due    *time.Timer   // the write deadline of the RawConn, if one is set; Conn.mu guards it
 	killed atomic.Bool   // the connection was closed because a Write went on after its deadline
 }
 
-// begin starts a read, unless one is outstanding, or something of its result is left.
-func (f *foreign) begin() {
+// begin starts a read, unless one is outstanding or its result was not used up.
+func (f *foreignConn) begin() {
 	if f.outstanding || f.to > f.from || f.err != nil {
 		return
 	}
@@ -61,15 +61,14 @@ func (f *foreign) begin() {
 	}
 }
 
-// readSmall and readLarge run in the goroutine. Little stands on its stack while it waits.
-func (f *foreign) readSmall() {
+// readSmall and readLarge run in the goroutine. Its stack is small while it waits.
+func (f *foreignConn) readSmall() {
 	defer f.end()
 	f.to, f.err = f.nc.Read(f.small[:])
 }
 
-// readLarge reads with a large buffer while bytes flow. No other read has a deadline. Here it breaks no handshake, because bytes have
-// come before.
-func (f *foreign) readLarge() {
+// readLarge reads with a large buffer while bytes flow. Only this read has a deadline. It breaks no handshake, because bytes have come before.
+func (f *foreignConn) readLarge() {
 	defer f.end()
 	_ = f.nc.SetReadDeadline(time.Now().Add(flowTime))
 	f.to, f.err = f.nc.Read(f.large[:])
@@ -82,7 +81,7 @@ func (f *foreign) readLarge() {
 }
 
 // end ends the goroutine. A panic of the connection becomes the error of the read.
-func (f *foreign) end() {
+func (f *foreignConn) end() {
 	if p := recover(); p != nil {
 		f.to, f.err = 0, &Panic{Value: p, Stack: debug.Stack()}
 	}
@@ -92,20 +91,20 @@ func (f *foreign) end() {
 
 // A Panic is the panic of a connection's Read or Write.
 type Panic struct {
-	// Value is what it panicked with.
+	// Value is the argument of the panic.
 	Value any
-	// Stack is where, as debug.Stack prints it.
+	// Stack is the stack of the panic, as debug.Stack formats it.
 	Stack []byte
 }
 
 func (p *Panic) Error() string { return fmt.Sprintf("connection panicked: %v", p.Value) }
 
-// hasResult reports whether something can be taken now.
-func (f *foreign) hasResult() bool { return !f.outstanding && (f.to > f.from || f.err != nil) }
+// hasResult reports whether bytes or an error are there for the reader.
+func (f *foreignConn) hasResult() bool { return !f.outstanding && (f.to > f.from || f.err != nil) }
 
-// ended takes the result of the outstanding read. It also takes a poke of Interrupt, which has set w.wake too: the reader sees that before
-// it waits again.
-func (f *foreign) ended() {
+// finish makes the result of the outstanding read that of the reader. It may receive a poke of Interrupt. That is not lost: Interrupt has set w.wake
+// too, and the reader sees it before it waits again.
+func (f *foreignConn) finish() {
 	select {
 	case <-f.w.ext.woken:
 	default:
@@ -115,8 +114,8 @@ func (f *foreign) ended() {
 	f.full = f.small != nil && f.to == smallRead || f.large != nil && f.to == ChunkSize
 }
 
-// got returns the next n bytes that nobody has taken.
-func (f *foreign) got(n int) []byte {
+// unread returns the next n bytes.
+func (f *foreignConn) unread(n int) []byte {
 	switch {
 	case n == 0:
 		return nil
@@ -128,8 +127,8 @@ func (f *foreign) got(n int) []byte {
 	return nil
 }
 
-// taken notes that the next n bytes were taken. If none is left, it gives the buffer back.
-func (f *foreign) taken(n int) {
+// consume drops the next n bytes. If none is left, it frees the buffer.
+func (f *foreignConn) consume(n int) {
 	f.from += n
 	if f.outstanding || f.from < f.to {
 		return
@@ -148,7 +147,7 @@ func (f *foreign) taken(n int) {
 // readForeign waits for the outstanding read, the deadline, or Interrupt.
 //
 //go:noinline
-func (w *Conn) readForeign(most int) {
+func (w *Conn) readForeign(limit int) {
 	w.rn = 0
 	f := w.ext.foreign
 	f.begin()
@@ -156,11 +155,11 @@ func (w *Conn) readForeign(most int) {
 		w.rerr = errDeadline
 		return
 	}
-	w.takeForeign(f, most)
+	w.setForeignResult(f, limit)
 }
 
 // awaitForeign waits for the outstanding read. It returns false if the deadline or Interrupt has ended the wait first.
-func (w *Conn) awaitForeign(f *foreign) bool {
+func (w *Conn) awaitForeign(f *foreignConn) bool {
 	w.mu.Lock()
 	set := w.set
 	w.mu.Unlock()
@@ -171,9 +170,9 @@ func (w *Conn) awaitForeign(f *foreign) bool {
 	return f.await()
 }
 
-// takeForeign makes at most most bytes of the read that has ended, or its error, the result of Read.
-func (w *Conn) takeForeign(f *foreign, most int) {
-	w.rn = int32(min(most, f.to-f.from))
+// setForeignResult makes at most limit bytes of the read that has ended, or its error, the result of Read.
+func (w *Conn) setForeignResult(f *foreignConn, limit int) {
+	w.rn = int32(min(limit, f.to-f.from))
 	if f.from+int(w.rn) < f.to {
 		return // the error comes after the rest
 	}
@@ -191,35 +190,35 @@ func (w *Conn) tryForeign() {
 		w.lookInTime(f.awaitUntil)
 	}
 	if f.hasResult() {
-		w.takeForeign(f, ChunkSize)
+		w.setForeignResult(f, ChunkSize)
 	}
 	if isTimeout(w.rerr) {
 		w.rerr = nil
 	}
 }
 
-// awaitEnd waits for the outstanding read after the connection was closed. A close ends a read, as net.Conn says. awaitEnd
-// gives up after obeyTime if it does not.
-func (f *foreign) awaitEnd() {
-	if f.outstanding && f.awaitUntil(f.w.Now().After(obeyTime)) {
-		f.taken(f.to - f.from)
+// awaitEnd waits for the outstanding read after the connection was closed. A close ends a read, as net.Conn says. If it does not, awaitEnd gives
+// up after endGrace.
+func (f *foreignConn) awaitEnd() {
+	if f.outstanding && f.awaitUntil(f.w.Now().After(endGrace)) {
+		f.consume(f.to - f.from)
 	}
 }
 
 // await waits for the outstanding read or for a poke, and reports whether the read has ended.
-func (f *foreign) await() bool {
+func (f *foreignConn) await() bool {
 	if !f.done.Load() {
 		<-f.w.ext.woken
 	}
 	if !f.done.Load() {
 		return false
 	}
-	f.ended()
+	f.finish()
 	return true
 }
 
 // awaitUntil waits for the outstanding read, however often it is poked, and reports whether that has ended.
-func (f *foreign) awaitUntil(until Moment) bool {
+func (f *foreignConn) awaitUntil(until Moment) bool {
 	defer time.AfterFunc(until.Since(f.w.Now()), f.w.poke).Stop()
 	for !f.await() {
 		if f.w.Now() >= until {
@@ -229,16 +228,16 @@ func (f *foreign) awaitUntil(until Moment) bool {
 	return true
 }
 
-// write writes b. limit is the time until its deadline; 0: there is none. ended reports whether the write was given up. It is
-// asked after f.writes has become odd: either write sees that it was given up, or obey sees the write.
-func (f *foreign) write(b []byte, limit time.Duration, ended func() bool) (int, error) {
+// write writes b. limit is the time until its deadline. Zero: there is none. ended reports whether the caller has given up. write calls it
+// after f.writes has become odd, so that either write sees that end or closeIfLate sees the write.
+func (f *foreignConn) write(b []byte, limit time.Duration, ended func() bool) (int, error) {
 	seq := f.writes.Add(1)
 	defer f.writes.Add(1)
 	if ended() {
 		return 0, errDeadline
 	}
 	if limit > 0 {
-		defer f.closeUnlessOver(seq, limit+obeyTime).Stop()
+		defer f.closeUnlessOver(seq, limit+endGrace).Stop()
 	}
 	n, err := f.nc.Write(b)
 	if err != nil && f.killed.Load() {
@@ -247,15 +246,15 @@ func (f *foreign) write(b []byte, limit time.Duration, ended func() bool) (int, 
 	return n, err
 }
 
-// obey closes the connection if the Write that goes on does not end although its deadline has passed.
-func (f *foreign) obey() {
+// closeIfLate closes the connection after endGrace if the Write that goes on now does not end.
+func (f *foreignConn) closeIfLate() {
 	if seq := f.writes.Load(); seq%2 != 0 {
-		f.closeUnlessOver(seq, obeyTime)
+		f.closeUnlessOver(seq, endGrace)
 	}
 }
 
 // closeUnlessOver closes the connection after d if the Write with the number seq still goes on.
-func (f *foreign) closeUnlessOver(seq uint32, d time.Duration) *time.Timer {
+func (f *foreignConn) closeUnlessOver(seq uint32, d time.Duration) *time.Timer {
 	return time.AfterFunc(d, func() {
 		if f.writes.Load() == seq {
 			f.killed.Store(true)
@@ -264,13 +263,13 @@ func (f *foreign) closeUnlessOver(seq uint32, d time.Duration) *time.Timer {
 	})
 }
 
-// setWriteDeadline has a Write that goes on after t obey. Conn.mu is held.
-func (f *foreign) setWriteDeadline(t time.Time) {
+// setWriteDeadline calls closeIfLate at t. Conn.mu is held.
+func (f *foreignConn) setWriteDeadline(t time.Time) {
 	if f.due != nil {
 		f.due.Stop()
 		f.due = nil
 	}
 	if !t.IsZero() {
-		f.due = time.AfterFunc(time.Until(t), f.obey)
+		f.due = time.AfterFunc(time.Until(t), f.closeIfLate)
 	}
 }

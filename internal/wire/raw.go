@@ -217,7 +217,7 @@ func (r *RawConn) read(p []byte) (int, error) {
 	switch {
 	case r.rerr != nil:
 		return 0, r.rerr
-	case r.w.kind != unknown:
+	case r.w.kind != foreign:
 		return r.w.nc.Read(p)
 	case len(p) == 0:
 		return 0, nil
@@ -296,7 +296,7 @@ func (r *RawConn) Write(p []byte) (n int, err error) {
 	switch {
 	case r.werr != nil:
 		return 0, r.werr
-	case r.w.kind == unknown:
+	case r.w.kind == foreign:
 		n, err = r.w.ext.foreign.write(p, 0, r.hasEnded)
 	default:
 		n, err = r.w.nc.Write(p)
@@ -376,7 +376,7 @@ func (r *RawConn) SetReadDeadline(t time.Time) error {
 		w.set = w.At(t)
 	}
 	w.pokeLocked()
-	if w.kind == unknown {
+	if w.kind == foreign {
 		return nil
 	}
 	return w.nc.SetReadDeadline(t)
@@ -390,7 +390,7 @@ func (r *RawConn) SetWriteDeadline(t time.Time) error {
 	if r.stopped || r.revoked {
 		return nil
 	}
-	if w.kind == unknown {
+	if w.kind == foreign {
 		w.ext.foreign.setWriteDeadline(t)
 	}
 	return w.nc.SetWriteDeadline(t)

@@ -12,14 +12,14 @@ import (
 )
 
 func TestRaw(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
 		r := w.Raw([]byte("ahead "), nil)
-		say(t, peer, "rest")
+		mustSend(t, peer, "rest")
 		peer.CloseWrite()
 		if b, err := io.ReadAll(r); string(b) != "ahead rest" || err != nil {
 			t.Errorf("read %q, %v", b, err)
 		}
-		say(t, r, "answer")
+		mustSend(t, r, "answer")
 		r.Close()
 		if b, _ := io.ReadAll(peer); string(b) != "answer" {
 			t.Errorf("the peer has %q", b)
@@ -27,10 +27,9 @@ func TestRaw(t *testing.T) {
 	})
 }
 
-// Reclaim ends all calls of what Raw returned, at once and with net.ErrClosed. The connection is
-// as before then.
+// Reclaim ends all calls on the RawConn at once with net.ErrClosed. Then the connection is as before.
 func TestReclaim(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
 		r := w.Raw(nil, nil)
 		var wg sync.WaitGroup
 		reading := make(chan struct{})
@@ -42,8 +41,8 @@ func TestReclaim(t *testing.T) {
 			}
 		})
 		<-reading
-		if !w.Reclaim(patience) {
-			t.Error("somebody still uses it")
+		if !w.Reclaim(testLimit) {
+			t.Error("Reclaim failed")
 		}
 		wg.Wait()
 		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
@@ -53,16 +52,16 @@ func TestReclaim(t *testing.T) {
 			t.Errorf("Write afterwards: %v", err)
 		}
 		r.SetDeadline(longAgo)
-		mustWrite(t, w, "last")
-		say(t, peer, "words")
-		wantRead(t, w, "words")
+		mustWrite(t, w, "to the peer")
+		mustSend(t, peer, "from the peer")
+		wantRead(t, w, "from the peer")
 	})
 }
 
-// Stop is a deadline in the past that nobody can move; with closing, it is a close.
+// Stop is a deadline in the past that cannot be moved. With closing, it is a close.
 func TestStop(t *testing.T) {
 	for closing, want := range map[bool]error{false: os.ErrDeadlineExceeded, true: net.ErrClosed} {
-		overEach(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
+		forEachKind(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
 			w.Stop(false) // before Raw
 			r := w.Raw(nil, nil)
 			go w.Stop(closing)
@@ -80,9 +79,9 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// The deadlines of what Raw returned hold on every connection, also on one whose own do nothing, and AwaitRead keeps them.
+// The deadlines of a RawConn hold on every connection, also if its own do nothing. AwaitRead obeys them too.
 func TestRaw_Deadlines(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
 		r := w.Raw(nil, nil)
 		r.SetReadDeadline(time.Now().Add(time.Millisecond))
 		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -91,13 +90,13 @@ func TestRaw_Deadlines(t *testing.T) {
 		if err := r.AwaitRead(); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("AwaitRead: %v", err)
 		}
-		r.SetReadDeadline(time.Now().Add(patience))
+		r.SetReadDeadline(time.Now().Add(testLimit))
 		time.AfterFunc(time.Millisecond, func() { r.SetReadDeadline(time.Now()) })
 		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Read: %v", err)
 		}
 		r.SetReadDeadline(time.Time{})
-		say(t, peer, "x")
+		mustSend(t, peer, "x")
 		if err := r.AwaitRead(); err != nil {
 			t.Errorf("AwaitRead: %v", err)
 		}
@@ -107,21 +106,21 @@ func TestRaw_Deadlines(t *testing.T) {
 	})
 }
 
-// Interrupt ends no read of what Raw returned.
+// Interrupt ends no read of a RawConn.
 func TestRaw_Interrupt(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
 		r := w.Raw(nil, nil)
 		w.Interrupt()
-		say(t, peer, "x")
+		mustSend(t, peer, "x")
 		if n, err := r.Read(make([]byte, 1)); n != 1 || err != nil {
 			t.Errorf("Read: %d, %v", n, err)
 		}
 	})
 }
 
-// A connection is lent only if its bytes are those of its socket and nobody has to see them. Reclaim waits until it is given back.
+// A connection is lent only if its bytes are those of its socket and no tap has to see them. Reclaim waits until it is given back.
 func TestLend(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
 		ahead := []byte("a")
 		r := w.Raw(ahead, nil)
 		if rc, _, _ := r.Lend(); rc != nil {
@@ -131,7 +130,7 @@ func TestLend(t *testing.T) {
 		rc, tcp, giveBack := r.Lend()
 		if w.kind != socket {
 			if rc != nil || giveBack != nil {
-				t.Error("lent what is no socket")
+				t.Error("lent a connection that is no socket")
 			}
 			return
 		}
@@ -142,7 +141,7 @@ func TestLend(t *testing.T) {
 			rc.Read(func(uintptr) bool { return false }) // until Reclaim ends it
 			giveBack()
 		}()
-		if !w.Reclaim(patience) {
+		if !w.Reclaim(testLimit) {
 			t.Error("it was not given back")
 		}
 		if rc, _, _ := r.Lend(); rc != nil {
@@ -151,7 +150,7 @@ func TestLend(t *testing.T) {
 	})
 }
 
-// Reclaim does not wait without end for a connection that is not given back.
+// Reclaim gives up on a connection that is not given back.
 func TestReclaim_InVain(t *testing.T) {
 	a, _ := pair(t)
 	w := new(Conn)
@@ -164,21 +163,21 @@ func TestReclaim_InVain(t *testing.T) {
 	giveBack()
 }
 
-type seeing struct{ sees bool }
+type seeingTap struct{ sees bool }
 
-func (s *seeing) BeforeRead() error     { return nil }
-func (s *seeing) AfterRead(int, error)  {}
-func (s *seeing) AfterWrite(int, error) {}
-func (s *seeing) HalfClose() error      { return nil }
-func (s *seeing) AfterReset(error)      {}
-func (s *seeing) Sees() bool            { return s.sees }
+func (s *seeingTap) BeforeRead() error     { return nil }
+func (s *seeingTap) AfterRead(int, error)  {}
+func (s *seeingTap) AfterWrite(int, error) {}
+func (s *seeingTap) HalfClose() error      { return nil }
+func (s *seeingTap) AfterReset(error)      {}
+func (s *seeingTap) Sees() bool            { return s.sees }
 
 func TestLend_Seen(t *testing.T) {
 	for _, sees := range []bool{true, false} {
 		a, _ := pair(t)
 		w := new(Conn)
 		w.Init(a, nil)
-		rc, _, giveBack := w.Raw(nil, &seeing{sees}).Lend()
+		rc, _, giveBack := w.Raw(nil, &seeingTap{sees}).Lend()
 		if (rc == nil) != sees {
 			t.Errorf("seen %v, lent %v", sees, rc != nil)
 		}
@@ -188,11 +187,11 @@ func TestLend_Seen(t *testing.T) {
 	}
 }
 
-// The system may copy by itself, whichever way it is asked.
+// io.Copy copies from and to a RawConn.
 func TestRaw_Copy(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
 		r := w.Raw([]byte("ahead "), nil)
-		say(t, peer, "rest")
+		mustSend(t, peer, "rest")
 		peer.CloseWrite()
 		if n, err := io.Copy(r, r); n != 10 || err != nil { // back to the peer
 			t.Errorf("copied %d, %v", n, err)
@@ -204,12 +203,12 @@ func TestRaw_Copy(t *testing.T) {
 	})
 }
 
-// A write deadline that was moved holds no longer, also where duet has to keep it itself.
+// A write deadline that was moved does not hold any more, also on a foreign connection.
 func TestRaw_WriteDeadlineMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		w := new(Conn)
-		w.Init(plain{a}, nil)
+		w.Init(plainConn{a}, nil)
 		r := w.Raw(nil, nil)
 		r.SetWriteDeadline(time.Now().Add(time.Second))
 		r.SetWriteDeadline(time.Now().Add(time.Hour))

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// errDeadline is what a read or write returns that a deadline or Interrupt has ended.
+// errDeadline is the error of a read or write that a deadline or Interrupt has ended.
 var errDeadline = os.ErrDeadlineExceeded
 
-// A strayError is a timeout that nobody has asked for. It does not end a wait but the connection, so it is no os.ErrDeadlineExceeded. For
+// A strayError is a timeout although no deadline has passed. It ends the connection and not only a wait, so it is no os.ErrDeadlineExceeded. For
 // errors.Is it is syscall.ETIMEDOUT.
 type strayError struct{ cause error }
 
@@ -18,11 +18,11 @@ func (e *strayError) Error() string { return e.cause.Error() + ", although no de
 
 func (e *strayError) Is(target error) bool { return target == syscall.ETIMEDOUT }
 
-// graceRead is how long TryRead waits on a connection that only Read can ask.
+// graceRead limits the wait of TryRead on a connection that is no socket.
 const graceRead = time.Millisecond
 
-// lateLooks is how often TryRead looks at most if it is late.
-const lateLooks = 10
+// maxLateLooks limits how often TryRead looks if it is late.
+const maxLateLooks = 10
 
 // Interrupt wakes the reader: a Read or Sleep that waits, or the next Arm, returns at once. No bytes are lost. Interrupt does
 // nothing between Raw and Reclaim.
@@ -41,7 +41,7 @@ func (w *Conn) interrupt() {
 	w.pokeLocked()
 }
 
-// poke ends a wait for the extension's channel.
+// poke ends a wait for ext.woken.
 func (w *Conn) poke() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -58,8 +58,8 @@ func (w *Conn) pokeLocked() {
 	}
 }
 
-// StartDeadline sets the read deadline before the first Arm. The goroutine that makes the connection calls it, because the one that
-// reads would need a larger stack for that.
+// StartDeadline sets the read deadline before the first Arm. The goroutine that makes the connection calls it: the goroutine that reads
+// would need a larger stack for that.
 func (w *Conn) StartDeadline(until Moment) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,9 +67,9 @@ func (w *Conn) StartDeadline(until Moment) {
 	_ = w.applyDeadline()
 }
 
-// Arm sets the deadline of the next Read; 0: none. If lazy is true, an earlier deadline stays: to wake once too often costs
-// less than to move it for each message. Arm returns false, and sets nothing, if Interrupt was called. Then the caller finds out
-// why before it reads.
+// Arm sets the deadline of the next Read. Zero: none. If lazy is true, an earlier deadline stays: one wake-up too many costs less than to move the
+// deadline for each message. Arm returns false, and sets nothing, if Interrupt was called. Then the caller finds out why before it
+// reads.
 func (w *Conn) Arm(until Moment, lazy bool) bool {
 	change, woken := w.beginArm(until, lazy)
 	if change {
@@ -94,7 +94,7 @@ func (w *Conn) beginArm(until Moment, lazy bool) (change, woken bool) {
 	return true, false
 }
 
-// drainWoken takes what Interrupt has sent. mu is held.
+// drainWoken empties ext.woken. mu is held.
 func (w *Conn) drainWoken() {
 	if w.ext == nil {
 		return
@@ -105,8 +105,8 @@ func (w *Conn) drainWoken() {
 	}
 }
 
-// moveDeadline sets the read deadline to w.set. On a socket it does so in another goroutine: the call goes deep, and the stack
-// of the reader, once grown, stays so for as long as it waits.
+// moveDeadline sets the read deadline to w.set. On a socket another goroutine does it: the call needs much stack, and the stack of the reader, once
+// grown, does not shrink while it waits.
 func (w *Conn) moveDeadline() {
 	if w.kind != socket {
 		_ = w.applyDeadline()
@@ -122,18 +122,18 @@ func (w *Conn) applyAside(done chan<- struct{}) {
 	close(done)
 }
 
-// applyDeadline gives w.set to the connection, unless duet keeps it itself. mu is held.
+// applyDeadline sets w.set on the connection, unless the connection is foreign. mu is held.
 func (w *Conn) applyDeadline() error {
-	if w.kind == unknown {
+	if w.kind == foreign {
 		return nil
 	}
 	return w.nc.SetReadDeadline(w.deadline(w.set))
 }
 
-// Read waits for bytes, at most most, until the deadline that Arm has set. Got returns them. Read returns nothing itself, because every
-// idle connection pays for what is on the stack during the wait.
-func (w *Conn) Read(most int) {
-	w.rn, w.rerr = int32(most), nil
+// Read waits for at most limit bytes until the deadline that Arm has set. Got returns them. Read has no results itself, because they would be
+// on the stack of each idle connection.
+func (w *Conn) Read(limit int) {
+	w.rn, w.rerr = int32(limit), nil
 	if !w.claim() {
 		w.rn = 0
 		return
@@ -144,9 +144,9 @@ func (w *Conn) Read(most int) {
 			w.rerr = err
 		}
 	case w.kind == awaited:
-		w.readAwaited(most)
+		w.readAwaited(limit)
 	default:
-		w.readForeign(most)
+		w.readForeign(limit)
 	}
 	w.release()
 }
@@ -154,20 +154,20 @@ func (w *Conn) Read(most int) {
 // readAwaited waits without a buffer, then reads.
 //
 //go:noinline
-func (w *Conn) readAwaited(most int) {
+func (w *Conn) readAwaited(limit int) {
 	w.rn = 0
 	err := w.nc.(awaiter).AwaitRead()
 	if err == nil {
 		w.buf = Chunk()
 		var n int
-		n, err = w.nc.Read(w.buf[:most])
+		n, err = w.nc.Read(w.buf[:limit])
 		w.rn = int32(n)
 	}
 	w.rerr = w.judge(int(w.rn), err)
 }
 
-// judge returns the error of a read. A timeout becomes a strayError if no deadline is due, nobody has interrupted, and the read before
-// gave such a timeout too.
+// judge returns the error of a read. A timeout becomes a strayError if no deadline has passed, Interrupt was not called, and the read before
+// returned such a timeout too.
 func (w *Conn) judge(n int, err error) error {
 	switch {
 	case n > 0, !isTimeout(err), w.isDue():
@@ -184,35 +184,35 @@ func (w *Conn) isDue() bool {
 		return true
 	}
 	defer w.mu.Unlock()
-	return w.kind != unknown && (w.wake || w.set != 0 && w.Now() >= w.set)
+	return w.kind != foreign && (w.wake || w.set != 0 && w.Now() >= w.set)
 }
 
-// Got returns what the last Read or TryRead has found. The bytes are valid until Done. os.ErrDeadlineExceeded: the deadline has passed, or
-// Interrupt was called.
+// Got returns the bytes and the error of the last Read or TryRead. The bytes are valid until Done. The error is os.ErrDeadlineExceeded if the
+// deadline has passed or Interrupt was called.
 func (w *Conn) Got() ([]byte, error) {
 	switch {
-	case w.kind == unknown:
-		return w.ext.foreign.got(int(w.rn)), w.rerr
+	case w.kind == foreign:
+		return w.ext.foreign.unread(int(w.rn)), w.rerr
 	case w.buf == nil:
 		return nil, w.rerr
 	}
 	return w.buf[:w.rn], w.rerr
 }
 
-// Done gives the buffer of the last read back.
+// Done frees the buffer of the last read.
 func (w *Conn) Done() {
 	if w.buf != nil {
 		FreeChunk(w.buf)
 		w.buf = nil
 	}
-	if w.kind == unknown {
-		w.ext.foreign.taken(int(w.rn))
+	if w.kind == foreign {
+		w.ext.foreign.consume(int(w.rn))
 		w.rn = 0
 	}
 }
 
-// TryRead looks for bytes that are there, without waiting for more; Got returns them. On a connection that is no socket it takes
-// up to a millisecond. Interrupt does not end it. The deadline that Arm has set is lost.
+// TryRead looks for bytes that are there, without a wait for more. Got returns them. On a connection that is no socket it takes up to 1 ms. Interrupt
+// does not end it. The deadline that Arm has set is lost.
 func (w *Conn) TryRead() {
 	w.rn, w.rerr = ChunkSize, nil
 	if !w.claim() {
@@ -230,11 +230,11 @@ func (w *Conn) TryRead() {
 	w.release()
 }
 
-// lookInTime calls look, which waits until a moment for bytes and reports whether it is done. It calls look again if that was
-// interrupted, and a few times if that took much longer than it should: then the goroutine got no processor, and look may have come too late.
+// lookInTime calls look, which waits until a moment for bytes and reports whether it has a result. It calls look again if the look was
+// interrupted. It also does so, a few times, if the look took too long: then the goroutine had no processor, and may have looked too late.
 func (w *Conn) lookInTime(look func(until Moment) bool) {
 	first := w.Now()
-	for late := 0; late < lateLooks; {
+	for late := 0; late < maxLateLooks; {
 		began := w.Now()
 		if look(began.After(graceRead)) {
 			return
@@ -249,7 +249,7 @@ func (w *Conn) lookInTime(look func(until Moment) bool) {
 	}
 }
 
-// tryAwaited looks with a deadline of its own, which a call of Interrupt moves into the past.
+// tryAwaited looks with a deadline of its own. Interrupt moves that into the past.
 func (w *Conn) tryAwaited() {
 	w.rn = 0
 	w.buf = Chunk()

@@ -16,11 +16,11 @@ import (
 )
 
 func TestReadAndWrite(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
 		long := strings.Repeat("0123456789abcdef", 20<<10) // 320 KiB, so that buffers grow
 		go io.WriteString(peer, long)
 		wantRead(t, w, long)
-		say(t, peer, "short")
+		mustSend(t, peer, "short")
 		wantRead(t, w, "short")
 
 		got := make(chan string)
@@ -38,10 +38,10 @@ func TestReadAndWrite(t *testing.T) {
 
 // The end of the peer comes after its bytes.
 func TestRead_End(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
-		say(t, peer, "last words")
+	forEachKind(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+		mustSend(t, peer, "last bytes")
 		peer.CloseWrite()
-		wantRead(t, w, "last words")
+		wantRead(t, w, "last bytes")
 		if s, err := read(w); s != "" || !errors.Is(err, io.EOF) {
 			t.Errorf("read %q, %v; want the end", s, err)
 		}
@@ -50,7 +50,7 @@ func TestRead_End(t *testing.T) {
 
 // Interrupt and a deadline end a wait on every connection, and no bytes are lost.
 func TestRead_Interrupted(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
 		for range 20 {
 			go w.Interrupt()
 			for w.Arm(0, false) {
@@ -63,22 +63,22 @@ func TestRead_Interrupted(t *testing.T) {
 		if s, err := read(w); s != "" || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("read %q, %v; want the deadline", s, err)
 		}
-		say(t, peer, "still here")
+		mustSend(t, peer, "still here")
 		wantRead(t, w, "still here")
 	})
 }
 
-// TryRead finds what has come, although somebody interrupts, and does not wait for more.
+// TryRead finds the bytes that have come, although Interrupt is called, and does not wait for more.
 func TestTryRead(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
 		w.TryRead()
 		if b, err := w.Got(); len(b) > 0 || err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("found %q, %v", b, err)
 		}
 		w.Done()
-		say(t, peer, "here")
+		mustSend(t, peer, "here")
 		got := ""
-		for end := time.Now().Add(patience); got == "" && time.Now().Before(end); {
+		for end := time.Now().Add(testLimit); got == "" && time.Now().Before(end); {
 			w.Interrupt()
 			w.TryRead()
 			b, _ := w.Got()
@@ -94,34 +94,34 @@ func TestTryRead(t *testing.T) {
 	})
 }
 
-// A meeting connection calls meet before its first Read.
-type meeting struct {
+// A meetingConn calls meet before its first Read.
+type meetingConn struct {
 	net.Conn
 	meet func()
 	once sync.Once
 }
 
-func (m *meeting) Read(p []byte) (int, error) {
+func (m *meetingConn) Read(p []byte) (int, error) {
 	m.once.Do(m.meet)
 	return m.Conn.Read(p)
 }
 
-type meetingAwaited struct{ *meeting }
+type awaitableMeetingConn struct{ *meetingConn }
 
-func (meetingAwaited) AwaitRead() error { return nil }
+func (awaitableMeetingConn) AwaitRead() error { return nil }
 
-// Interrupt does not end TryRead, however they meet.
+// Interrupt does not end TryRead, whenever it is called.
 func TestTryRead_Interrupted(t *testing.T) {
 	for name, test := range map[string]struct {
-		wrap func(*meeting) net.Conn
+		wrap func(*meetingConn) net.Conn
 		meet func(w *Conn)
 	}{
 		"unknown": {
-			func(m *meeting) net.Conn { return m },
+			func(m *meetingConn) net.Conn { return m },
 			func(w *Conn) { w.Interrupt(); time.Sleep(graceRead / 2) },
 		},
 		"awaited": {
-			func(m *meeting) net.Conn { return meetingAwaited{m} },
+			func(m *meetingConn) net.Conn { return awaitableMeetingConn{m} },
 			func(w *Conn) { w.Interrupt() },
 		},
 	} {
@@ -130,7 +130,7 @@ func TestTryRead_Interrupted(t *testing.T) {
 				a, b := net.Pipe()
 				defer a.Close()
 				w := new(Conn)
-				m := &meeting{Conn: a, meet: func() { test.meet(w) }}
+				m := &meetingConn{Conn: a, meet: func() { test.meet(w) }}
 				w.Init(test.wrap(m), nil)
 				go io.WriteString(b, "here")
 				synctest.Wait()
@@ -144,12 +144,12 @@ func TestTryRead_Interrupted(t *testing.T) {
 	}
 }
 
-// A reader that is held does not read what is more than it may.
+// Read returns no more bytes than its limit.
 func TestRead_AtMost(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
 	w := new(Conn)
-	w.Init(plain{a}, nil)
+	w.Init(plainConn{a}, nil)
 	go io.WriteString(b, "0123456789")
 	var got []string
 	for range 3 {
@@ -168,36 +168,36 @@ func TestRead_AtMost(t *testing.T) {
 	w.AwaitEnd()
 }
 
-// A stray connection returns a timeout from each read.
-type stray struct {
+// A strayConn returns a timeout from each read.
+type strayConn struct {
 	net.Conn
 	reads atomic.Int32
 }
 
-func (s *stray) Read([]byte) (int, error) {
+func (s *strayConn) Read([]byte) (int, error) {
 	s.reads.Add(1)
 	return 0, os.ErrDeadlineExceeded
 }
 
-type strayAwaited struct{ *stray }
+type awaitableStrayConn struct{ *strayConn }
 
-func (s strayAwaited) AwaitRead() error { return nil }
+func (s awaitableStrayConn) AwaitRead() error { return nil }
 
-// A timeout that comes again although no deadline is due ends the connection: it is no reason to read for ever.
+// A second timeout although no deadline has passed ends the connection. Otherwise the reader would try without end.
 func TestRead_StrayTimeout(t *testing.T) {
-	for name, wrap := range map[string]func(*stray) net.Conn{
-		"unknown": func(s *stray) net.Conn { return s },
-		"awaited": func(s *stray) net.Conn { return strayAwaited{s} },
+	for name, wrap := range map[string]func(*strayConn) net.Conn{
+		"unknown": func(s *strayConn) net.Conn { return s },
+		"awaited": func(s *strayConn) net.Conn { return awaitableStrayConn{s} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := net.Pipe()
 			defer a.Close()
 			defer b.Close()
-			s := &stray{Conn: a}
+			s := &strayConn{Conn: a}
 			w := new(Conn)
 			w.Init(wrap(s), nil)
 			err := os.ErrDeadlineExceeded
-			for errors.Is(err, os.ErrDeadlineExceeded) { // it may look up at any time
+			for errors.Is(err, os.ErrDeadlineExceeded) { // Read may return early at any time
 				w.Arm(0, false)
 				_, err = read(w)
 			}
@@ -211,13 +211,13 @@ func TestRead_StrayTimeout(t *testing.T) {
 	}
 }
 
-// A read that waits holds a small buffer, also if a large one was in use just before.
+// A read that waits holds a small buffer, also after a read with a large one.
 func TestRead_SmallBufferWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		sizes := make(chan int, 100)
 		w := new(Conn)
-		w.Init(&sized{Conn: a, sizes: sizes}, nil)
+		w.Init(&sizeConn{Conn: a, sizes: sizes}, nil)
 		go b.Write(make([]byte, smallRead)) // fills the first buffer exactly
 		w.Read(ChunkSize)
 		w.Done()
@@ -237,20 +237,20 @@ func TestRead_SmallBufferWaits(t *testing.T) {
 	})
 }
 
-// A sized connection tells how large the buffers of its reads are.
-type sized struct {
+// A sizeConn sends the sizes of the buffers of its reads to a channel.
+type sizeConn struct {
 	net.Conn
 	sizes chan int
 }
 
-func (s *sized) Read(p []byte) (int, error) {
+func (s *sizeConn) Read(p []byte) (int, error) {
 	s.sizes <- len(p)
 	return s.Conn.Read(p)
 }
 
-type panicking struct{ net.Conn }
+type panicConn struct{ net.Conn }
 
-func (panicking) Read([]byte) (int, error) { panic("broken") }
+func (panicConn) Read([]byte) (int, error) { panic("broken") }
 
 // A panic of the connection is the error of a read.
 func TestRead_Panics(t *testing.T) {
@@ -258,31 +258,31 @@ func TestRead_Panics(t *testing.T) {
 	defer a.Close()
 	defer b.Close()
 	w := new(Conn)
-	w.Init(panicking{a}, nil)
+	w.Init(panicConn{a}, nil)
 	_, err := read(w)
 	var p *Panic
-	if !errors.As(err, &p) || p.Value != "broken" || !strings.Contains(string(p.Stack), "panicking.Read") {
+	if !errors.As(err, &p) || p.Value != "broken" || !strings.Contains(string(p.Stack), "panicConn.Read") {
 		t.Errorf("%v", err)
 	}
 }
 
-// A stuck connection goes on reading after its Close.
-type stuck struct {
+// A stuckConn goes on reading after its Close.
+type stuckConn struct {
 	net.Conn
 	release chan struct{}
 }
 
-func (s *stuck) Read([]byte) (int, error) {
+func (s *stuckConn) Read([]byte) (int, error) {
 	<-s.release
 	return 0, io.EOF
 }
 
-// A Read that does not end with the connection is not waited for without end.
+// AwaitEnd gives up on a Read that does not end with the connection.
 func TestAwaitEnd_InVain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		defer b.Close()
-		s := &stuck{a, make(chan struct{})}
+		s := &stuckConn{a, make(chan struct{})}
 		defer close(s.release)
 		w := new(Conn)
 		w.Init(s, nil)
@@ -292,8 +292,8 @@ func TestAwaitEnd_InVain(t *testing.T) {
 		w.Close()
 		began := time.Now()
 		w.AwaitEnd()
-		if d := time.Since(began); d != obeyTime {
-			t.Errorf("it took %v, want %v", d, obeyTime)
+		if d := time.Since(began); d != endGrace {
+			t.Errorf("it took %v, want %v", d, endGrace)
 		}
 	})
 }
@@ -318,9 +318,9 @@ func TestSleep(t *testing.T) {
 	})
 }
 
-// A look that finds nothing leaves no buffer behind: the connection may be silent for long after it.
+// A TryRead that finds nothing holds no buffer afterwards: the connection may stay silent for long.
 func TestTryRead_HoldsNothing(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
 		w.TryRead()
 		if w.buf != nil {
 			t.Error("it holds a buffer")
@@ -328,18 +328,18 @@ func TestTryRead_HoldsNothing(t *testing.T) {
 	})
 }
 
-// A look ends: after a millisecond if it was in time, and after lateLooks of them if each was late.
+// TryRead ends after 1 ms if it was in time, and after maxLateLooks looks if each was late.
 func TestTryRead_Ends(t *testing.T) {
 	for delay, want := range map[time.Duration]time.Duration{
 		0:             graceRead,
-		2 * graceRead: lateLooks * 2 * graceRead,
+		2 * graceRead: maxLateLooks * 2 * graceRead,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := net.Pipe()
 			defer a.Close()
 			defer b.Close()
 			w := new(Conn)
-			w.Init(slowAwaited{a, delay}, nil)
+			w.Init(slowConn{a, delay}, nil)
 			began := time.Now()
 			w.TryRead()
 			if took := time.Since(began); took != want {
@@ -349,15 +349,15 @@ func TestTryRead_Ends(t *testing.T) {
 	}
 }
 
-// A slowAwaited connection gets to its Read late.
-type slowAwaited struct {
+// A slowConn gets to its Read late.
+type slowConn struct {
 	net.Conn
 	delay time.Duration
 }
 
-func (slowAwaited) AwaitRead() error { return nil }
+func (slowConn) AwaitRead() error { return nil }
 
-func (s slowAwaited) Read(p []byte) (int, error) {
+func (s slowConn) Read(p []byte) (int, error) {
 	time.Sleep(s.delay)
 	return s.Conn.Read(p)
 }

@@ -4,22 +4,22 @@ package wire
 
 import "syscall"
 
-// useSocket leaves the connection with its own Read and Write: only those can wait here.
+// useSocket does nothing: only Read and Write of the connection can wait here.
 func (w *Conn) useSocket(syscall.Conn, Gate) {}
 
-// readReady is never called, like the others of a socket below.
+// readReady is never called, nor are the other methods of a socket below.
 func (w *Conn) readReady(uintptr) bool { return true }
 
 func (w *Conn) trySocket() {}
 
 func (w *Conn) awaitSocket() error { return nil }
 
-// HasUnread cannot be known here.
+// HasUnread returns false: it is not known here.
 func (w *Conn) HasUnread() bool { return false }
 
-// TakeRest cannot read without waiting here.
-func (w *Conn) TakeRest(int) (rest []byte, unread bool, err error) { return nil, false, nil }
+// ReadRest reads nothing: no read without a wait is possible here.
+func (w *Conn) ReadRest(int) (rest []byte, unread bool, err error) { return nil, false, nil }
 
-func (w *writing) writeReady(uintptr) bool { return true }
+func (w *writeOp) writeReady(uintptr) bool { return true }
 
-func (w *writing) writeOnce(uintptr) {}
+func (w *writeOp) writeOnce(uintptr) {}

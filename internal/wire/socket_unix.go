@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// useSocket has the connection read and written by its descriptor.
+// useSocket lets the connection be read and written by its descriptor.
 func (w *Conn) useSocket(sc syscall.Conn, gate Gate) {
 	rc, err := sc.SyscallConn()
 	if err != nil {
@@ -24,8 +24,8 @@ func (w *Conn) useSocket(sc syscall.Conn, gate Gate) {
 }
 
 // readWithin is readReady for as many bytes as gate allows. If gate allows none, there are three cases. If the connection has failed,
-// readWithin reads what had arrived, and then the error. If the reader knows that it may read nothing, it waits. If the reader
-// does not know, it returns without bytes, so that the reader finds out.
+// readWithin reads the bytes that had arrived, and then the error. If the reader knows that it may read nothing, it waits. Otherwise it
+// returns without bytes, so that the reader finds out.
 func (w *Conn) readWithin(fd uintptr, gate Gate) bool {
 	n := gate.Allowance()
 	switch {
@@ -39,14 +39,14 @@ func (w *Conn) readWithin(fd uintptr, gate Gate) bool {
 	return w.readReady(fd)
 }
 
-// hasFailed reports whether the next read that finds no bytes gives an error. It leaves the error where it is.
+// hasFailed reports whether the next read without bytes returns an error. The error stays for that read.
 func hasFailed(fd uintptr) bool {
 	fds := [1]unix.PollFd{{Fd: int32(fd)}}
 	n, err := unix.Poll(fds[:], 0)
 	return err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0
 }
 
-// readReady makes one non-blocking read; false means wait.
+// readReady makes one non-blocking read. It returns false if the poller must wait.
 func (w *Conn) readReady(fd uintptr) bool {
 	buf := Chunk()
 	for {
@@ -77,10 +77,10 @@ func (w *Conn) trySocket() {
 	}
 }
 
-// awaitSocket waits, without a buffer, until there is something to read, or an error or the end.
+// awaitSocket waits without a buffer for bytes, an error or the end.
 func (w *Conn) awaitSocket() error { return w.rc.Read(readable) }
 
-// readable looks without reading: a peek would take an error that is for Read.
+// readable reports whether a read would not wait. It does not peek, because a peek would take an error that is for Read.
 func readable(fd uintptr) bool {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
@@ -90,7 +90,7 @@ func readable(fd uintptr) bool {
 	}
 }
 
-// HasUnread reports whether bytes of the peer wait to be read: a close then sends a reset. It knows that of a socket only.
+// HasUnread reports whether bytes of the peer wait to be read, so that a close sends a reset. It returns false if the connection is no socket.
 func (w *Conn) HasUnread() bool {
 	waiting := false
 	if w.rc != nil {
@@ -103,9 +103,9 @@ func (w *Conn) HasUnread() bool {
 	return waiting
 }
 
-// TakeRest takes what can still be read of a socket that has failed, at most most bytes. unread reports whether
-// there was more. The error is what follows, nil if that is not known.
-func (w *Conn) TakeRest(most int) (rest []byte, unread bool, err error) {
+// ReadRest reads at most limit bytes that can still be read from a socket that has failed. unread reports whether there were more. err is the error
+// that follows them, nil if it is not known.
+func (w *Conn) ReadRest(limit int) (rest []byte, unread bool, err error) {
 	if w.rc == nil {
 		return nil, false, nil
 	}
@@ -114,13 +114,13 @@ func (w *Conn) TakeRest(most int) (rest []byte, unread bool, err error) {
 	_ = w.rc.Control(func(fd uintptr) {
 		for err == nil {
 			var n int
-			n, err = syscall.Read(int(fd), buf[:min(ChunkSize, most-len(rest))])
+			n, err = syscall.Read(int(fd), buf[:min(ChunkSize, limit-len(rest))])
 			switch {
 			case err == syscall.EINTR:
 				err = nil
 			case n > 0:
 				rest = append(rest, buf[:n]...)
-			case err == nil && len(rest) < most:
+			case err == nil && len(rest) < limit:
 				err = io.EOF
 			case err == nil:
 				unread = true
@@ -135,7 +135,7 @@ func (w *Conn) TakeRest(most int) (rest []byte, unread bool, err error) {
 	return rest, unread, err
 }
 
-// socketError returns the error that the system keeps for a socket, and takes it.
+// socketError returns the error that the system keeps for a socket, and clears it there.
 func socketError(fd uintptr) error {
 	n, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil || n == 0 {
@@ -144,8 +144,8 @@ func socketError(fd uintptr) error {
 	return os.NewSyscallError("read", syscall.Errno(n))
 }
 
-// writeReady writes what the socket takes; false means wait for room.
-func (w *writing) writeReady(fd uintptr) bool {
+// writeReady writes as much as the socket takes. It returns false if the poller must wait for room.
+func (w *writeOp) writeReady(fd uintptr) bool {
 	for w.n < len(w.out) {
 		n, err := syscall.Write(int(fd), w.out[w.n:])
 		switch {
@@ -163,8 +163,8 @@ func (w *writing) writeReady(fd uintptr) bool {
 	return true
 }
 
-// writeOnce writes what the socket takes now, and never waits.
-func (w *writing) writeOnce(fd uintptr) {
+// writeOnce makes one write that does not wait.
+func (w *writeOp) writeOnce(fd uintptr) {
 	for {
 		n, err := syscall.Write(int(fd), w.out)
 		switch {

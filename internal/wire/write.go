@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// pieceSize is how much a connection that is no socket gets in one Write. Nobody can tell how much of a Write that goes on the peer has
-// taken, so the peer has to take a whole piece within the timeout.
+// pieceSize is the most that a connection that is no socket gets in one Write. The progress of a Write is not known before its end, so the peer
+// has to take a whole piece within the timeout.
 const pieceSize = 16 << 10
 
-// A writing is one write. It is not part of Conn, because an idle connection writes nothing.
-type writing struct {
+// A writeOp is one write. It is no part of Conn, because an idle connection writes nothing.
+type writeOp struct {
 	*Conn
 	ready   func(fd uintptr) bool // writeReady of this writing
 	once    func(fd uintptr)      // writeOnce of it
@@ -22,26 +22,26 @@ type writing struct {
 	n       int
 	err     error
 	ctx     context.Context
-	timeout time.Duration // how long the peer may take nothing; 0: for ever
+	timeout time.Duration // how long the peer may take nothing; 0: no limit
 	waited  bool          // await was called
-	mark    int           // n when the timeout began
+	start   int           // n when the timeout began
 	until   Moment        // when it ends
 	last    Moment        // the latest end after SetEnding; 0: not yet known
 	stop    func() bool
 	expired chan struct{} // closed when ctx has ended and set the deadline
 }
 
-// writings holds those that nobody needs now.
-var writings = sync.Pool{New: func() any {
-	w := new(writing)
+// writeOps holds those that are not in use.
+var writeOps = sync.Pool{New: func() any {
+	w := new(writeOp)
 	w.ready, w.once = w.writeReady, w.writeOnce
 	return w
 }}
 
-// Write hands all of b to the system. Each time the peer makes room, it has the timeout again to make more; if it does
-// not, the error is os.ErrDeadlineExceeded. If ctx ends first, it is ctx.Err(). n tells whether bytes had left before.
+// Write hands all of b to the system. Each time the peer makes room, the timeout begins anew. The error is os.ErrDeadlineExceeded after the timeout,
+// and ctx.Err() if ctx ends first. n is the number of bytes that had left before.
 func (w *Conn) Write(ctx context.Context, b []byte, timeout time.Duration) (n int, err error) {
-	o := writings.Get().(*writing)
+	o := writeOps.Get().(*writeOp)
 	o.Conn, o.ctx, o.out, o.timeout = w, ctx, b, timeout
 	if w.rc == nil {
 		err = o.plain()
@@ -52,27 +52,27 @@ func (w *Conn) Write(ctx context.Context, b []byte, timeout time.Duration) (n in
 		err = o.release(err)
 	}
 	n = o.n
-	*o = writing{ready: o.ready, once: o.once}
-	writings.Put(o)
+	*o = writeOp{ready: o.ready, once: o.once}
+	writeOps.Put(o)
 	return n, err
 }
 
-// TryWrite hands as much of b to the socket as it takes without waiting; see IsSocket. Nobody else may write meanwhile. Write of
-// syscall.RawConn would make sure of that, but it also prepares a wait: a tenth of the cost of a line to a thousand members.
+// TryWrite hands as much of b to the socket as it takes without a wait; see IsSocket. Nobody else may write meanwhile. Write of syscall.RawConn
+// would make sure of that, but it also prepares a wait, which is a tenth of the cost of a line to a thousand members.
 func (w *Conn) TryWrite(b []byte) (n int, err error) {
-	o := writings.Get().(*writing)
+	o := writeOps.Get().(*writeOp)
 	o.Conn, o.out = w, b
 	if err = w.rc.Control(o.once); err == nil {
 		err = o.err
 	}
 	n = o.n
-	*o = writing{ready: o.ready, once: o.once}
-	writings.Put(o)
+	*o = writeOp{ready: o.ready, once: o.once}
+	writeOps.Put(o)
 	return n, err
 }
 
 // plain writes to a connection that is no socket.
-func (w *writing) plain() error {
+func (w *writeOp) plain() error {
 	for w.n < len(w.out) {
 		if err := w.await(); err != nil {
 			return err
@@ -91,47 +91,47 @@ func (w *writing) plain() error {
 }
 
 // writePiece writes a part. A panic of the connection becomes an error.
-func (w *writing) writePiece(b []byte) (n int, err error) {
+func (w *writeOp) writePiece(b []byte) (n int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &Panic{Value: p, Stack: debug.Stack()}
 		}
 	}()
-	if w.kind == unknown {
+	if w.kind == foreign {
 		return w.ext.foreign.write(b, w.timeout, w.hasEnded)
 	}
 	return w.nc.Write(b)
 }
 
 // mayTimeOut reports whether the write has reached one of its ends.
-func (w *writing) mayTimeOut() bool {
+func (w *writeOp) mayTimeOut() bool {
 	return w.hasEnded() || w.until != 0 && w.Now() >= w.until
 }
 
-// hasEnded reports whether nobody waits for the write any more.
-func (w *writing) hasEnded() bool { return w.IsAbandoned() || w.ctx.Err() != nil }
+// hasEnded reports whether the caller has given the write up.
+func (w *writeOp) hasEnded() bool { return w.IsAbandoned() || w.ctx.Err() != nil }
 
-// Abandon ends a Write that waits, and all that follow: os.ErrDeadlineExceeded. Any goroutine may call it.
+// Abandon ends a Write that waits, and all later ones, with os.ErrDeadlineExceeded. Any goroutine may call it.
 func (w *Conn) Abandon() {
-	w.state.Or(stateHopeless)
+	w.state.Or(stateAbandoned)
 	w.endWrite()
 }
 
-// endWrite has a write that waits return.
+// endWrite ends a write that waits.
 func (w *Conn) endWrite() {
 	_ = w.nc.SetWriteDeadline(longAgo)
-	if w.kind == unknown {
-		w.ext.foreign.obey()
+	if w.kind == foreign {
+		w.ext.foreign.closeIfLate()
 	}
 }
 
-// await prepares a wait until the peer makes room. The deadline and the watch over ctx are set up only here: a write that need
-// not wait costs neither.
-func (w *writing) await() error {
-	if w.timeout > 0 && (!w.waited || w.n > w.mark) {
+// await prepares a wait until the peer makes room. Only here are the deadline and the watch over ctx set up: a write that does not wait costs
+// neither.
+func (w *writeOp) await() error {
+	if w.timeout > 0 && (!w.waited || w.n > w.start) {
 		w.until = w.nextDeadline()
 		_ = w.nc.SetWriteDeadline(w.deadline(w.until))
-		w.mark = w.n
+		w.start = w.n
 	}
 	if !w.waited && w.ctx.Done() != nil {
 		w.expired = make(chan struct{})
@@ -141,15 +141,15 @@ func (w *writing) await() error {
 		})
 	}
 	w.waited = true
-	// After the deadline was set: what comes later sets it to the past again.
+	// After the deadline was set: a later call of Abandon sets it to the past again.
 	if w.IsAbandoned() {
 		return errDeadline
 	}
 	return w.ctx.Err()
 }
 
-// nextDeadline returns how long the peer may take now. After SetEnding, a peer that takes a byte now and then does not make it later.
-func (w *writing) nextDeadline() Moment {
+// nextDeadline returns the end of the timeout that begins now. After SetEnding, a peer that takes a byte now and then does not move the last one.
+func (w *writeOp) nextDeadline() Moment {
 	now := w.Now()
 	until := now.After(w.timeout)
 	if !w.IsEnding() {
@@ -162,7 +162,7 @@ func (w *writing) nextDeadline() Moment {
 }
 
 // release undoes await and gives the cause of err.
-func (w *writing) release(err error) error {
+func (w *writeOp) release(err error) error {
 	if w.stop != nil && !w.stop() {
 		<-w.expired
 		if errors.Is(err, os.ErrDeadlineExceeded) {

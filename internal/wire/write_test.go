@@ -20,11 +20,11 @@ func TestWrite_Ends(t *testing.T) {
 		end     func(w *Conn, cancel func())
 	}{
 		"timeout": {50 * time.Millisecond, os.ErrDeadlineExceeded, func(*Conn, func()) {}},
-		"Abandon": {patience, os.ErrDeadlineExceeded, func(w *Conn, _ func()) { w.Abandon() }},
-		"context": {patience, context.Canceled, func(_ *Conn, cancel func()) { cancel() }},
+		"Abandon": {testLimit, os.ErrDeadlineExceeded, func(w *Conn, _ func()) { w.Abandon() }},
+		"context": {testLimit, context.Canceled, func(_ *Conn, cancel func()) { cancel() }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			overEach(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
+			forEachKind(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				go test.end(w, cancel)
@@ -32,7 +32,7 @@ func TestWrite_Ends(t *testing.T) {
 				if _, err := w.Write(ctx, big, test.timeout); !errors.Is(err, test.want) {
 					t.Errorf("%v, want %v", err, test.want)
 				}
-				if d := time.Since(began); d > patience/2 {
+				if d := time.Since(began); d > testLimit/2 {
 					t.Errorf("it took %v", d)
 				}
 			})
@@ -40,7 +40,7 @@ func TestWrite_Ends(t *testing.T) {
 	}
 }
 
-// A Write that waits ends within obeyTime, also if its connection ignores deadlines.
+// A Write that waits ends within endGrace, also if its connection ignores deadlines.
 func TestWrite_EndsWhileItWaits(t *testing.T) {
 	for name, end := range map[string]func(w *Conn, cancel func()){
 		"Abandon": func(w *Conn, _ func()) { w.Abandon() },
@@ -51,7 +51,7 @@ func TestWrite_EndsWhileItWaits(t *testing.T) {
 				a, b := net.Pipe()
 				defer b.Close()
 				w := new(Conn)
-				w.Init(deaf{a}, nil)
+				w.Init(deafConn{a}, nil)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				ended := make(chan error)
@@ -65,8 +65,8 @@ func TestWrite_EndsWhileItWaits(t *testing.T) {
 				if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.Canceled) {
 					t.Errorf("Write: %v", err)
 				}
-				if d := time.Since(began); d != obeyTime {
-					t.Errorf("it took %v, want %v", d, obeyTime)
+				if d := time.Since(began); d != endGrace {
+					t.Errorf("it took %v, want %v", d, endGrace)
 				}
 			})
 		})
@@ -75,21 +75,21 @@ func TestWrite_EndsWhileItWaits(t *testing.T) {
 
 // What is not waited for costs no deadline, and the connection is usable after a Write that was cancelled before it began.
 func TestWrite_CancelledBefore(t *testing.T) {
-	overEach(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
+	forEachKind(t, func(t *testing.T, w *Conn, peer *net.TCPConn) {
 		mustWrite(t, w, "x")
 		mustWrite(t, w, "y")
 		b := make([]byte, 2)
-		peer.SetReadDeadline(time.Now().Add(patience))
+		peer.SetReadDeadline(time.Now().Add(testLimit))
 		if _, err := peer.Read(b); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// A hasty connection returns a timeout from each Write.
-type hasty struct{ net.Conn }
+// A hastyConn returns a timeout from each Write.
+type hastyConn struct{ net.Conn }
 
-func (hasty) Write([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+func (hastyConn) Write([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
 // A timeout that comes before the deadline is no slow peer.
 func TestWrite_StrayTimeout(t *testing.T) {
@@ -97,8 +97,8 @@ func TestWrite_StrayTimeout(t *testing.T) {
 	defer a.Close()
 	defer b.Close()
 	w := new(Conn)
-	w.Init(hasty{a}, nil)
-	_, err := w.Write(t.Context(), []byte("x"), patience)
+	w.Init(hastyConn{a}, nil)
+	_, err := w.Write(t.Context(), []byte("x"), testLimit)
 	if errors.Is(err, os.ErrDeadlineExceeded) || !errors.Is(err, syscall.ETIMEDOUT) {
 		t.Errorf("%v", err)
 	}
