@@ -56,8 +56,8 @@ func newConn(nc net.Conn, set *settings) *Conn {
 	} else {
 		c.wire.Init(nc, nil)
 	}
-	codec := set.Framing.New(set.MaxMessage)
-	c.recv.codec, c.out.codec = codec, codec
+	decoder, encoder := set.Framing.New(set.MaxMessage)
+	c.recv.decoder, c.out.encoder = timed(decoder), encoder
 	c.recv.lastIn, c.recv.idle, c.recv.away = wire.Beginning, wire.Beginning, true
 	c.recv.queue = c.recv.one[:0]
 	if set.IdleTimeout > 0 {
@@ -147,26 +147,26 @@ func (c *Conn) fail(op string, err error) error {
 // SetFraming changes how messages are cut and sent from now on. Bytes that have
 // arrived and belong to no message yet are read in the new way. If several goroutines call it, the last one changes both directions.
 func (c *Conn) SetFraming(f framing.Framing) {
-	codec, x := f.New(c.set.MaxMessage), c.rarely()
+	x := c.rarely()
+	decoder, encoder := f.New(c.set.MaxMessage)
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	c.out.codec = codec
-	x.next, x.framing = codec, f
+	if x.next == nil {
+		x.before = c.out.encoder
+	}
+	c.out.encoder, c.out.encoded = encoder, 0
+	x.next, x.framing = timed(decoder), f
 	c.wire.Interrupt()
 }
 
-// SendMark names what the framing puts around the body of a message that is sent now, or of the farewell, as
-// framing.Around takes it. Where framing.Auto learns, the next message may be marked otherwise. It is empty
-// for a framing that does not tell.
-func (c *Conn) SendMark(farewell bool) string {
+// WireEncoding returns the wire encoding of a message that is sent now, or of the farewell. With framing.Auto, that of the next
+// message may be another one. To send a message to many conversations, encode it once for each name.
+func (c *Conn) WireEncoding(farewell bool) framing.WireEncoding {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	if m, ok := c.out.codec.(framing.Marker); ok {
-		return m.SendMark(farewell)
-	}
-	return ""
+	return c.out.encoder.WireEncoding(farewell)
 }
 
 // SetEncoding says in which text encoding the peer writes, nil for UTF-8, from now on. With framing.Raw and
@@ -193,7 +193,7 @@ func (c *Conn) Framing() (f framing.Framing, learned string) {
 		}
 		x.mu.Unlock()
 	}
-	if l, ok := c.out.codec.(framing.Learner); ok {
+	if l, ok := c.out.encoder.(framing.Learner); ok {
 		learned = l.Learned()
 	}
 	return f, learned

@@ -41,7 +41,7 @@ func (c *Conn) nextDeadline() (t wire.Moment, what dueKind) {
 		}
 	}
 	if r.pending {
-		quiet, age := r.codec.Patience()
+		quiet, age := r.decoder.Patience()
 		if quiet > 0 {
 			earlier(r.lastIn.After(quiet), duePause)
 		}
@@ -103,7 +103,7 @@ func (c *Conn) due(what dueKind) error {
 		return c.fail("receive", ErrIdle)
 	}
 	now := c.wire.Now()
-	r.queue = r.codec.Pause(r.queue, now.Since(r.lastIn), now.Since(r.began))
-	r.pending = isPending(r.codec)
+	r.queue = r.decoder.Pause(r.queue, now.Since(r.lastIn), now.Since(r.began))
+	r.pending = isPending(r.decoder)
 	return nil
 }

@@ -51,7 +51,7 @@ func (c *Conn) held() int64 {
 // countReceived counts what has arrived and was not taken. recv.mu is held.
 func (c *Conn) countReceived() {
 	r := &c.recv
-	n := r.codec.Held()
+	n := r.decoder.Held()
 	for i := r.head; i < len(r.queue); i++ {
 		n += len(r.queue[i].Body) + messageSize
 	}
@@ -123,7 +123,7 @@ func (c *Conn) count(x *seldom, d int) {
 // letGo gives back at the end what the conversation held itself. recv.mu is held, and nobody writes.
 func (c *Conn) letGo() {
 	if x := c.seldom.Load(); x != nil && c.set.budget != nil {
-		c.recv.codec.Rest()
+		c.recv.decoder.Rest()
 		c.recv.queue, c.recv.head = nil, 0
 		d := x.account.recv + x.account.queued
 		x.account.recv, x.account.queued = 0, 0
@@ -170,8 +170,8 @@ func (c *Conn) heldBack() bool {
 // waitsForBudget is heldBack while the budget is used up, or if the conversation was held back before.
 func (c *Conn) waitsForBudget() bool {
 	r := &c.recv
-	if c.set.budget.wantsNoSpareRoom(c, r.codec.Held()) {
-		r.codec.Shrink()
+	if c.set.budget.wantsNoSpareRoom(c, r.decoder.Held()) {
+		r.decoder.Shrink()
 	}
 	c.countReceived()
 	if c.set.budget.allowance(c) == 0 {

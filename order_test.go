@@ -232,9 +232,9 @@ func TestReceive_F15_AnyChunks(t *testing.T) {
 		f := rapid.SampledFrom([]framing.Framing{framing.LF, framing.CRLF, framing.CR, framing.NUL, framing.Length}).Draw(t, "framing")
 		bodies := rapid.SliceOfN(rapid.StringMatching(`[a-z你好 ]{0,40}`), 0, 20).Draw(t, "bodies")
 		var stream []byte
-		codec := f.New(0)
+		_, encoder := f.New(0)
 		for _, b := range bodies {
-			stream, _ = codec.Append(stream, []byte(b))
+			stream, _ = encoder.WireEncoding(false).Append(stream, []byte(b))
 		}
 		seed := rapid.Uint64().Draw(t, "cuts")
 		x, y := net.Pipe()

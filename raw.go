@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 
+	"duet.example/duet/framing"
 	"duet.example/duet/internal/wire"
 )
 
@@ -65,19 +66,32 @@ func (c *Conn) Raw() (net.Conn, error) {
 // readAhead takes out what was read and was not received.
 func (c *Conn) readAhead() []byte {
 	r := &c.recv
+	encoding := c.encodingOfReceived()
 	var b []byte
-	c.out.mu.Lock() // the senders' goroutines call Append too
-	defer c.out.mu.Unlock()
 	for ; r.head < len(r.queue); r.head++ {
 		if m := r.queue[r.head]; !m.Partial {
-			// It came out of this codec, so that it can go back into one.
-			if w, err := r.codec.Append(b, m.Body); err == nil {
+			if w, err := encoding.Append(b, m.Body); err == nil {
 				b = w
 			}
 		}
 	}
 	r.queue, r.head = nil, 0
-	return append(b, r.codec.Rest()...)
+	return append(b, r.decoder.Rest()...)
+}
+
+// encodingOfReceived returns the wire encoding of the framing that receives. If SetFraming was called, it may not be the one that sends.
+func (c *Conn) encodingOfReceived() framing.WireEncoding {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	encoder := c.out.encoder
+	if x := c.seldom.Load(); x != nil {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if x.next != nil {
+			encoder = x.before
+		}
+	}
+	return encoder.WireEncoding(false)
 }
 
 // CountRaw adds bytes that a handler has read and written itself, to Stats.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"duet.example/duet/framing"
 	"duet.example/duet/internal/wire"
@@ -17,11 +18,11 @@ import (
 // recvState is the receiving half of a Conn. mu is held by whoever receives;
 // what is not under dl belongs to its holder.
 type recvState struct {
-	mu    sync.Mutex
-	codec framing.Codec
-	queue []framing.Message // complete and not yet taken
-	head  int
-	one   [1]framing.Message // what queue begins as: most reads complete one message
+	mu      sync.Mutex
+	decoder framing.TimedDecoder
+	queue   []framing.Message // complete and not yet taken
+	head    int
+	one     [1]framing.Message // what queue begins as: most reads complete one message
 
 	lastIn  wire.Moment // when bytes last came
 	began   wire.Moment // when the unfinished message began
@@ -280,13 +281,13 @@ func (c *Conn) readFailed(err error) error {
 	return c.fail("receive", err)
 }
 
-// feed gives the codec bytes that have arrived.
+// feed gives the decoder bytes that have arrived.
 func (c *Conn) feed(b []byte) {
 	r := &c.recv
 	now := c.wire.Now()
 	if quiet := now.Since(r.lastIn); r.seen && !r.pending && quiet >= framing.Quiet && c.set.throttle == nil {
 		// Nothing waited for this pause, but it begins a new burst.
-		r.queue = r.codec.Pause(r.queue, quiet, 0)
+		r.queue = r.decoder.Pause(r.queue, quiet, 0)
 	}
 	r.lastIn, r.idle = now, now
 	c.bytesIn.Add(int64(len(b)))
@@ -296,11 +297,11 @@ func (c *Conn) feed(b []byte) {
 		c.traceProtocol(b)
 	}
 	had := len(r.queue)
-	c.decoded(r.codec.Feed(r.queue, b))
+	c.decoded(r.decoder.Feed(r.queue, b))
 	if !r.pending || len(r.queue) > had {
 		r.began = r.lastIn
 	}
-	r.pending = isPending(r.codec)
+	r.pending = isPending(r.decoder)
 }
 
 func (c *Conn) decoded(queue []framing.Message, err error) {
@@ -312,8 +313,25 @@ func (c *Conn) decoded(queue []framing.Message, err error) {
 	}
 }
 
-func isPending(codec framing.Codec) bool {
-	quiet, age := codec.Patience()
+// An untimed is a decoder that waits for no pause, with the methods of one that does.
+type untimed struct{ framing.Decoder }
+
+func (untimed) Patience() (quiet, age time.Duration) { return 0, 0 }
+
+func (untimed) Pause(dst []framing.Message, _, _ time.Duration) []framing.Message { return dst }
+
+func (untimed) SetEncoding(framing.Encoding) {}
+
+// timed returns d itself, unless it waits for no pause.
+func timed(d framing.Decoder) framing.TimedDecoder {
+	if t, ok := d.(framing.TimedDecoder); ok {
+		return t
+	}
+	return untimed{d}
+}
+
+func isPending(d framing.TimedDecoder) bool {
+	quiet, age := d.Patience()
 	return quiet > 0 || age > 0
 }
 
@@ -321,7 +339,7 @@ func isPending(codec framing.Codec) bool {
 func (c *Conn) peerFinished() {
 	r := &c.recv
 	r.err, r.fin = io.EOF, true
-	c.decoded(r.codec.End(r.queue))
+	c.decoded(r.decoder.End(r.queue))
 	r.pending = false
 	if errors.Is(r.err, io.EOF) {
 		c.setEnd(EndPeerClosed, nil)
@@ -337,22 +355,22 @@ func (c *Conn) adopt() bool {
 	r := &c.recv
 	x.mu.Lock()
 	next, encoding, changed := x.next, x.encoding, x.hasChanged
-	x.next, x.hasChanged = nil, false
+	x.next, x.before, x.hasChanged = nil, nil, false
 	x.mu.Unlock()
 	if next == nil && !changed {
 		return false
 	}
 	var rest []byte
 	if next != nil {
-		rest, r.codec = r.codec.Rest(), next
+		rest, r.decoder = r.decoder.Rest(), next
 	}
-	if ec, ok := r.codec.(framing.EncodingCodec); ok && (changed || encoding != nil) {
-		ec.SetEncoding(encoding)
+	if changed || encoding != nil {
+		r.decoder.SetEncoding(encoding)
 	}
 	if len(rest) > 0 {
-		c.decoded(r.codec.Feed(r.queue, rest))
+		c.decoded(r.decoder.Feed(r.queue, rest))
 	}
-	r.pending = isPending(r.codec)
+	r.pending = isPending(r.decoder)
 	return true
 }
 

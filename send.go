@@ -3,6 +3,7 @@ package duet
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -18,11 +19,12 @@ import (
 type sendState struct {
 	mu      sync.Mutex
 	idle    *sync.Cond // on mu: the queue has become empty, or sending has failed; made by who waits for it
-	codec   framing.Codec
+	encoder framing.Encoder
 	queue   []*outgoing
-	bytes   int  // what waits in queue
-	writing bool // somebody is writing, or will
-	shut    bool // CloseWrite or SayBye was called: nothing may follow
+	bytes   int   // what waits in queue
+	writing bool  // somebody is writing, or will
+	shut    bool  // CloseWrite or SayBye was called: nothing may follow
+	encoded uint8 // messages that encoder has encoded, at most 255
 	saidBye atomic.Bool
 	finAt   wire.Moment // when FIN had left
 	err     error       // sending has failed for good
@@ -265,22 +267,20 @@ func (c *Conn) encode(m *outgoing, body []byte, how form) error {
 		return err
 	}
 	o := &c.out
-	gap := o.codec.Gap()
+	var gap time.Duration
 	var b []byte
 	var err error
-	switch how {
-	case asFarewell:
-		b, err = o.codec.AppendFarewell(m.wire[:0], body)
-	case asBytes:
-		b, gap, m.raw = append(m.wire[:0], body...), 0, true
-	default:
-		b, err = o.codec.Append(m.wire[:0], body)
+	if how == asBytes {
+		b, m.raw = append(m.wire[:0], body...), true
+	} else {
+		gap = o.encoder.Gap(int(o.encoded))
+		b, err = o.encoder.WireEncoding(how == asFarewell).Append(m.wire[:0], body)
 	}
 	if err != nil {
 		return &Error{Op: "send", Addr: addrText(c.RemoteAddr()), Err: err}
 	}
-	if !m.raw {
-		o.codec.Sent()
+	if !m.raw && o.encoded < math.MaxUint8 {
+		o.encoded++
 	}
 	m.wire, m.gap = b, gap
 	if c.set.trace.Sent != nil {

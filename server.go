@@ -186,7 +186,8 @@ func (s *Server) init() {
 	}
 	if s.Busy != "" {
 		var err error
-		if s.busy, err = s.set.Framing.New(s.set.MaxMessage).Append(nil, []byte(s.Busy)); err != nil {
+		_, encoder := s.set.Framing.New(s.set.MaxMessage)
+		if s.busy, err = encoder.WireEncoding(false).Append(nil, []byte(s.Busy)); err != nil {
 			s.log().Error("busy peers are told nothing", "busy", s.Busy, "error", err)
 		}
 	}

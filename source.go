@@ -160,13 +160,6 @@ func (o *sendState) drainSource() bool {
 	return true
 }
 
-// AppendWire appends body to dst as it would go over the wire now. It sends nothing and changes nothing. ErrDelimiter as in Send.
-func (c *Conn) AppendWire(dst, body []byte) ([]byte, error) {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	return c.out.codec.Append(dst, body)
-}
-
 // Ready is how many messages Receive gives without waiting, for the goroutine that receives. It never waits: while another
 // goroutine is in Receive, or in Ready, it may be zero.
 func (c *Conn) Ready() int {

@@ -315,7 +315,7 @@ func TestReady_WhileReceiveWaits(t *testing.T) {
 	c.Close()
 }
 
-func TestAppendWire(t *testing.T) {
+func TestWireEncoding(t *testing.T) {
 	tests := []struct {
 		framing framing.Framing
 		want    string
@@ -327,12 +327,12 @@ func TestAppendWire(t *testing.T) {
 	}
 	for _, tt := range tests {
 		a, _ := two(t, memory, duet.Dialer{Options: duet.Options{Framing: tt.framing}})
-		if got, err := a.AppendWire([]byte("<"), []byte("x")); err != nil || string(got) != tt.want {
+		if got, err := a.WireEncoding(false).Append([]byte("<"), []byte("x")); err != nil || string(got) != tt.want {
 			t.Errorf("%v: %q, %v; want %q", tt.framing, got, err, tt.want)
 		}
 	}
 	a, _ := two(t, memory, duet.Dialer{})
-	if _, err := a.AppendWire(nil, []byte("x\ny")); !errors.Is(err, duet.ErrDelimiter) {
+	if _, err := a.WireEncoding(false).Append(nil, []byte("x\ny")); !errors.Is(err, duet.ErrDelimiter) {
 		t.Errorf("a delimiter inside: %v", err)
 	}
 }

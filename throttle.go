@@ -18,11 +18,12 @@ type seldom struct {
 	failure  atomic.Pointer[error]    // why stopBecause was called first
 	panicked atomic.Bool              // a panic of a Trace func or of the source was logged
 
-	mu         sync.Mutex       // guards the four below
-	next       framing.Codec    // set by SetFraming and not yet in use
-	framing    framing.Framing  // SetFraming's
-	encoding   framing.Encoding // SetEncoding's
-	hasChanged bool             // encoding was set and is not yet in use
+	mu         sync.Mutex           // guards the five below
+	next       framing.TimedDecoder // set by SetFraming and not yet in use
+	before     framing.Encoder      // of the framing that next will replace
+	framing    framing.Framing      // SetFraming's
+	encoding   framing.Encoding     // SetEncoding's
+	hasChanged bool                 // encoding was set and is not yet in use
 
 	account account     // with a Server.Memory
 	until   wire.Moment // nothing is read before; the reader's

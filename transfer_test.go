@@ -78,7 +78,8 @@ func TestSendRaw(t *testing.T) {
 
 func messageOnWire(t *testing.T, f framing.Framing, body string) string {
 	t.Helper()
-	b, err := f.New(0).Append(nil, []byte(body))
+	_, encoder := f.New(0)
+	b, err := encoder.WireEncoding(false).Append(nil, []byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -227,7 +227,7 @@ func (d *Desk) tellSent(s *seat, body []byte) {
 		return
 	}
 	if !e.Raw {
-		e.Mark = s.conn.SendMark(e.Farewell)
+		e.Mark = s.conn.WireEncoding(e.Farewell).String()
 	}
 	d.mu.Unlock()
 	d.tellNow(e)

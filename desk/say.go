@@ -199,7 +199,7 @@ func (o *Operator) tell(ctx context.Context, s *seat, w words) {
 	}
 	e.Body, e.Text, e.Farewell, e.Raw, e.Operator = w.body, w.text, w.farewell, w.raw, o.name
 	if !w.raw {
-		e.Mark = s.conn.SendMark(w.farewell)
+		e.Mark = s.conn.WireEncoding(w.farewell).String()
 	}
 	o.desk.tell(ctx, nil, o.desk.watching(), e)
 }

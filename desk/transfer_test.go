@@ -102,7 +102,8 @@ func TestTransfer(t *testing.T) {
 				if len(all) < len(data) || sha256.Sum256(all[:len(data)]) != sha256.Sum256(data) {
 					t.Fatalf("%d bytes came, and not those of the file", len(all))
 				}
-				bye, _ := f.New(0).AppendFarewell(nil, []byte("bye"))
+				_, encoder := f.New(0)
+				bye, _ := encoder.WireEncoding(true).Append(nil, []byte("bye"))
 				if rest := string(all[len(data):]); rest != "betweensecond"+string(bye) {
 					t.Errorf("then came %q", rest)
 				}

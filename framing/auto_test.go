@@ -3,6 +3,7 @@ package framing_test
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,53 +24,53 @@ func TestAuto(t *testing.T) {
 		want    []string
 		learned string
 	}{
-		{"F-7 nothing", steps(short(), long(), end()), words(), none},
-		{"F-7 a line peer", steps(feed("a\n"), short(), feed("b\n")), words("a", "b"), lines},
-		{"F-7 a CRLF peer", steps(feed("a\r\n"), short(), feed("b\r\n")), words("a", "b"), crlfs},
-		{"F-7 the line end seen last", steps(feed("a\r\n"), short(), feed("b\n")), words("a", "b"), lines},
-		{"F-7 a bare peer", steps(feed("a"), short(), feed("b"), short()), words("a", "b"), bare},
-		{"F-7 lines in one burst", steps(feed("a\nb\nc\n"), short()), words("a", "b", "c"), lines},
-		{"F-7 lines are given before the pause", steps(feed("a\nb\nc")), words("a", "b"), lines},
-		{"F-7 a line end that a burst goes on after", steps(feed("a\nb"), short(), feed("c\nd"), short()), words("a", "b", "c\nd"), bare},
-		{"F-7 a pause after the line end makes the difference", steps(feed("a\n"), short(), feed("b"), short(), feed("c\nd"), short()), words("a", "~b", "bc", "~d"), lines},
-		{"F-7 a CRLF greeting and a prompt", steps(feed("Welcome\r\nlogin: "), short(), feed("Password: "), long()), words("Welcome", "~login: ", "login: Password: "), crlfs},
-		{"F-7 CRLF and an unfinished line at the close", steps(feed("a\r\nb"), end()), words("a", "b"), crlfs},
-		{"F-7 too short a pause is none", steps(feed("a\n"), quiet(framing.Quiet-1), feed("b"), quiet(framing.Quiet-1), short()), words("a", "b"), bare},
-		{"F-7 close ends the first burst, lines", steps(feed("a\n"), end()), words("a"), lines},
-		{"F-7 close ends the first burst, bare", steps(feed("a\nb"), end()), words("a", "b"), bare},
-		{"F-8 age ends a bare message", steps(feed("a"), ageing(framing.MaxAge), feed("b"), short()), words("a", "b"), bare},
-		{"F-8 less age does not", steps(feed("a"), ageing(framing.MaxAge-1), feed("b"), short()), words("ab"), bare},
-		{"F-9 a prompt is shown, then a message", steps(feed("hi\n"), short(), feed("login: "), short(), short(), long()), words("hi", "~login: ", "login: "), lines},
-		{"F-9 a prompt that is not looked at for long", steps(feed("hi\n"), short(), feed("login: "), long(), long()), words("hi", "login: "), lines},
-		{"F-9 a prompt is continued", steps(feed("hi\n"), short(), feed("log"), short(), feed("in: "), short(), short(), feed("x\r\n")), words("hi", "~log", "~login: ", "login: x"), crlfs},
-		{"F-9 a bare farewell of a line peer", steps(feed("hi\n"), short(), feed("bye"), short(), end()), words("hi", "~bye", "bye"), lines},
-		{"F-9 age does not end a line", steps(feed("hi\n"), short(), feed("a"), ageing(time.Hour), feed("b\n")), words("hi", "ab"), lines},
-		{"F-9 half a line end is not shown", steps(feed("hi\n"), short(), feed("a\r"), short(), feed("\nb"), short(), feed("\r"), short(), feed("\n")), words("hi", "~a", "a", "~b", "~b", "b"), crlfs},
-		{"F-9 a CR alone is not shown", steps(feed("hi\n"), short(), feed("\r"), short(), feed("\n")), words("hi", ""), crlfs},
-		{"F-9 a line peer stays one", steps(feed("a\n"), short(), feed("b"), long(), feed("c"), long(), feed("d"), end()), words("a", "b", "c", "d"), lines},
-		{"F-10 a bare message keeps its line ends", steps(feed("a"), short(), feed("b\nc\n\nd"), short()), words("a", "b\nc\n\nd"), bare},
-		{"F-10 a bare peer that sends lines", steps(feed("a"), short(), feed("b\r\nc\r\n"), short(), feed("d\n"), feed("e"), short()), words("a", "b", "c", "d", "~e"), lines},
-		{"F-10 a bare peer's lines are given at the pause", steps(feed("a"), short(), feed("b\r\nc\r\n")), words("a"), bare},
-		{"F-10 a bare peer's line at the close", steps(feed("a"), short(), feed("b\r\n"), end()), words("a", "b"), crlfs},
-		{"F-10 age is no end of a burst", steps(feed("a"), short(), feed("b\n"), ageing(framing.MaxAge), feed("c"), short()), words("a", "b\n", "c"), bare},
-		{"F-10 Chinese text in pieces", steps(feed("\xe4\xbd"), feed("\xa0好"), short(), feed("再\xe8\xa7"), feed("\x81"), end()), words("你好", "再见"), bare},
-		{"F-6 a pause within a character is none", steps(feed("a"), short(), feed("\xe4\xbd"), short(), feed("\xa0"), short()), words("a", "你"), bare},
-		{"F-10 an empty line", steps(feed("a"), short(), feed("\n"), short()), words("a", ""), lines},
+		{"F-7 nothing", steps(short(), long(), end()), texts(), none},
+		{"F-7 a line peer", steps(feed("a\n"), short(), feed("b\n")), texts("a", "b"), lines},
+		{"F-7 a CRLF peer", steps(feed("a\r\n"), short(), feed("b\r\n")), texts("a", "b"), crlfs},
+		{"F-7 the line end seen last", steps(feed("a\r\n"), short(), feed("b\n")), texts("a", "b"), lines},
+		{"F-7 a bare peer", steps(feed("a"), short(), feed("b"), short()), texts("a", "b"), bare},
+		{"F-7 lines in one burst", steps(feed("a\nb\nc\n"), short()), texts("a", "b", "c"), lines},
+		{"F-7 lines are given before the pause", steps(feed("a\nb\nc")), texts("a", "b"), lines},
+		{"F-7 a line end that a burst goes on after", steps(feed("a\nb"), short(), feed("c\nd"), short()), texts("a", "b", "c\nd"), bare},
+		{"F-7 a pause after the line end makes the difference", steps(feed("a\n"), short(), feed("b"), short(), feed("c\nd"), short()), texts("a", "~b", "bc", "~d"), lines},
+		{"F-7 a CRLF greeting and a prompt", steps(feed("Welcome\r\nlogin: "), short(), feed("Password: "), long()), texts("Welcome", "~login: ", "login: Password: "), crlfs},
+		{"F-7 CRLF and an unfinished line at the close", steps(feed("a\r\nb"), end()), texts("a", "b"), crlfs},
+		{"F-7 too short a pause is none", steps(feed("a\n"), quiet(framing.Quiet-1), feed("b"), quiet(framing.Quiet-1), short()), texts("a", "b"), bare},
+		{"F-7 close ends the first burst, lines", steps(feed("a\n"), end()), texts("a"), lines},
+		{"F-7 close ends the first burst, bare", steps(feed("a\nb"), end()), texts("a", "b"), bare},
+		{"F-8 age ends a bare message", steps(feed("a"), ageing(framing.MaxAge), feed("b"), short()), texts("a", "b"), bare},
+		{"F-8 less age does not", steps(feed("a"), ageing(framing.MaxAge-1), feed("b"), short()), texts("ab"), bare},
+		{"F-9 a prompt is shown, then a message", steps(feed("hi\n"), short(), feed("login: "), short(), short(), long()), texts("hi", "~login: ", "login: "), lines},
+		{"F-9 a prompt that is not looked at for long", steps(feed("hi\n"), short(), feed("login: "), long(), long()), texts("hi", "login: "), lines},
+		{"F-9 a prompt is continued", steps(feed("hi\n"), short(), feed("log"), short(), feed("in: "), short(), short(), feed("x\r\n")), texts("hi", "~log", "~login: ", "login: x"), crlfs},
+		{"F-9 a bare farewell of a line peer", steps(feed("hi\n"), short(), feed("bye"), short(), end()), texts("hi", "~bye", "bye"), lines},
+		{"F-9 age does not end a line", steps(feed("hi\n"), short(), feed("a"), ageing(time.Hour), feed("b\n")), texts("hi", "ab"), lines},
+		{"F-9 half a line end is not shown", steps(feed("hi\n"), short(), feed("a\r"), short(), feed("\nb"), short(), feed("\r"), short(), feed("\n")), texts("hi", "~a", "a", "~b", "~b", "b"), crlfs},
+		{"F-9 a CR alone is not shown", steps(feed("hi\n"), short(), feed("\r"), short(), feed("\n")), texts("hi", ""), crlfs},
+		{"F-9 a line peer stays one", steps(feed("a\n"), short(), feed("b"), long(), feed("c"), long(), feed("d"), end()), texts("a", "b", "c", "d"), lines},
+		{"F-10 a bare message keeps its line ends", steps(feed("a"), short(), feed("b\nc\n\nd"), short()), texts("a", "b\nc\n\nd"), bare},
+		{"F-10 a bare peer that sends lines", steps(feed("a"), short(), feed("b\r\nc\r\n"), short(), feed("d\n"), feed("e"), short()), texts("a", "b", "c", "d", "~e"), lines},
+		{"F-10 a bare peer's lines are given at the pause", steps(feed("a"), short(), feed("b\r\nc\r\n")), texts("a"), bare},
+		{"F-10 a bare peer's line at the close", steps(feed("a"), short(), feed("b\r\n"), end()), texts("a", "b"), crlfs},
+		{"F-10 age is no end of a burst", steps(feed("a"), short(), feed("b\n"), ageing(framing.MaxAge), feed("c"), short()), texts("a", "b\n", "c"), bare},
+		{"F-10 Chinese text in pieces", steps(feed("\xe4\xbd"), feed("\xa0好"), short(), feed("再\xe8\xa7"), feed("\x81"), end()), texts("你好", "再见"), bare},
+		{"F-6 a pause within a character is none", steps(feed("a"), short(), feed("\xe4\xbd"), short(), feed("\xa0"), short()), texts("a", "你"), bare},
+		{"F-10 an empty line", steps(feed("a"), short(), feed("\n"), short()), texts("a", ""), lines},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := framing.Auto.New(0)
-			got, err := play(t, c, tt.steps)
+			d, e := framing.Auto.New(0)
+			got, err := play(t, d, tt.steps)
 			wantErr(t, err, nil)
-			wantSaid(t, got, tt.want)
-			if l := c.(framing.Learner).Learned(); l != tt.learned {
+			wantTexts(t, got, tt.want)
+			if l := e.(framing.Learner).Learned(); l != tt.learned {
 				t.Errorf("learned %q, want %q", l, tt.learned)
 			}
 			// The same with each burst cut in two at every place [F-15].
 			for i, s := range tt.steps {
 				for n := 1; n < len(s.feed); n++ {
 					cut := slices.Concat(tt.steps[:i], s.cut(n), tt.steps[i+1:])
-					again, _ := play(t, framing.Auto.New(0), cut)
+					again, _ := play(t, newDecoder(framing.Auto, 0), cut)
 					if !slices.Equal(again, tt.want) {
 						t.Errorf("step %d cut at %d: got %q, want %q", i, n, again, tt.want)
 					}
@@ -86,7 +87,7 @@ func TestAuto_F7_Patience(t *testing.T) {
 		steps      []step
 		quiet, age time.Duration
 	}{
-		{"idle, nothing said", nil, 0, 0},
+		{"idle, nothing received", nil, 0, 0},
 		{"unknown, pending", steps(feed("a")), q, age},
 		{"unknown, after lines: once", steps(feed("a\n")), q, 0},
 		{"line peer, idle", steps(feed("a\n"), short()), 0, 0},
@@ -103,11 +104,11 @@ func TestAuto_F7_Patience(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := framing.Auto.New(0)
-			if _, err := play(t, c, tt.steps); err != nil {
+			d := newDecoder(framing.Auto, 0)
+			if _, err := play(t, d, tt.steps); err != nil {
 				t.Fatal(err)
 			}
-			if quiet, age := c.Patience(); quiet != tt.quiet || age != tt.age {
+			if quiet, age := patience(d); quiet != tt.quiet || age != tt.age {
 				t.Errorf("Patience = %v, %v; want %v, %v", quiet, age, tt.quiet, tt.age)
 			}
 		})
@@ -122,26 +123,26 @@ func TestAuto_F3_Limit(t *testing.T) {
 		want  []string
 		err   error
 	}{
-		{"a line of a line peer", steps(feed("a\n"), short(), feed("b\n123456789\n")), words("a", "b"), framing.ErrTooLong},
-		{"an unfinished line", steps(feed("a\n"), short(), feed("123456789")), words("a"), framing.ErrTooLong},
-		{"the longest line", steps(feed("a\n"), short(), feed("12345678\r\n12345678\n")), words("a", "12345678", "12345678"), nil},
-		{"the longest line with half a line end", steps(feed("a\n"), short(), feed("12345678\r"), long()), words("a", "12345678"), nil},
-		{"an unknown peer's burst is bare", steps(feed("1234567890"), short()), words("12345678", "90"), nil},
-		{"an unknown peer's line is bare", steps(feed("a\n123456789\n"), short()), words("a", "12345678", "9"), nil},
-		{"an unknown peer's burst that may have been a line", steps(feed("12345678\r"), short()), words("12345678", "\r"), nil},
-		{"an unknown peer's character at the limit", steps(feed("1234567é1"), short()), words("1234567", "é1"), nil},
-		{"a bare peer's character at the limit", steps(feed("a"), short(), feed("1234567é1"), short()), words("a", "1234567", "é1"), nil},
-		{"a bare peer's burst", steps(feed("a"), short(), feed("12345678123\n5678123"), short()), words("a", "12345678", "123\n5678", "123"), nil},
+		{"a line of a line peer", steps(feed("a\n"), short(), feed("b\n123456789\n")), texts("a", "b"), framing.ErrTooLong},
+		{"an unfinished line", steps(feed("a\n"), short(), feed("123456789")), texts("a"), framing.ErrTooLong},
+		{"the longest line", steps(feed("a\n"), short(), feed("12345678\r\n12345678\n")), texts("a", "12345678", "12345678"), nil},
+		{"the longest line with half a line end", steps(feed("a\n"), short(), feed("12345678\r"), long()), texts("a", "12345678"), nil},
+		{"an unknown peer's burst is bare", steps(feed("1234567890"), short()), texts("12345678", "90"), nil},
+		{"an unknown peer's line is bare", steps(feed("a\n123456789\n"), short()), texts("a", "12345678", "9"), nil},
+		{"an unknown peer's burst that may have been a line", steps(feed("12345678\r"), short()), texts("12345678", "\r"), nil},
+		{"an unknown peer's character at the limit", steps(feed("1234567é1"), short()), texts("1234567", "é1"), nil},
+		{"a bare peer's character at the limit", steps(feed("a"), short(), feed("1234567é1"), short()), texts("a", "1234567", "é1"), nil},
+		{"a bare peer's burst", steps(feed("a"), short(), feed("12345678123\n5678123"), short()), texts("a", "12345678", "123\n5678", "123"), nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := play(t, framing.Auto.New(max), tt.steps)
+			got, err := play(t, newDecoder(framing.Auto, max), tt.steps)
 			wantErr(t, err, tt.err)
-			wantSaid(t, got, tt.want)
+			wantTexts(t, got, tt.want)
 			for i, s := range tt.steps {
 				for n := 1; n < len(s.feed); n++ {
 					cut := slices.Concat(tt.steps[:i], s.cut(n), tt.steps[i+1:])
-					again, err := play(t, framing.Auto.New(max), cut)
+					again, err := play(t, newDecoder(framing.Auto, max), cut)
 					if !slices.Equal(again, tt.want) || err != tt.err {
 						t.Errorf("step %d cut at %d: got %q, %v", i, n, again, err)
 					}
@@ -149,15 +150,15 @@ func TestAuto_F3_Limit(t *testing.T) {
 			}
 		})
 	}
-	c := framing.Auto.New(max)
-	_, _ = play(t, c, steps(feed("a\n"), short(), feed("123456789")))
-	if _, err := c.Feed(nil, []byte("\n")); err != framing.ErrTooLong {
+	d := newDecoder(framing.Auto, max)
+	_, _ = play(t, d, steps(feed("a\n"), short(), feed("123456789")))
+	if _, err := d.Feed(nil, []byte("\n")); err != framing.ErrTooLong {
 		t.Errorf("Feed after ErrTooLong: %v", err)
 	}
-	if _, err := c.End(nil); err != framing.ErrTooLong {
+	if _, err := d.End(nil); err != framing.ErrTooLong {
 		t.Errorf("End after ErrTooLong: %v", err)
 	}
-	if q, a := c.Patience(); q != 0 || a != 0 {
+	if q, a := patience(d); q != 0 || a != 0 {
 		t.Errorf("Patience after ErrTooLong: %v, %v", q, a)
 	}
 }
@@ -165,7 +166,7 @@ func TestAuto_F3_Limit(t *testing.T) {
 func TestAuto_F11_Sending(t *testing.T) {
 	tests := []struct {
 		name           string
-		heard          []step
+		received       []step
 		body           string
 		want, farewell string // "!" for ErrDelimiter
 		gap            time.Duration
@@ -187,24 +188,22 @@ func TestAuto_F11_Sending(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := framing.Auto.New(0)
-			if _, err := play(t, c, tt.heard); err != nil {
+			d, e := framing.Auto.New(0)
+			if _, err := play(t, d, tt.received); err != nil {
 				t.Fatal(err)
 			}
-			if gap := c.Gap(); gap != tt.gap {
+			if gap := e.Gap(0); gap != tt.gap {
 				t.Errorf("Gap = %v, want %v", gap, tt.gap)
 			}
-			for want, send := range map[*string]func(framing.Codec, []byte, []byte) ([]byte, error){
-				&tt.want: framing.Codec.Append, &tt.farewell: framing.Codec.AppendFarewell,
-			} {
-				got, err := send(c, nil, []byte(tt.body))
-				if *want == "!" {
+			for farewell, want := range map[bool]string{false: tt.want, true: tt.farewell} {
+				got, err := encode(e, farewell, nil, []byte(tt.body))
+				if want == "!" {
 					wantErr(t, err, framing.ErrDelimiter)
 					if len(got) != 0 {
 						t.Errorf("refused, but appended %q", got)
 					}
-				} else if wantErr(t, err, nil); string(got) != *want {
-					t.Errorf("sent %q, want %q", got, *want)
+				} else if wantErr(t, err, nil); string(got) != want {
+					t.Errorf("sent %q, want %q", got, want)
 				}
 			}
 		})
@@ -212,68 +211,64 @@ func TestAuto_F11_Sending(t *testing.T) {
 }
 
 func TestAuto_F12_GapUntilThePeerHasSpoken(t *testing.T) {
-	c := framing.Auto.New(0)
-	for i := range 16 {
-		if gap := c.Gap(); gap != framing.BareGap {
-			t.Fatalf("Gap before message %d = %v", i+1, gap)
+	d, e := framing.Auto.New(0)
+	for sent := range 16 {
+		if gap := e.Gap(sent); gap != framing.BareGap {
+			t.Fatalf("Gap after %d messages = %v", sent, gap)
 		}
-		if _, err := c.Append(nil, []byte("x")); err != nil {
-			t.Fatal(err)
-		}
-		c.Sent()
 	}
-	if gap := c.Gap(); gap != 0 {
+	if gap := e.Gap(16); gap != 0 {
 		t.Errorf("Gap after 16 messages = %v", gap)
 	}
-	if _, err := play(t, c, steps(feed("a"), short())); err != nil {
+	if _, err := play(t, d, steps(feed("a"), short())); err != nil {
 		t.Fatal(err)
 	}
-	if gap := c.Gap(); gap != framing.BareGap {
+	if gap := e.Gap(16); gap != framing.BareGap {
 		t.Errorf("Gap towards a bare peer = %v", gap)
 	}
 }
 
-// How a message would look can be asked for as often as one likes.
-func TestAppend_ChangesNothing(t *testing.T) {
+// To encode a message changes nothing, however often it is done.
+func TestEncoder_ChangesNothing(t *testing.T) {
 	for _, f := range append(slices.Clone(all), framing.WithEOL(framing.Auto, nil), framing.WithEOL(framing.Auto, []byte("!"))) {
-		for _, heard := range []string{"", "x", "x\n", "x\r\n"} {
-			c := f.New(0)
-			if heard != "" {
-				if _, err := c.Feed(nil, []byte(heard)); err != nil {
+		for _, received := range []string{"", "x", "x\n", "x\r\n"} {
+			d, e := f.New(0)
+			if received != "" {
+				if _, err := d.Feed(nil, []byte(received)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			gap, mark := c.Gap(), c.(framing.Marker).SendMark(false)
-			first, _ := c.Append(nil, []byte("body"))
+			gap, name := e.Gap(0), e.WireEncoding(false).String()
+			first, _ := encode(e, false, nil, []byte("body"))
 			for range 100 {
-				again, _ := c.Append(nil, []byte("body"))
-				_, _ = c.AppendFarewell(nil, []byte("bye"))
-				if g, m := c.Gap(), c.(framing.Marker).SendMark(false); g != gap || m != mark || string(again) != string(first) {
-					t.Fatalf("%v after %q: Gap %v, mark %q, %q; at first %v, %q, %q", f, heard, g, m, again, gap, mark, first)
+				again, _ := encode(e, false, nil, []byte("body"))
+				_, _ = encode(e, true, nil, []byte("bye"))
+				if g, n := e.Gap(0), e.WireEncoding(false).String(); g != gap || n != name || string(again) != string(first) {
+					t.Fatalf("%v after %q: Gap %v, name %q, %q; at first %v, %q, %q", f, received, g, n, again, gap, name, first)
 				}
 			}
 		}
 	}
 }
 
-// One goroutine receives and another sends: the race detector watches.
-func TestAuto_TwoGoroutines(t *testing.T) {
-	c := framing.Auto.New(0)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for range 1000 {
-			_, _ = c.Append(nil, []byte("x"))
-			_, _ = c.AppendFarewell(nil, []byte("x"))
-			c.Sent()
-			c.Gap()
-			c.(framing.Learner).Learned()
-		}
-	}()
-	for range 1000 {
-		_, _ = play(t, c, steps(feed("a\r\nb"), short(), feed("c\n"), short(), feed("d")))
-		c.Patience()
-		c.Rest()
+// One goroutine receives and two send: the race detector watches.
+func TestAuto_Goroutines(t *testing.T) {
+	d, e := framing.Auto.New(0)
+	var senders sync.WaitGroup
+	for range 2 {
+		senders.Go(func() {
+			for i := range 1000 {
+				_, _ = encode(e, false, nil, []byte("x"))
+				_, _ = encode(e, true, nil, []byte("x"))
+				e.Gap(i)
+				e.(framing.Learner).Learned()
+			}
+		})
 	}
-	<-done
+	for range 1000 {
+		_, _ = play(t, d, steps(feed("a\r\nb"), short(), feed("c\n"), short(), feed("d")))
+		patience(d)
+		d.Rest()
+	}
+	senders.Wait()
 }

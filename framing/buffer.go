@@ -1,13 +1,39 @@
 package framing
 
-// minBuffer is the smallest buffer for pending bytes: below it, pieces of a few
-// bytes would cost an allocation each.
+import "time"
+
+// minBuffer is the smallest room of a buffer in bytes. With less, pieces of a few bytes would cost an allocation each.
 const minBuffer = 64
 
-// join returns head and tail in a slice of their own, exactly sized.
+// A buffer holds the bytes of an unfinished message. Decoders embed it.
+type buffer struct {
+	buf []byte // nil if no message is unfinished
+}
+
+func (b *buffer) Held() int { return cap(b.buf) }
+
+func (b *buffer) Shrink() { b.buf = exact(b.buf) }
+
+func (b *buffer) Rest() []byte {
+	rest := b.buf
+	b.buf = nil
+	return rest
+}
+
+// An untimed decoder ends no message at a pause. It has the methods of a TimedDecoder all the same, so that a conversation keeps no
+// wrapper for it.
+type untimed struct{}
+
+func (untimed) Patience() (quiet, age time.Duration) { return 0, 0 }
+
+func (untimed) Pause(dst []Message, _, _ time.Duration) []Message { return dst }
+
+func (untimed) SetEncoding(Encoding) {}
+
+// join returns head and tail in a new slice without spare room.
 //
-// Like extend it is not inlined: the frames of codecs must be small, for they stand on the stack of a
-// conversation, whose 2 KiB would grow and not shrink again.
+// Neither join nor extend is inlined, because the frames of decoders must be small. They stand on the stack of a conversation.
+// It has 2 KiB, and would grow and not shrink again.
 //
 //go:noinline
 func join(head, tail []byte) []byte {
@@ -16,8 +42,8 @@ func join(head, tail []byte) []byte {
 	return body
 }
 
-// exact returns buf in a slice without spare room, buf itself if it has none.
-// The caller gives buf up.
+// exact returns the bytes of buf in a slice without spare room. That is buf itself if it has none. The caller does not use
+// buf any more.
 func exact(buf []byte) []byte {
 	if len(buf) == cap(buf) {
 		return buf
@@ -25,9 +51,8 @@ func exact(buf []byte) []byte {
 	return join(buf, nil)
 }
 
-// extend appends b to buf. It grows by doubling, so that a byte at a time costs
-// little, but never beyond limit, which buf and b together must not exceed:
-// append alone would round up.
+// extend appends b to buf. The room doubles, so that single bytes cost little, but never exceeds limit; append would round it up.
+// Both together are at most limit bytes.
 //
 //go:noinline
 func extend(buf, b []byte, limit int) []byte {
@@ -40,8 +65,8 @@ func extend(buf, b []byte, limit int) []byte {
 	return append(buf, b...)
 }
 
-// limitOf is the limit that New was asked for. The highest is a little below the
-// highest int, so that a delimiter can be added to it.
+// limitOf returns the limit in bytes that the argument of New means. It is at most 8 below the highest int, so that a delimiter
+// can be added to it.
 func limitOf(n int) int {
 	if n <= 0 {
 		return DefaultMaxMessage

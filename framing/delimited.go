@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// Framings in which a delimiter ends a message [F-4]. Their messages do not
-// depend on how the network cuts the bytes.
+// Framings in which a delimiter ends each message. Messages do not depend on how the network cuts the bytes.
 //
-// A body that holds the delimiter, or to [LF] one that ends with a CR (which
-// the receiver would strip), is refused with [ErrDelimiter].
+// A body that holds the delimiter is refused with [ErrDelimiter]. [LF] also refuses a body that ends with a CR, because the
+// receiver would strip it.
 var (
-	// LF ends messages with a line feed, and strips one CR before it from what arrives.
+	// LF ends messages with a line feed. From messages that arrive it strips one CR before the line feed.
 	LF Framing = lf
-	// CRLF ends messages with a carriage return and a line feed; one of them alone is text.
+	// CRLF ends messages with a carriage return and a line feed. Either of them alone is text.
 	CRLF Framing = crlf
 	// CR ends messages with a carriage return.
 	CR Framing = cr
@@ -21,6 +20,7 @@ var (
 	NUL Framing = nul
 )
 
+// A delimited is a framing with a delimiter, and its encoder.
 type delimited uint8
 
 const (
@@ -30,20 +30,18 @@ const (
 	nul
 )
 
-// ends holds the delimiters in the order of the constants.
-var ends = [...]string{lf: "\n", crlf: "\r\n", cr: "\r", nul: "\x00"}
-
-func (d delimited) New(max int) Codec {
-	return &delimitedCodec{max: limitOf(max), kind: d}
+func (d delimited) New(max int) (Decoder, Encoder) {
+	return &delimitedDecoder{max: limitOf(max), kind: d}, d
 }
 
-func (d delimited) String() string {
-	return [...]string{lf: "lf", crlf: "crlf", cr: "cr", nul: "nul"}[d]
-}
+func (d delimited) String() string { return endings[d].name }
 
-// cut finds the first delimiter in pending and b together, of which pending
-// holds none. The body ends before b[end], or before the last byte of pending where end
-// is -1; b[next:] is what follows. next is 0 where there is no delimiter.
+func (d delimited) WireEncoding(bool) WireEncoding { return &endings[d] }
+
+func (d delimited) Gap(int) time.Duration { return 0 }
+
+// cut finds the first delimiter in pending and b together; pending alone holds none. The body ends before b[end], or before the
+// last byte of pending if end is -1. The next message begins at b[next]. If there is no delimiter, next is 0.
 func (d delimited) cut(pending, b []byte) (end, next int) {
 	if len(b) == 0 {
 		return 0, 0
@@ -63,20 +61,27 @@ func (d delimited) cut(pending, b []byte) (end, next int) {
 		if afterCR && b[0] == '\n' {
 			return -1, 1
 		}
-		if i := bytes.Index(b, []byte(ends[crlf])); i >= 0 {
+		if i := bytes.Index(b, []byte("\r\n")); i >= 0 {
 			return i, i + 2
 		}
 		return 0, 0
 	}
-	if i := bytes.IndexByte(b, ends[d][0]); i >= 0 {
+	if i := bytes.IndexByte(b, endings[d].bytes[0]); i >= 0 {
 		return i, i + 1
 	}
 	return 0, 0
 }
 
-// open is how long the body of an unfinished message is at least: a CR
-// at its end may be a part of the delimiter.
-func (d delimited) open(pending, b []byte) int {
+// body returns the two parts of the message that ends before b[end]; end comes from cut.
+func (d delimited) body(pending, b []byte, end int) (head, tail []byte) {
+	if end < 0 {
+		return pending[:len(pending)-1], nil
+	}
+	return pending, b[:end]
+}
+
+// minBody returns the least length of the body of an unfinished message. A CR at its end may be a part of the delimiter.
+func (d delimited) minBody(pending, b []byte) int {
 	n := len(pending) + len(b)
 	if d != lf && d != crlf || n == 0 {
 		return n
@@ -91,112 +96,59 @@ func (d delimited) open(pending, b []byte) int {
 	return n
 }
 
-// appendTo appends body and its delimiter to dst [F-13].
-func (d delimited) appendTo(dst, body []byte) ([]byte, error) {
-	return appendEnded(dst, body, ends[d])
-}
-
-// appendEnded appends body and end, which is not empty, unless a receiver that
-// splits at the first end would take something else for the body.
-func appendEnded(dst, body []byte, end string) ([]byte, error) {
-	if end == "\n" && len(body) > 0 && body[len(body)-1] == '\r' {
-		return dst, ErrDelimiter
-	}
-	if len(end) == 1 {
-		if bytes.IndexByte(body, end[0]) >= 0 {
-			return dst, ErrDelimiter
-		}
-		return append(append(dst, body...), end...), nil
-	}
-	// The end of the body and the beginning of the delimiter may
-	// together be a delimiter too, so both are searched.
-	whole := append(append(dst, body...), end...)
-	if bytes.Index(whole[len(dst):], []byte(end)) != len(body) {
-		return dst, ErrDelimiter
-	}
-	return whole, nil
-}
-
-// body is the message that ends before b[end], as cut has said: head and then tail.
-func (d delimited) body(pending, b []byte, end int) (head, tail []byte) {
-	if end < 0 {
-		return pending[:len(pending)-1], nil
-	}
-	return pending, b[:end]
-}
-
-type delimitedCodec struct {
-	buf     []byte // of the unfinished message; nil if there is none
+type delimitedDecoder struct {
+	untimed
+	buffer
 	max     int
 	kind    delimited
 	tooLong bool
 }
 
-func (c *delimitedCodec) Feed(dst []Message, b []byte) ([]Message, error) {
-	if c.tooLong {
+var _ TimedDecoder = (*delimitedDecoder)(nil)
+
+func (d *delimitedDecoder) Feed(dst []Message, b []byte) ([]Message, error) {
+	if d.tooLong {
 		return dst, ErrTooLong
 	}
 	for len(b) > 0 {
-		end, next := c.kind.cut(c.buf, b)
+		end, next := d.kind.cut(d.buf, b)
 		if next == 0 {
-			if c.kind.open(c.buf, b) > c.max {
-				return dst, c.fail()
+			if d.kind.minBody(d.buf, b) > d.max {
+				return dst, d.fail()
 			}
-			c.buf = extend(c.buf, b, c.max+1)
+			d.buf = extend(d.buf, b, d.max+1)
 			break
 		}
-		if len(c.buf)+end > c.max {
-			return dst, c.fail()
+		if len(d.buf)+end > d.max {
+			return dst, d.fail()
 		}
-		dst = append(dst, Message{Body: join(c.kind.body(c.buf, b, end)), Mark: c.kind.mark(next - end)})
-		c.buf, b = nil, b[next:]
+		dst = append(dst, Message{Body: join(d.kind.body(d.buf, b, end)), Mark: d.kind.mark(next - end)})
+		d.buf, b = nil, b[next:]
 	}
 	return dst, nil
 }
 
-// fail ends the codec: what it held is of no use any more [F-3].
-func (c *delimitedCodec) fail() error {
-	c.buf, c.tooLong = nil, true
+// fail frees the buffer, which is of no use any more. [F-3]
+func (d *delimitedDecoder) fail() error {
+	d.buf, d.tooLong = nil, true
 	return ErrTooLong
 }
 
-func (c *delimitedCodec) Patience() (quiet, age time.Duration) { return 0, 0 }
-
-func (c *delimitedCodec) Pause(dst []Message, _, _ time.Duration) []Message { return dst }
-
-func (c *delimitedCodec) End(dst []Message) ([]Message, error) {
-	if c.tooLong {
+func (d *delimitedDecoder) End(dst []Message) ([]Message, error) {
+	if d.tooLong {
 		return dst, ErrTooLong
 	}
-	if body := c.Rest(); body != nil {
-		dst = append(dst, unfinishedLine(body, c.max))
+	if line := d.Rest(); line != nil {
+		dst = append(dst, unfinishedLine(line, d.max))
 	}
 	return dst, nil
 }
 
-// unfinishedLine is the message of a line without an end. The CR by which it may exceed the limit was kept as half a
-// line end, and is none of the body.
+// unfinishedLine returns the message of a line without an end. The line is one byte longer than the limit if its CR was kept as half a
+// line end. That CR is no part of the body.
 func unfinishedLine(line []byte, limit int) Message {
 	if len(line) > limit {
 		return Message{Body: join(line[:limit], nil), Mark: MarkCR}
 	}
 	return Message{Body: exact(line)}
 }
-
-func (c *delimitedCodec) Rest() []byte {
-	rest := c.buf
-	c.buf = nil
-	return rest
-}
-
-func (c *delimitedCodec) Append(dst, body []byte) ([]byte, error) {
-	return c.kind.appendTo(dst, body)
-}
-
-func (c *delimitedCodec) AppendFarewell(dst, body []byte) ([]byte, error) {
-	return c.kind.appendTo(dst, body)
-}
-
-func (c *delimitedCodec) Sent() {}
-
-func (c *delimitedCodec) Gap() time.Duration { return 0 }

@@ -16,25 +16,25 @@ func TestDelimited_F4_Messages(t *testing.T) {
 		in   string
 		want []string
 	}{
-		{framing.LF, "a\nb\n", words("a", "b")},
-		{framing.LF, "a\r\nb\n", words("a", "b")},
-		{framing.LF, "a\r\r\n\r\n\n", words("a\r", "", "")},
-		{framing.LF, "a\rb\x00\n", words("a\rb\x00")},
-		{framing.LF, "\n", words("")},
-		{framing.LF, "", words()},
-		{framing.LF, "a\nrest", words("a", "rest")},
-		{framing.LF, "a\nrest\r", words("a", "rest\r")},
-		{framing.CRLF, "a\r\nb\r\n", words("a", "b")},
-		{framing.CRLF, "a\nb\rc\r\n", words("a\nb\rc")},
-		{framing.CRLF, "a\r\r\n\n\r\n", words("a\r", "\n")},
-		{framing.CRLF, "\r\n\r\n", words("", "")},
-		{framing.CRLF, "\r\r\r", words("\r\r\r")},
-		{framing.CR, "a\rb\r\n\r", words("a", "b", "\n")},
-		{framing.NUL, "a\x00b\r\n\x00\x00", words("a", "b\r\n", "")},
-		{framing.LF, "你好,世界\n再见\n", words("你好,世界", "再见")},
-		{framing.CRLF, "你好\r\n再见\r\n", words("你好", "再见")},
-		{framing.NUL, "你好\x00再见", words("你好", "再见")},
-		{framing.Length, "\x00\x00\x00\x06你好\x00\x00\x00\x00\x00\x00\x00\x02ab", words("你好", "", "ab")},
+		{framing.LF, "a\nb\n", texts("a", "b")},
+		{framing.LF, "a\r\nb\n", texts("a", "b")},
+		{framing.LF, "a\r\r\n\r\n\n", texts("a\r", "", "")},
+		{framing.LF, "a\rb\x00\n", texts("a\rb\x00")},
+		{framing.LF, "\n", texts("")},
+		{framing.LF, "", texts()},
+		{framing.LF, "a\nrest", texts("a", "rest")},
+		{framing.LF, "a\nrest\r", texts("a", "rest\r")},
+		{framing.CRLF, "a\r\nb\r\n", texts("a", "b")},
+		{framing.CRLF, "a\nb\rc\r\n", texts("a\nb\rc")},
+		{framing.CRLF, "a\r\r\n\n\r\n", texts("a\r", "\n")},
+		{framing.CRLF, "\r\n\r\n", texts("", "")},
+		{framing.CRLF, "\r\r\r", texts("\r\r\r")},
+		{framing.CR, "a\rb\r\n\r", texts("a", "b", "\n")},
+		{framing.NUL, "a\x00b\r\n\x00\x00", texts("a", "b\r\n", "")},
+		{framing.LF, "你好,世界\n再见\n", texts("你好,世界", "再见")},
+		{framing.CRLF, "你好\r\n再见\r\n", texts("你好", "再见")},
+		{framing.NUL, "你好\x00再见", texts("你好", "再见")},
+		{framing.Length, "\x00\x00\x00\x06你好\x00\x00\x00\x00\x00\x00\x00\x02ab", texts("你好", "", "ab")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.f.String()+"/"+tt.in, func(t *testing.T) {
@@ -49,7 +49,7 @@ func everyCut(t *testing.T, f framing.Framing, max int, in []byte, want []string
 	t.Helper()
 	check := func(pieces ...[]byte) {
 		t.Helper()
-		got, err := hear(f, max, pieces...)
+		got, err := decode(f, max, pieces...)
 		if !slices.Equal(got, want) || err != wantError {
 			t.Fatalf("pieces %q: got %q, %v; want %q, %v", pieces, got, err, want, wantError)
 		}
@@ -70,21 +70,21 @@ func TestDelimited_F3_Limit(t *testing.T) {
 		want []string
 		err  error
 	}{
-		{framing.LF, "ok\n1234\nok\n", words("ok", "1234", "ok"), nil},
-		{framing.LF, "ok\n1234\r\nok\n", words("ok", "1234", "ok"), nil},
-		{framing.LF, "ok\n12345\nok\n", words("ok"), framing.ErrTooLong},
-		{framing.LF, "ok\n12345", words("ok"), framing.ErrTooLong},
-		{framing.LF, "ok\n1234\r", words("ok", "1234"), nil},
-		{framing.LF, "ok\n1234\rx\n", words("ok"), framing.ErrTooLong},
-		{framing.LF, "ok\n1234\r\r\n", words("ok"), framing.ErrTooLong},
-		{framing.CRLF, "ok\r\n1234\r\nok\r\n", words("ok", "1234", "ok"), nil},
-		{framing.CRLF, "ok\r\n12345\r\n", words("ok"), framing.ErrTooLong},
-		{framing.CRLF, "ok\r\n1234\n", words("ok"), framing.ErrTooLong},
-		{framing.CRLF, "ok\r\n1234\r", words("ok", "1234"), nil},
-		{framing.CR, "ok\r1234\r12345", words("ok", "1234"), framing.ErrTooLong},
-		{framing.NUL, "ok\x001234\x0012345\x00", words("ok", "1234"), framing.ErrTooLong},
-		{framing.Length, "\x00\x00\x00\x041234\x00\x00\x00\x05", words("1234"), framing.ErrTooLong},
-		{framing.Length, "\x00\x00\x00\x02ok\xff\xff\xff\xff", words("ok"), framing.ErrTooLong},
+		{framing.LF, "ok\n1234\nok\n", texts("ok", "1234", "ok"), nil},
+		{framing.LF, "ok\n1234\r\nok\n", texts("ok", "1234", "ok"), nil},
+		{framing.LF, "ok\n12345\nok\n", texts("ok"), framing.ErrTooLong},
+		{framing.LF, "ok\n12345", texts("ok"), framing.ErrTooLong},
+		{framing.LF, "ok\n1234\r", texts("ok", "1234"), nil},
+		{framing.LF, "ok\n1234\rx\n", texts("ok"), framing.ErrTooLong},
+		{framing.LF, "ok\n1234\r\r\n", texts("ok"), framing.ErrTooLong},
+		{framing.CRLF, "ok\r\n1234\r\nok\r\n", texts("ok", "1234", "ok"), nil},
+		{framing.CRLF, "ok\r\n12345\r\n", texts("ok"), framing.ErrTooLong},
+		{framing.CRLF, "ok\r\n1234\n", texts("ok"), framing.ErrTooLong},
+		{framing.CRLF, "ok\r\n1234\r", texts("ok", "1234"), nil},
+		{framing.CR, "ok\r1234\r12345", texts("ok", "1234"), framing.ErrTooLong},
+		{framing.NUL, "ok\x001234\x0012345\x00", texts("ok", "1234"), framing.ErrTooLong},
+		{framing.Length, "\x00\x00\x00\x041234\x00\x00\x00\x05", texts("1234"), framing.ErrTooLong},
+		{framing.Length, "\x00\x00\x00\x02ok\xff\xff\xff\xff", texts("ok"), framing.ErrTooLong},
 	}
 	for _, tt := range tests {
 		t.Run(tt.f.String()+"/"+tt.in, func(t *testing.T) {
@@ -93,20 +93,20 @@ func TestDelimited_F3_Limit(t *testing.T) {
 	}
 }
 
-func TestCodec_F3_StaysInError(t *testing.T) {
+func TestDecoder_F3_StaysInError(t *testing.T) {
 	for _, f := range sized {
-		c := f.New(4)
-		msgs, err := c.Feed(nil, []byte("\x7f\x7f"))
+		d := newDecoder(f, 4)
+		msgs, err := d.Feed(nil, []byte("\x7f\x7f"))
 		wantErr(t, err, nil)
 		// What follows the first would be a message by itself, in each framing.
 		for _, b := range []string{"\x7f\x7f\x7f\x7f\n\r\n\x00", "\x00\x00\x00\x00\r\n", "\r\n"} {
-			msgs, err = c.Feed(msgs, []byte(b))
+			msgs, err = d.Feed(msgs, []byte(b))
 			wantErr(t, err, framing.ErrTooLong)
-			wantSaid(t, said(msgs), nil)
+			wantTexts(t, textsOf(msgs), nil)
 		}
-		_, err = c.End(nil)
+		_, err = d.End(nil)
 		wantErr(t, err, framing.ErrTooLong)
-		if rest := c.Rest(); rest != nil {
+		if rest := d.Rest(); rest != nil {
 			t.Errorf("%v: holds %q after the error", f, rest)
 		}
 	}
@@ -115,15 +115,15 @@ func TestCodec_F3_StaysInError(t *testing.T) {
 func TestDefaultLimit(t *testing.T) {
 	body := strings.Repeat("x", framing.DefaultMaxMessage)
 	for _, max := range []int{0, -1} {
-		got, err := hear(framing.LF, max, []byte(body+"\n"))
+		got, err := decode(framing.LF, max, []byte(body+"\n"))
 		wantErr(t, err, nil)
-		wantSaid(t, got, words(body))
-		_, err = hear(framing.LF, max, []byte(body+"x"))
+		wantTexts(t, got, texts(body))
+		_, err = decode(framing.LF, max, []byte(body+"x"))
 		wantErr(t, err, framing.ErrTooLong)
 	}
-	got, err := hear(framing.LF, int(^uint(0)>>1), []byte("a\nb"))
+	got, err := decode(framing.LF, int(^uint(0)>>1), []byte("a\nb"))
 	wantErr(t, err, nil)
-	wantSaid(t, got, words("a", "b"))
+	wantTexts(t, got, texts("a", "b"))
 }
 
 func TestAppend_F13_Delimiter(t *testing.T) {
@@ -156,17 +156,15 @@ func TestAppend_F13_Delimiter(t *testing.T) {
 		{framing.WithEOL(framing.LF, nil), "a\n", "a\n"},
 	}
 	for _, tt := range tests {
-		for name, send := range map[string]func(framing.Codec, []byte, []byte) ([]byte, error){
-			"Append": framing.Codec.Append, "AppendFarewell": framing.Codec.AppendFarewell,
-		} {
-			got, err := send(tt.f.New(0), []byte("before"), []byte(tt.body))
+		for _, farewell := range []bool{false, true} {
+			got, err := encode(newEncoder(tt.f), farewell, []byte("before"), []byte(tt.body))
 			var want error
 			if tt.want == "" {
 				want = framing.ErrDelimiter
 			}
 			wantErr(t, err, want)
 			if string(got) != "before"+tt.want {
-				t.Errorf("%v.%s(%q) = %q, want %q", tt.f, name, tt.body, got, "before"+tt.want)
+				t.Errorf("%v, farewell %v: %q is sent as %q, want %q", tt.f, farewell, tt.body, got, "before"+tt.want)
 			}
 		}
 	}
@@ -175,44 +173,44 @@ func TestAppend_F13_Delimiter(t *testing.T) {
 func TestLength_F5_Cut(t *testing.T) {
 	whole := []byte("\x00\x00\x00\x01a\x00\x00\x00\x04bcde")
 	for n := range whole {
-		c := framing.Length.New(0)
-		msgs, err := c.Feed(nil, whole[:n])
+		d := newDecoder(framing.Length, 0)
+		msgs, err := d.Feed(nil, whole[:n])
 		wantErr(t, err, nil)
 		before := len(msgs)
-		msgs, err = c.End(msgs)
+		msgs, err = d.End(msgs)
 		var want error
 		if n != 0 && n != 5 {
 			want = framing.ErrCut
 		}
 		wantErr(t, err, want)
 		if len(msgs) != before {
-			t.Errorf("End after %d bytes gave %q", n, said(msgs))
+			t.Errorf("End after %d bytes gave %q", n, textsOf(msgs))
 		}
 		var done int
 		if n >= 5 {
 			done = 5
 		}
-		if rest := c.Rest(); !bytes.Equal(rest, whole[done:n]) {
+		if rest := d.Rest(); !bytes.Equal(rest, whole[done:n]) {
 			t.Errorf("Rest after %d bytes = %q, want %q", n, rest, whole[done:n])
 		}
 	}
 }
 
-func TestCodec_F17_Rest(t *testing.T) {
+func TestDecoder_F17_Rest(t *testing.T) {
 	for _, f := range all {
-		c := f.New(0)
-		if rest := c.Rest(); rest != nil {
-			t.Errorf("%v: new codec holds %q", f, rest)
+		d := newDecoder(f, 0)
+		if rest := d.Rest(); rest != nil {
+			t.Errorf("%v: new decoder holds %q", f, rest)
 		}
-		if _, err := c.Feed(nil, []byte("\x00\x00")); err != nil {
+		if _, err := d.Feed(nil, []byte("\x00\x00")); err != nil {
 			t.Fatal(err)
 		}
 		if f != framing.NUL {
-			if rest := c.Rest(); string(rest) != "\x00\x00" {
+			if rest := d.Rest(); string(rest) != "\x00\x00" {
 				t.Errorf("%v: Rest = %q", f, rest)
 			}
 		}
-		if rest := c.Rest(); rest != nil {
+		if rest := d.Rest(); rest != nil {
 			t.Errorf("%v: Rest a second time = %q", f, rest)
 		}
 	}
@@ -223,11 +221,11 @@ func TestSized_F15_AnyCutsAnyBodies(t *testing.T) {
 		f := rapid.SampledFrom(sized).Draw(rt, "framing")
 		bodies := rapid.SliceOfN(rapid.SliceOfN(rapid.SampledFrom([]byte("ab\r\n\x00\xe4\xbd\xa0")), 0, 12), 0, 8).Draw(rt, "bodies")
 		cuts := rapid.SliceOfN(rapid.ByteRange(0, 9), 1, 8).Draw(rt, "cuts")
-		c := f.New(0)
+		e := newEncoder(f)
 		var out []byte
 		want := []string{}
 		for _, body := range bodies {
-			next, err := c.Append(out, body)
+			next, err := encode(e, false, out, body)
 			if err == framing.ErrDelimiter {
 				if f == framing.Length {
 					rt.Fatalf("length refuses %q", body)
@@ -237,22 +235,22 @@ func TestSized_F15_AnyCutsAnyBodies(t *testing.T) {
 			out = next
 			want = append(want, string(body))
 		}
-		got, err := hear(f, 0, cutUp(out, cuts)...)
+		got, err := decode(f, 0, cutUp(out, cuts)...)
 		if err != nil || !slices.Equal(got, want) {
 			rt.Fatalf("%v: got %q, %v; want %q", f, got, err, want)
 		}
 	})
 }
 
-// Every message up to the codec's limits arrives in pieces of every kind.
+// A large message arrives whole, whatever the pieces are.
 func TestSized_F15_LargeMessages(t *testing.T) {
 	body := strings.Repeat("大消息", 40_000)
 	for _, f := range sized {
 		in := wire(t, f, body, "small", body)
 		for _, cuts := range [][]byte{{0, 1, 2, 3, 4, 5, 6}, {255}, {255, 0}} {
-			got, err := hear(f, 0, cutUp(in, cuts)...)
+			got, err := decode(f, 0, cutUp(in, cuts)...)
 			wantErr(t, err, nil)
-			if !slices.Equal(got, words(body, "small", body)) {
+			if !slices.Equal(got, texts(body, "small", body)) {
 				t.Errorf("%v: large messages differ", f)
 			}
 		}
@@ -261,17 +259,17 @@ func TestSized_F15_LargeMessages(t *testing.T) {
 
 func TestSized_F12_NeedNoClock(t *testing.T) {
 	for _, f := range sized {
-		c := f.New(0)
-		if _, err := c.Feed(nil, []byte("\x00\x00")); err != nil {
+		d, e := f.New(0)
+		if _, err := d.Feed(nil, []byte("\x00\x00")); err != nil {
 			t.Fatal(err)
 		}
-		if q, a := c.Patience(); q != 0 || a != 0 {
+		if q, a := patience(d); q != 0 || a != 0 {
 			t.Errorf("%v: Patience = %v, %v", f, q, a)
 		}
-		if msgs := c.Pause(nil, framing.LineQuiet, framing.MaxAge); len(msgs) != 0 {
-			t.Errorf("%v: a pause gave %q", f, said(msgs))
+		if msgs := pause(d, nil, framing.LineQuiet, framing.MaxAge); len(msgs) != 0 {
+			t.Errorf("%v: a pause gave %q", f, textsOf(msgs))
 		}
-		if gap := c.Gap(); gap != 0 {
+		if gap := e.Gap(0); gap != 0 {
 			t.Errorf("%v: Gap = %v", f, gap)
 		}
 	}

@@ -5,41 +5,33 @@ import (
 	"unicode/utf8"
 )
 
-// An Encoding says where characters end in one text encoding. [Raw] and [Auto] ask it, so that
-// a pause inside a character ends no message. Any number of goroutines may use it.
+// An Encoding is a text encoding. [Raw] and [Auto] ask it where characters end, so that a pause inside a character ends no
+// message. Several goroutines may use it at the same time.
 type Encoding interface {
-	// Unfinished returns how many bytes at the end of b begin a character whose rest has not
-	// arrived, at most 3, and whether the bytes before them are text: valid in this encoding, and without
-	// control characters except TAB, CR, LF and ESC. b begins where a character begins. An
-	// encoding whose characters are single bytes returns 0 and true.
+	// Unfinished returns the number of bytes at the end of b, at most 3, that begin a character whose rest has not arrived.
+	// It also reports whether the bytes before them are text: valid in this encoding, and without control characters
+	// except TAB, CR, LF and ESC. A character begins at b[0]. An encoding in which each character is one byte returns 0 and
+	// true.
 	Unfinished(b []byte) (tail int, text bool)
 }
 
-// An EncodingCodec is a codec that needs to know the peer's text encoding; those of [Raw] and [Auto] do.
-type EncodingCodec interface {
-	Codec
-	// SetEncoding changes the encoding. Nil is UTF-8, with which a codec begins. The goroutine that
-	// calls Feed calls it.
-	SetEncoding(e Encoding)
-}
-
-// A burst is what a codec has seen of the bytes between two pauses: whether they are text, and which of
-// them begin a character. The zero burst has no bytes. It is small because each codec has one.
+// A burst is the bytes between two pauses. It knows whether they are text, and which of them begin a character. The zero
+// burst has no bytes. It is small, because each decoder of Raw and Auto has one.
 type burst struct {
 	begun [maxUnfinished]byte // the beginning of a character
-	n     uint8               // how many bytes of begun count; notText if the burst is not text
+	n     uint8               // how many bytes of begun are in use; notText if the burst is not text
 }
 
 const (
-	// maxUnfinished is the length of the longest beginning of a character.
+	// maxUnfinished is the greatest length of the beginning of a character.
 	maxUnfinished = 3
 	notText       = 0xff
 )
 
-// inCharacter reports whether the burst ends inside a character of text [F-6].
+// inCharacter reports whether the burst ends inside a character of text. [F-6]
 func (s *burst) inCharacter() bool { return s.n > 0 && s.n != notText }
 
-// add takes the next bytes of the burst. It looks at each byte once, however they are cut.
+// add adds the next bytes of the burst. It looks at each byte once, however the bytes are cut.
 func (s *burst) add(e Encoding, b []byte) {
 	if s.inCharacter() && len(b) > 0 {
 		b = s.resume(e, b)
@@ -47,11 +39,11 @@ func (s *burst) add(e Encoding, b []byte) {
 	if s.n == notText || len(b) == 0 {
 		return
 	}
-	s.note(b, e)
+	s.scan(e, b)
 }
 
-// note looks at bytes that begin with a character.
-func (s *burst) note(b []byte, e Encoding) {
+// scan looks at bytes that begin with a character.
+func (s *burst) scan(e Encoding, b []byte) {
 	tail, text := unfinished(e, b)
 	if !text {
 		s.n = notText
@@ -60,22 +52,21 @@ func (s *burst) note(b []byte, e Encoding) {
 	s.n = uint8(copy(s.begun[:], b[len(b)-tail:]))
 }
 
-// resume looks at the character that has begun, with the bytes that come next, and returns the bytes
-// that remain to be looked at.
+// resume looks at the character that has begun, together with bytes from b. It returns the bytes of b that are still to be scanned.
 func (s *burst) resume(e Encoding, b []byte) []byte {
 	const few = 16 // more than the longest character
 	joined := make([]byte, 0, few)
 	joined = append(joined, s.begun[:s.n]...)
-	taken := min(len(b), few-len(joined))
-	joined = append(joined, b[:taken]...)
-	s.note(joined, e)
-	if s.n == notText || taken == len(b) {
+	n := min(len(b), few-len(joined))
+	joined = append(joined, b[:n]...)
+	s.scan(e, joined)
+	if s.n == notText || n == len(b) {
 		return nil
 	}
-	return b[taken-int(s.n):]
+	return b[n-int(s.n):]
 }
 
-// unfinished is e.Unfinished, of UTF-8 if e is nil.
+// unfinished calls e.Unfinished and bounds its answer. If e is nil, the encoding is UTF-8.
 func unfinished(e Encoding, b []byte) (tail int, text bool) {
 	if e == nil {
 		return unfinishedUTF8(b)
@@ -84,7 +75,7 @@ func unfinished(e Encoding, b []byte) (tail int, text bool) {
 	return max(0, min(tail, len(b), maxUnfinished)), text
 }
 
-// openTail returns how many bytes at the end of a piece begin a character. The piece need not be text.
+// openTail returns the number of bytes at the end of a piece that begin a character. The piece need not be text.
 func openTail(e Encoding, piece []byte) int {
 	if e != nil {
 		tail, _ := unfinished(e, piece)
@@ -124,7 +115,7 @@ func unfinishedUTF8(b []byte) (tail int, text bool) {
 	return 0, true
 }
 
-// isControl reports whether r is a control character that text does not hold [F-6].
+// isControl reports whether r is a control character that text does not hold. [F-6]
 func isControl(r rune) bool {
 	switch r {
 	case '\t', '\n', '\r', '\x1b':
@@ -133,11 +124,11 @@ func isControl(r rune) bool {
 	return r < ' ' || r >= '\x7f' && r < '\u00a0'
 }
 
-// wordSize is how many bytes plainPrefix takes at a time.
+// wordSize is the number of bytes that plainPrefix looks at together.
 const wordSize = 8
 
-// plainPrefix returns the length of a beginning of b that is printable ASCII. It takes words and leaves
-// the rest: a large burst costs little.
+// plainPrefix returns the length of a prefix of b that is printable ASCII. It looks at whole words only, so that a large burst
+// costs little. The prefix may go on by less than a word.
 func plainPrefix(b []byte) (n int) {
 	const (
 		ones  = 0x0101_0101_0101_0101
@@ -145,8 +136,8 @@ func plainPrefix(b []byte) (n int) {
 		space = ' ' * ones
 	)
 	for ; len(b)-n >= wordSize; n += wordSize {
-		// The highest bit of a byte is set if the byte has it (v), is below the space (v-space) or is
-		// DEL (v+ones). A carry reaches other bytes only if one of these is so.
+		// The highest bit of a byte is set if it is set in the byte (v), or the byte is below the space (v-space), or it is
+		// DEL (v+ones). A carry reaches other bytes only after one of these.
 		if v := binary.LittleEndian.Uint64(b[n:]); (v|(v-space)|(v+ones))&highs != 0 {
 			break
 		}

@@ -35,36 +35,36 @@ type singles struct{}
 
 func (singles) Unfinished([]byte) (tail int, text bool) { return 0, true }
 
-// barePeer makes codecs that have learned that the peer sends no line ends.
+// barePeer is a framing that has learned that the peer sends no line ends.
 type barePeer struct{ framing.Framing }
 
-func (b barePeer) New(max int) framing.Codec {
-	c := b.Framing.New(max)
-	_, _ = c.Feed(nil, []byte("x"))
-	c.Pause(nil, framing.Quiet, framing.Quiet)
-	return c
+func (b barePeer) New(max int) (framing.Decoder, framing.Encoder) {
+	d, e := b.Framing.New(max)
+	_, _ = d.Feed(nil, []byte("x"))
+	pause(d, nil, framing.Quiet, framing.Quiet)
+	return d, e
 }
 
-// wrong answers what no encoding may.
+// wrong is an encoding whose answers are out of bounds.
 type wrong struct{}
 
 func (wrong) Unfinished(b []byte) (tail int, text bool) { return len(b)*2 - 3, true }
 
-// encoded makes codecs that begin with an encoding.
+// encoded is a framing whose decoders begin with an encoding.
 type encoded struct {
 	framing.Framing
 	encoding framing.Encoding
 }
 
-func (e encoded) New(max int) framing.Codec {
-	c := e.Framing.New(max)
-	if ec, ok := c.(framing.EncodingCodec); ok {
-		ec.SetEncoding(e.encoding)
+func (f encoded) New(max int) (framing.Decoder, framing.Encoder) {
+	d, e := f.Framing.New(max)
+	if timed, ok := d.(framing.TimedDecoder); ok {
+		timed.SetEncoding(f.encoding)
 	}
-	return c
+	return d, e
 }
 
-// A pause inside a character of text is none, in the encoding of the peer and in no other.
+// A pause inside a character of text ends no message, in the encoding of the peer and in no other.
 func TestEncoding_F6(t *testing.T) {
 	piece := strings.Repeat("x", framing.MaxBare)
 	for _, tt := range []struct {
@@ -73,26 +73,26 @@ func TestEncoding_F6(t *testing.T) {
 		steps    []step
 		want     []string
 	}{
-		{"pairs that look as if they began a character of UTF-8", pairs{}, steps(feed("\xc4\xe3"), short(), feed("\xba\xc3"), short(), feed("\xc2\xf0"), short()), words("\xc4\xe3", "\xba\xc3", "\xc2\xf0")},
-		{"half a pair", pairs{}, steps(feed("\xc4\xe3\xba"), short(), feed("\xc3"), short()), words("\xc4\xe3\xba\xc3")},
-		{"half a pair behind what may stand in text", pairs{}, steps(feed("a\t\r\n\x1b[1mb\xba"), short(), feed("\xc3"), short()), words("a\t\r\n\x1b[1mb\xba\xc3")},
-		{"half a pair behind a control character", pairs{}, steps(feed("a\x02\xba"), short(), feed("\xc3z"), short()), words("a\x02\xba", "\xc3z")},
-		{"half a pair behind what is none", pairs{}, steps(feed("\xba!\xba"), short(), feed("\xc3z"), short()), words("\xba!\xba", "\xc3z")},
-		{"the next burst is text", pairs{}, steps(feed("\x02\xba"), short(), feed("\xba"), short(), feed("\xc3"), short()), words("\x02\xba", "\xba\xc3")},
-		{"half a pair that is never finished", pairs{}, steps(feed("a\xba"), short(), long(), feed("\xba"), short(), feed("\xc3"), short()), words("a\xba", "\xba\xc3")},
-		{"64 KiB leave a pair whole", pairs{}, steps(feed(piece[1:]+"\xba\xc3\xc4"), short(), feed("\xe3"), short()), words(piece[1:], "\xba\xc3\xc4\xe3")},
-		{"64 KiB leave a pair whole where it is no text", pairs{}, steps(feed("\x00"+piece[2:]+"\xba\xc3\xc4"), short(), feed("\xe3z"), short()), words("\x00"+piece[2:], "\xba\xc3\xc4", "\xe3z")},
-		{"64 KiB are a part of the burst", pairs{}, steps(feed("\x00"+piece[1:]+"\xba"), short(), feed("\xc3z"), short()), words("\x00"+piece[1:], "\xba", "\xc3z")},
-		{"age is no end of a burst", pairs{}, steps(feed("a\x00"), ageing(framing.MaxAge), feed("\xba"), short(), feed("\xc3z"), short()), words("a\x00", "\xba", "\xc3z")},
-		{"age is no end of a character", pairs{}, steps(feed("a\xba"), ageing(framing.MaxAge), feed("\xc3\xba"), short(), feed("\xc3"), short()), words("a\xba", "\xc3\xba\xc3")},
-		{"single bytes", singles{}, steps(feed("caf\xe9"), short(), feed("\xe0"), short()), words("caf\xe9", "\xe0")},
-		{"UTF-8", nil, steps(feed("你\xe5"), short(), feed("\xa5\xbd"), short()), words("你好")},
-		{"UTF-8 behind what may stand in text", nil, steps(feed("12345678\t12345678\r12345678\n\x1b[1m\xe5"), short(), feed("\xa5\xbd"), short()), words("12345678\t12345678\r12345678\n\x1b[1m好")},
-		{"UTF-8 behind a control character", nil, steps(feed("12345678\x0212345678\xe5"), short(), feed("\xa5\xbd"), short()), words("12345678\x0212345678\xe5", "\xa5\xbd")},
-		{"UTF-8 behind DEL", nil, steps(feed("1234567\x7f\xe5"), short(), feed("\xa5\xbd"), short()), words("1234567\x7f\xe5", "\xa5\xbd")},
-		{"UTF-8 behind C1", nil, steps(feed("\u0085\xe5"), short(), feed("\xa5\xbd"), short()), words("\u0085\xe5", "\xa5\xbd")},
-		{"UTF-8 behind what is none", nil, steps(feed("caf\xe9 \xe5"), short(), feed("\xa5\xbd"), short()), words("caf\xe9 \xe5", "\xa5\xbd")},
-		{"a raw frame that ends like a character begins", nil, steps(feed("\x02\x41\x03\xe5"), short(), feed("\x02\x42\x03\xe5"), short()), words("\x02\x41\x03\xe5", "\x02\x42\x03\xe5")},
+		{"pairs that look as if they began a character of UTF-8", pairs{}, steps(feed("\xc4\xe3"), short(), feed("\xba\xc3"), short(), feed("\xc2\xf0"), short()), texts("\xc4\xe3", "\xba\xc3", "\xc2\xf0")},
+		{"half a pair", pairs{}, steps(feed("\xc4\xe3\xba"), short(), feed("\xc3"), short()), texts("\xc4\xe3\xba\xc3")},
+		{"half a pair behind what may stand in text", pairs{}, steps(feed("a\t\r\n\x1b[1mb\xba"), short(), feed("\xc3"), short()), texts("a\t\r\n\x1b[1mb\xba\xc3")},
+		{"half a pair behind a control character", pairs{}, steps(feed("a\x02\xba"), short(), feed("\xc3z"), short()), texts("a\x02\xba", "\xc3z")},
+		{"half a pair behind what is none", pairs{}, steps(feed("\xba!\xba"), short(), feed("\xc3z"), short()), texts("\xba!\xba", "\xc3z")},
+		{"the next burst is text", pairs{}, steps(feed("\x02\xba"), short(), feed("\xba"), short(), feed("\xc3"), short()), texts("\x02\xba", "\xba\xc3")},
+		{"half a pair that is never finished", pairs{}, steps(feed("a\xba"), short(), long(), feed("\xba"), short(), feed("\xc3"), short()), texts("a\xba", "\xba\xc3")},
+		{"64 KiB leave a pair whole", pairs{}, steps(feed(piece[1:]+"\xba\xc3\xc4"), short(), feed("\xe3"), short()), texts(piece[1:], "\xba\xc3\xc4\xe3")},
+		{"64 KiB leave a pair whole where it is no text", pairs{}, steps(feed("\x00"+piece[2:]+"\xba\xc3\xc4"), short(), feed("\xe3z"), short()), texts("\x00"+piece[2:], "\xba\xc3\xc4", "\xe3z")},
+		{"64 KiB are a part of the burst", pairs{}, steps(feed("\x00"+piece[1:]+"\xba"), short(), feed("\xc3z"), short()), texts("\x00"+piece[1:], "\xba", "\xc3z")},
+		{"age is no end of a burst", pairs{}, steps(feed("a\x00"), ageing(framing.MaxAge), feed("\xba"), short(), feed("\xc3z"), short()), texts("a\x00", "\xba", "\xc3z")},
+		{"age is no end of a character", pairs{}, steps(feed("a\xba"), ageing(framing.MaxAge), feed("\xc3\xba"), short(), feed("\xc3"), short()), texts("a\xba", "\xc3\xba\xc3")},
+		{"single bytes", singles{}, steps(feed("caf\xe9"), short(), feed("\xe0"), short()), texts("caf\xe9", "\xe0")},
+		{"UTF-8", nil, steps(feed("你\xe5"), short(), feed("\xa5\xbd"), short()), texts("你好")},
+		{"UTF-8 behind what may stand in text", nil, steps(feed("12345678\t12345678\r12345678\n\x1b[1m\xe5"), short(), feed("\xa5\xbd"), short()), texts("12345678\t12345678\r12345678\n\x1b[1m好")},
+		{"UTF-8 behind a control character", nil, steps(feed("12345678\x0212345678\xe5"), short(), feed("\xa5\xbd"), short()), texts("12345678\x0212345678\xe5", "\xa5\xbd")},
+		{"UTF-8 behind DEL", nil, steps(feed("1234567\x7f\xe5"), short(), feed("\xa5\xbd"), short()), texts("1234567\x7f\xe5", "\xa5\xbd")},
+		{"UTF-8 behind C1", nil, steps(feed("\u0085\xe5"), short(), feed("\xa5\xbd"), short()), texts("\u0085\xe5", "\xa5\xbd")},
+		{"UTF-8 behind what is none", nil, steps(feed("caf\xe9 \xe5"), short(), feed("\xa5\xbd"), short()), texts("caf\xe9 \xe5", "\xa5\xbd")},
+		{"a raw frame that ends like a character begins", nil, steps(feed("\x02\x41\x03\xe5"), short(), feed("\x02\x42\x03\xe5"), short()), texts("\x02\x41\x03\xe5", "\x02\x42\x03\xe5")},
 	} {
 		for _, fr := range []framing.Framing{framing.Raw, framing.Auto, barePeer{framing.Auto}, framing.WithEOL(framing.Raw, []byte("\r"))} {
 			if in := tt.steps[0].feed; fr == framing.Auto && (strings.Contains(in, "\n") || len(in) > framing.MaxBare) {
@@ -100,14 +100,14 @@ func TestEncoding_F6(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s %v %T", tt.name, fr, fr), func(t *testing.T) {
 				f := encoded{fr, tt.encoding}
-				got, err := play(t, f.New(0), tt.steps)
+				got, err := play(t, newDecoder(f, 0), tt.steps)
 				wantErr(t, err, nil)
-				wantSaid(t, got, tt.want)
+				wantTexts(t, got, tt.want)
 				for i, s := range tt.steps {
 					for n := 1; n < len(s.feed) && n < 100; n++ {
 						for _, n := range []int{n, len(s.feed) - n} {
 							cut := slices.Concat(tt.steps[:i], s.cut(n), tt.steps[i+1:])
-							if again, _ := play(t, f.New(0), cut); !slices.Equal(again, tt.want) {
+							if again, _ := play(t, newDecoder(f, 0), cut); !slices.Equal(again, tt.want) {
 								t.Errorf("step %d cut at %d: got %.80q, want %.80q", i, n, again, tt.want)
 							}
 						}
@@ -122,7 +122,7 @@ func TestEncoding_F6(t *testing.T) {
 						bytewise = append(bytewise, feed(s.feed[i:i+1]))
 					}
 				}
-				if again, _ := play(t, f.New(0), bytewise); !slices.Equal(again, tt.want) {
+				if again, _ := play(t, newDecoder(f, 0), bytewise); !slices.Equal(again, tt.want) {
 					t.Errorf("byte by byte: got %.80q, want %.80q", again, tt.want)
 				}
 			})
@@ -130,43 +130,43 @@ func TestEncoding_F6(t *testing.T) {
 	}
 }
 
-// What is pending is judged anew, and what comes after it.
+// A change of the encoding counts for the bytes that are pending and for those that follow.
 func TestEncoding_F6_Changes(t *testing.T) {
 	for _, fr := range []framing.Framing{framing.Raw, framing.Auto} {
-		c := fr.New(0).(framing.EncodingCodec)
+		d := newDecoder(fr, 0).(framing.TimedDecoder)
 		waits := func(in string, want bool) {
 			t.Helper()
-			_, _ = c.Feed(nil, []byte(in))
-			if quiet, age := c.Patience(); (quiet == 0) != want || age != framing.MaxAge {
+			_, _ = d.Feed(nil, []byte(in))
+			if quiet, age := d.Patience(); (quiet == 0) != want || age != framing.MaxAge {
 				t.Errorf("%v: after %q: Patience = %v, %v", fr, in, quiet, age)
 			}
 		}
 		waits("a\xe3\x81", true)
-		c.SetEncoding(pairs{})
+		d.SetEncoding(pairs{})
 		waits("", false)
 		waits("\xba", true)
-		c.SetEncoding(singles{})
+		d.SetEncoding(singles{})
 		waits("", false)
-		c.SetEncoding(nil)
+		d.SetEncoding(nil)
 		waits("", false) // it is no UTF-8
-		c.Pause(nil, framing.Quiet, framing.Quiet)
+		d.Pause(nil, framing.Quiet, framing.Quiet)
 		waits("\xe5", true)
 	}
 }
 
-// An encoding that answers nonsense breaks nothing.
+// Wrong answers of an encoding lose no byte.
 func TestEncoding_Wrong(t *testing.T) {
 	for _, fr := range []framing.Framing{framing.Raw, framing.Auto} {
-		c := encoded{fr, wrong{}}.New(5)
+		d := newDecoder(encoded{fr, wrong{}}, 5)
 		var got []byte
 		for _, in := range []string{"", "a", "bc", "defghijklmnopq", "r"} {
-			msgs, err := c.Feed(nil, []byte(in))
+			msgs, err := d.Feed(nil, []byte(in))
 			wantErr(t, err, nil)
 			for _, m := range msgs {
 				got = append(got, m.Body...)
 			}
 		}
-		got = append(got, c.Rest()...)
+		got = append(got, d.Rest()...)
 		if !bytes.Equal(got, []byte("abcdefghijklmnopqr")) {
 			t.Errorf("%v: got %q", fr, got)
 		}

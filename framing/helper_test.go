@@ -13,13 +13,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// sized are the framings whose messages depend on the bytes alone.
+// sized holds the framings whose messages depend on the bytes alone.
 var sized = []framing.Framing{framing.LF, framing.CRLF, framing.CR, framing.NUL, framing.Length}
 
 var all = append(slices.Clone(sized), framing.Raw, framing.Auto)
 
-// said writes a message down for comparing: partial ones begin with a tilde.
-func said(msgs []framing.Message) []string {
+// textsOf returns the bodies for a comparison. A tilde stands before a partial one.
+func textsOf(msgs []framing.Message) []string {
 	out := []string{}
 	for _, m := range msgs {
 		if m.Partial {
@@ -31,24 +31,24 @@ func said(msgs []framing.Message) []string {
 	return out
 }
 
-// hear feeds the pieces to a new codec and ends the stream.
-func hear(f framing.Framing, max int, pieces ...[]byte) ([]string, error) {
-	c := f.New(max)
+// decode feeds the pieces to a new decoder and ends the stream.
+func decode(f framing.Framing, max int, pieces ...[]byte) ([]string, error) {
+	d, _ := f.New(max)
 	var msgs []framing.Message
 	var err error
 	for _, p := range pieces {
 		p = bytes.Clone(p)
-		msgs, err = c.Feed(msgs, p)
+		msgs, err = d.Feed(msgs, p)
 		scribble(p)
 		if err != nil {
-			return said(msgs), err
+			return textsOf(msgs), err
 		}
 	}
-	msgs, err = c.End(msgs)
-	return said(msgs), err
+	msgs, err = d.End(msgs)
+	return textsOf(msgs), err
 }
 
-// scribble shows whether somebody has kept a reference.
+// scribble overwrites b. A decoder that has kept a reference would return wrong bytes.
 func scribble(b []byte) {
 	for i := range b {
 		b[i] = '#'
@@ -69,21 +69,21 @@ func cutUp(b, cuts []byte) [][]byte {
 	return pieces
 }
 
-// wire is what sending the bodies puts on the wire.
+// wire returns the bytes of the bodies on the wire.
 func wire(t testing.TB, f framing.Framing, bodies ...string) []byte {
 	t.Helper()
-	c := f.New(0)
+	_, e := f.New(0)
 	var out []byte
 	for _, body := range bodies {
 		var err error
-		if out, err = c.Append(out, []byte(body)); err != nil {
+		if out, err = e.WireEncoding(false).Append(out, []byte(body)); err != nil {
 			t.Fatalf("Append(%q): %v", body, err)
 		}
 	}
 	return out
 }
 
-func wantSaid(t testing.TB, got, want []string) {
+func wantTexts(t testing.TB, got, want []string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -97,7 +97,7 @@ func wantErr(t testing.TB, got, want error) {
 	}
 }
 
-// A step is what happens to a codec: bytes arrive, the peer pauses, or closes.
+// A step is an event for a decoder: bytes arrive, the peer pauses, or the stream ends.
 type step struct {
 	feed  string
 	quiet time.Duration
@@ -113,24 +113,49 @@ func short() step                   { return quiet(framing.Quiet) }
 func long() step                    { return quiet(framing.LineQuiet) }
 func (s step) cut(n int) []step     { return []step{feed(s.feed[:n]), feed(s.feed[n:])} }
 func steps(list ...step) []step     { return list }
-func words(list ...string) []string { return list }
+func texts(list ...string) []string { return list }
 
-func play(t testing.TB, c framing.Codec, list []step) ([]string, error) {
+// newDecoder returns one half of a conversation.
+func newDecoder(f framing.Framing, max int) framing.Decoder {
+	d, _ := f.New(max)
+	return d
+}
+
+// newEncoder returns the other half.
+func newEncoder(f framing.Framing) framing.Encoder {
+	_, e := f.New(0)
+	return e
+}
+
+// encode appends a message, or the farewell, as e sends it now.
+func encode(e framing.Encoder, farewell bool, dst, body []byte) ([]byte, error) {
+	return e.WireEncoding(farewell).Append(dst, body)
+}
+
+func patience(d framing.Decoder) (quiet, age time.Duration) {
+	return d.(framing.TimedDecoder).Patience()
+}
+
+func pause(d framing.Decoder, dst []framing.Message, quiet, age time.Duration) []framing.Message {
+	return d.(framing.TimedDecoder).Pause(dst, quiet, age)
+}
+
+func play(t testing.TB, d framing.Decoder, list []step) ([]string, error) {
 	t.Helper()
 	var msgs []framing.Message
 	var err error
 	for _, s := range list {
 		switch {
 		case s.end:
-			msgs, err = c.End(msgs)
+			msgs, err = d.End(msgs)
 		case s.feed != "":
-			msgs, err = c.Feed(msgs, []byte(s.feed))
+			msgs, err = d.Feed(msgs, []byte(s.feed))
 		default:
-			msgs = c.Pause(msgs, s.quiet, s.age)
+			msgs = pause(d, msgs, s.quiet, s.age)
 		}
 		if err != nil {
-			return said(msgs), err
+			return textsOf(msgs), err
 		}
 	}
-	return said(msgs), nil
+	return textsOf(msgs), nil
 }

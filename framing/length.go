@@ -6,91 +6,26 @@ import (
 	"time"
 )
 
-// Length puts the length of each message before it, in four bytes, the highest
-// first [F-5]. Any byte may stand in a body. A stream that ends inside a message gives
-// [ErrCut].
+// Length puts the length of each message before it, in four bytes, the highest first. A body may hold any bytes. If the
+// stream ends inside a message, the decoder returns [ErrCut].
 var Length Framing = length{}
 
-// headSize is how many bytes say the length.
+// headSize is the number of bytes that hold the length.
 const headSize = 4
 
+// A length is the framing, its encoder and its wire encoding.
 type length struct{}
 
-func (length) New(max int) Codec { return &lengthCodec{max: limitOf(max)} }
+func (length) New(max int) (Decoder, Encoder) { return &lengthDecoder{max: limitOf(max)}, length{} }
 
 func (length) String() string { return "length" }
 
-type lengthCodec struct {
-	buf  []byte // what has arrived of the body
-	err  error
-	max  int
-	head [headSize]byte
-	have uint8 // bytes of head that have arrived
-}
+func (length) WireEncoding(bool) WireEncoding { return length{} }
 
-func (c *lengthCodec) Feed(dst []Message, b []byte) ([]Message, error) {
-	for c.err == nil && len(b) > 0 {
-		if c.have < headSize {
-			n := copy(c.head[c.have:], b)
-			c.have += uint8(n)
-			b = b[n:]
-			if c.have < headSize {
-				break
-			}
-		}
-		announced := binary.BigEndian.Uint32(c.head[:])
-		if uint64(announced) > uint64(c.max) {
-			// Refused before a byte of it is kept: the header is the peer's claim.
-			c.buf, c.have, c.err = nil, 0, ErrTooLong
-			break
-		}
-		size := int(announced)
-		missing := size - len(c.buf)
-		if len(b) < missing {
-			if len(b) > 0 {
-				c.buf = extend(c.buf, b, size)
-			}
-			break
-		}
-		dst = append(dst, Message{Body: c.complete(b[:missing], size), Mark: MarkLength})
-		c.buf, c.have, b = nil, 0, b[missing:]
-	}
-	return dst, c.err
-}
+func (length) Gap(int) time.Duration { return 0 }
 
-// complete returns the body of which b is the last part. The buffer never has
-// more room than the body needs, so a full one is handed over as it is.
-func (c *lengthCodec) complete(b []byte, size int) []byte {
-	if cap(c.buf) == size && size > 0 {
-		return append(c.buf, b...)
-	}
-	return join(c.buf, b)
-}
-
-func (c *lengthCodec) Patience() (quiet, age time.Duration) { return 0, 0 }
-
-func (c *lengthCodec) Pause(dst []Message, _, _ time.Duration) []Message { return dst }
-
-// End keeps what was cut for Rest.
-func (c *lengthCodec) End(dst []Message) ([]Message, error) {
-	if c.err == nil && c.have > 0 {
-		c.err = ErrCut
-	}
-	return dst, c.err
-}
-
-// Rest includes the header.
-func (c *lengthCodec) Rest() []byte {
-	if c.have == 0 {
-		return nil
-	}
-	rest := join(c.head[:c.have], c.buf)
-	c.buf, c.have = nil, 0
-	return rest
-}
-
-// Append returns ErrTooLong for a body whose length does not fit into the header.
-func (c *lengthCodec) Append(dst, body []byte) ([]byte, error) {
+// Append returns ErrTooLong if the length of the body needs more than four bytes.
+func (length) Append(dst, body []byte) ([]byte, error) {
 	if uint64(len(body)) > math.MaxUint32 {
 		return dst, ErrTooLong
 	}
@@ -98,10 +33,70 @@ func (c *lengthCodec) Append(dst, body []byte) ([]byte, error) {
 	return append(dst, body...), nil
 }
 
-func (c *lengthCodec) AppendFarewell(dst, body []byte) ([]byte, error) {
-	return c.Append(dst, body)
+type lengthDecoder struct {
+	untimed
+	buffer       // the part of the body that has arrived
+	err    error // returned by each call from now on
+	max    int
+	head   [headSize]byte
+	have   uint8 // how many bytes of head have arrived
 }
 
-func (c *lengthCodec) Sent() {}
+var _ TimedDecoder = (*lengthDecoder)(nil)
 
-func (c *lengthCodec) Gap() time.Duration { return 0 }
+func (d *lengthDecoder) Feed(dst []Message, b []byte) ([]Message, error) {
+	for d.err == nil && len(b) > 0 {
+		if d.have < headSize {
+			n := copy(d.head[d.have:], b)
+			d.have += uint8(n)
+			b = b[n:]
+			if d.have < headSize {
+				break
+			}
+		}
+		announced := binary.BigEndian.Uint32(d.head[:])
+		if uint64(announced) > uint64(d.max) {
+			// The header is only the peer's claim, so no byte of the body is kept.
+			d.buf, d.have, d.err = nil, 0, ErrTooLong
+			break
+		}
+		size := int(announced)
+		missing := size - len(d.buf)
+		if len(b) < missing {
+			if len(b) > 0 {
+				d.buf = extend(d.buf, b, size)
+			}
+			break
+		}
+		dst = append(dst, Message{Body: d.complete(b[:missing], size), Mark: MarkLength})
+		d.buf, d.have, b = nil, 0, b[missing:]
+	}
+	return dst, d.err
+}
+
+// complete returns the body, of which b is the last part. The buffer never has more room than the body needs. If it has as much,
+// it becomes the body.
+func (d *lengthDecoder) complete(b []byte, size int) []byte {
+	if cap(d.buf) == size && size > 0 {
+		return append(d.buf, b...)
+	}
+	return join(d.buf, b)
+}
+
+// End keeps the bytes of the message that was cut. Rest returns them.
+func (d *lengthDecoder) End(dst []Message) ([]Message, error) {
+	if d.err == nil && d.have > 0 {
+		d.err = ErrCut
+	}
+	return dst, d.err
+}
+
+// Rest includes the header.
+func (d *lengthDecoder) Rest() []byte {
+	if d.have == 0 {
+		return nil
+	}
+	rest := join(d.head[:d.have], d.buf)
+	d.buf, d.have = nil, 0
+	return rest
+}

@@ -1,15 +1,11 @@
 package framing
 
-import (
-	"encoding/binary"
-	"encoding/hex"
-)
+import "encoding/binary"
 
-// A Mark says what marked a message on the wire without being a part of its body: a delimiter behind it, or its
-// length before it. The zero Mark is nothing.
+// A Mark names the bytes that stood around the body of a received message: a delimiter behind it, or its length before it.
 type Mark uint8
 
-// The marks of messages that are received.
+// The marks of received messages.
 const (
 	NoMark Mark = iota
 	MarkLF
@@ -19,73 +15,34 @@ const (
 	MarkLength
 )
 
-// marks holds the names in the order of the constants, in part those that [ParseEOL] takes.
+// marks holds the names in the order of the constants. Those of delimiters are known to ParseEOL.
 var marks = [...]string{"", "lf", "crlf", "cr", "nul", "length"}
 
-// String is the name of the mark: "lf", "crlf", "cr", "nul", "length", or empty for NoMark.
+// String returns the name of the mark: "lf", "crlf", "cr", "nul", "length", or "" for NoMark.
 func (m Mark) String() string { return marks[m] }
 
-// A Marker is a codec that knows how it marks what it sends. All codecs of this package do.
-type Marker interface {
-	// SendMark names what Append, or AppendFarewell, would put around a body if it were called now:
-	// the name of a Mark, or the bytes of another line end as in "0x0d0a0a". The goroutine that calls
-	// Append calls it.
-	SendMark(farewell bool) string
-}
-
-// Around returns the bytes that a mark of this name puts before and behind a body of size bytes on the wire. Both are
-// nil for an empty name and for one that is not known.
-func Around(mark string, size int) (before, after []byte) {
-	switch mark {
+// Around returns the bytes before and behind a body of size bytes on the wire. The name is that of a [Mark] or of a
+// [WireEncoding]. Both results are nil if it is empty or unknown.
+func Around(name string, size int) (before, after []byte) {
+	switch name {
 	case "", "none":
 		return nil, nil
 	case marks[MarkLength]:
 		return binary.BigEndian.AppendUint32(nil, uint32(size)), nil
 	}
-	after, _ = ParseEOL(mark)
+	after, _ = ParseEOL(name)
 	return nil, after
 }
 
-// markOf names a line end.
-func markOf(eol string) string {
-	for d, end := range ends {
-		if end == eol {
-			return marks[delimited(d).mark(len(end))]
-		}
-	}
-	if eol == "" {
-		return ""
-	}
-	return "0x" + hex.EncodeToString([]byte(eol))
-}
-
-// mark is the mark of a message that ended with size bytes.
+// mark returns the mark of a message that ended with size bytes.
 func (d delimited) mark(size int) Mark {
 	switch {
 	case d == cr:
 		return MarkCR
 	case d == nul:
 		return MarkNUL
-	case size == len(ends[crlf]):
+	case size == len("\r\n"):
 		return MarkCRLF
 	}
 	return MarkLF
 }
-
-func (c *delimitedCodec) SendMark(bool) string { return markOf(ends[c.kind]) }
-
-func (c *lengthCodec) SendMark(bool) string { return MarkLength.String() }
-
-func (c *rawCodec) SendMark(bool) string { return "" }
-
-func (c *autoCodec) SendMark(farewell bool) string {
-	switch style := c.style.Load(); {
-	case style == sendBare, style == sendUnknown && farewell:
-		return ""
-	case style == sendCRLF:
-		return MarkCRLF.String()
-	}
-	return MarkLF.String()
-}
-
-func (c *eolCodec) SendMark(bool) string { return c.mark }

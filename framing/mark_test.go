@@ -7,7 +7,7 @@ import (
 	"duet.example/duet/framing"
 )
 
-// wireOf is the message as it stood on the wire.
+// wireOf returns the bytes of a message on the wire.
 func wireOf(m framing.Message) []byte {
 	before, after := framing.Around(m.Mark.String(), len(m.Body))
 	return append(append(before, m.Body...), after...)
@@ -31,18 +31,18 @@ func TestMark(t *testing.T) {
 		{framing.WithEOL(framing.LF, []byte("!")), steps(feed("a\r\nb"), end()), []framing.Mark{framing.MarkCRLF, framing.NoMark}},
 	} {
 		for n := 1; n < 20; n++ {
-			c := tt.framing.New(0)
+			d := newDecoder(tt.framing, 0)
 			var msgs []framing.Message
 			var in []byte
 			for _, s := range tt.steps {
 				in = append(in, s.feed...)
 				for _, p := range cutUp([]byte(s.feed), []byte{byte(n - 1)}) {
-					msgs, _ = c.Feed(msgs, p)
+					msgs, _ = d.Feed(msgs, p)
 				}
 				if s.end {
-					msgs, _ = c.End(msgs)
+					msgs, _ = d.End(msgs)
 				}
-				msgs = c.Pause(msgs, s.quiet, s.age)
+				msgs = pause(d, msgs, s.quiet, s.age)
 			}
 			var wire []byte
 			for i, m := range msgs {
@@ -61,30 +61,31 @@ func TestMark(t *testing.T) {
 // The CR by which an unfinished line exceeds the limit is no part of its body, but has arrived.
 func TestMark_CRBeyondTheLimit(t *testing.T) {
 	for _, f := range []framing.Framing{framing.LF, framing.Auto} {
-		c := f.New(3)
-		msgs, _ := c.Feed(nil, []byte("a\n"))
-		msgs = c.Pause(msgs, framing.Quiet, framing.Quiet)
-		msgs, _ = c.Feed(msgs, []byte("abc\r"))
-		msgs, _ = c.End(msgs)
+		d := newDecoder(f, 3)
+		msgs, _ := d.Feed(nil, []byte("a\n"))
+		msgs = pause(d, msgs, framing.Quiet, framing.Quiet)
+		msgs, _ = d.Feed(msgs, []byte("abc\r"))
+		msgs, _ = d.End(msgs)
 		if last := msgs[len(msgs)-1]; string(wireOf(last)) != "abc\r" || string(last.Body) != "abc" {
 			t.Errorf("%v: %q, marked %q", f, last.Body, last.Mark)
 		}
 	}
 }
 
-// What SendMark names is what Append puts around a body.
-func TestSendMark(t *testing.T) {
+// The name of an encoding tells which bytes it puts around a body.
+func TestWireEncoding_F20_Name(t *testing.T) {
 	frs := append(all, framing.WithEOL(framing.Auto, []byte("\r\n!")), framing.WithEOL(framing.LF, nil), framing.WithEOL(framing.NUL, []byte("\r")))
 	for _, f := range frs {
-		for _, heard := range [][]step{nil, steps(feed("a\n"), short()), steps(feed("a\r\n"), short()), steps(feed("a"), short())} {
+		for _, received := range [][]step{nil, steps(feed("a\n"), short()), steps(feed("a\r\n"), short()), steps(feed("a"), short())} {
 			for _, body := range []string{"hi", ""} {
-				c := f.New(0)
-				_, _ = play(t, c, heard)
-				for farewell, send := range map[bool]func([]byte, []byte) ([]byte, error){false: c.Append, true: c.AppendFarewell} {
-					before, after := framing.Around(c.(framing.Marker).SendMark(farewell), len(body))
-					got, err := send(nil, []byte(body))
+				d, e := f.New(0)
+				_, _ = play(t, d, received)
+				for _, farewell := range []bool{false, true} {
+					name := e.WireEncoding(farewell).String()
+					before, after := framing.Around(name, len(body))
+					got, err := encode(e, farewell, nil, []byte(body))
 					if want := string(before) + body + string(after); err != nil || string(got) != want {
-						t.Errorf("%v after %v: sends %q, %v, but its mark says %q", f, heard, got, err, want)
+						t.Errorf("%v after %v: sends %q, %v, but %q is %q", f, received, got, err, name, want)
 					}
 				}
 			}

@@ -5,29 +5,24 @@ import (
 	"strings"
 )
 
+// named holds the framings in the order in which help lists them.
+var named = [...]Framing{Auto, Raw, LF, CRLF, CR, NUL, Length}
+
 // Names returns the names that [Parse] takes, in the order in which help lists them.
 func Names() []string {
-	return []string{"auto", "raw", "lf", "crlf", "cr", "nul", "length"}
+	names := make([]string, len(named))
+	for i, f := range named {
+		names[i] = f.String()
+	}
+	return names
 }
 
-// Parse returns the framing of that name, in upper or lower case. The error for
-// another one lists the names.
+// Parse returns the framing with this name, in upper or lower case. If there is none, the error lists the names.
 func Parse(name string) (Framing, error) {
-	switch strings.ToLower(name) {
-	case "auto":
-		return Auto, nil
-	case "raw":
-		return Raw, nil
-	case "lf":
-		return LF, nil
-	case "crlf":
-		return CRLF, nil
-	case "cr":
-		return CR, nil
-	case "nul":
-		return NUL, nil
-	case "length":
-		return Length, nil
+	for _, f := range named {
+		if f.String() == strings.ToLower(name) {
+			return f, nil
+		}
 	}
 	return nil, fmt.Errorf("unknown framing %q: it is one of %s", name, strings.Join(Names(), ", "))
 }

@@ -63,21 +63,21 @@ func TestWithEOL_F16(t *testing.T) {
 	if got := wire(t, f, "a", "b"); string(got) != "a\r\nb\r\n" {
 		t.Errorf("sent %q", got)
 	}
-	got, err := hear(f, 0, []byte("a\nb\n"))
+	got, err := decode(f, 0, []byte("a\nb\n"))
 	wantErr(t, err, nil)
-	wantSaid(t, got, words("a", "b"))
+	wantTexts(t, got, texts("a", "b"))
 
-	c := framing.WithEOL(framing.Auto, []byte("\r")).New(0)
-	if _, err := play(t, c, steps(feed("a\n"))); err != nil {
+	d, e := framing.WithEOL(framing.Auto, []byte("\r")).New(0)
+	if _, err := play(t, d, steps(feed("a\n"))); err != nil {
 		t.Fatal(err)
 	}
-	out, err := c.AppendFarewell(nil, []byte("bye"))
+	out, err := encode(e, true, nil, []byte("bye"))
 	wantErr(t, err, nil)
-	if !bytes.Equal(out, []byte("bye\r")) || c.(framing.Learner).Learned() != lines || c.Gap() != 0 {
-		t.Errorf("sent %q, learned %q, gap %v", out, c.(framing.Learner).Learned(), c.Gap())
+	if !bytes.Equal(out, []byte("bye\r")) || e.(framing.Learner).Learned() != lines || e.Gap(0) != 0 {
+		t.Errorf("sent %q, learned %q, gap %v", out, e.(framing.Learner).Learned(), e.Gap(0))
 	}
-	c = framing.WithEOL(framing.LF, nil).New(0)
-	if c.Gap() != framing.BareGap || c.(framing.Learner).Learned() != "" {
-		t.Errorf("gap %v, learned %q", c.Gap(), c.(framing.Learner).Learned())
+	_, e = framing.WithEOL(framing.LF, nil).New(0)
+	if e.Gap(0) != framing.BareGap || e.(framing.Learner).Learned() != "" {
+		t.Errorf("gap %v, learned %q", e.Gap(0), e.(framing.Learner).Learned())
 	}
 }

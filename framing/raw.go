@@ -2,58 +2,72 @@ package framing
 
 import "time"
 
-// Raw takes for a message what has arrived when the peer pauses for [Quiet],
-// or 64 KiB, or what has arrived in [MaxAge]; less than 64 KiB if the limit is lower. A pause inside a
-// character of text does not count; the codec is an [EncodingCodec].
-// It sends exactly the bytes of each body, nothing for an empty one.
+// Raw has no delimiter. A message ends when the peer pauses for [Quiet], when it holds [MaxBare] bytes or as many as
+// the limit allows, or when it is [MaxAge] old. A pause inside a character of text ends no message.
+//
+// Raw sends exactly the bytes of each body, and nothing for an empty one.
 var Raw Framing = raw{}
 
 // Times and sizes of [Raw] and [Auto].
 const (
-	// Quiet is the pause that ends a message which nothing else ends.
+	// Quiet is the length of the pause that ends a message without a delimiter.
 	Quiet = 20 * time.Millisecond
-	// MaxAge is how long such a message may take to arrive.
+	// LineQuiet is the length of the pause after which Auto takes the unfinished line of a line peer for a message.
+	LineQuiet = time.Second
+	// MaxAge is the longest time that a message without a delimiter takes to arrive.
 	MaxAge = time.Second
-	// MaxBare is how long, in bytes, such a message may be.
+	// MaxBare is the greatest length of a message without a delimiter, in bytes.
 	MaxBare = 64 << 10
-	// BareGap is the least time between two messages that nothing marks the
-	// end of: the peer sees them apart.
+	// BareGap is the least time between two messages that are sent without a delimiter.
 	BareGap = 50 * time.Millisecond
 )
 
+// A raw is the framing and its encoder.
 type raw struct{}
 
-func (raw) New(max int) Codec { return &rawCodec{piece: min(limitOf(max), MaxBare)} }
+func (raw) New(max int) (Decoder, Encoder) {
+	return &rawDecoder{piece: min(limitOf(max), MaxBare)}, raw{}
+}
 
 func (raw) String() string { return "raw" }
 
-type rawCodec struct {
-	buf      []byte
-	piece    int
+func (raw) WireEncoding(bool) WireEncoding { return bare }
+
+func (raw) Gap(int) time.Duration { return BareGap }
+
+type rawDecoder struct {
+	buffer
+	piece    int      // the greatest length of a message
 	encoding Encoding // nil: UTF-8
 	burst    burst
 }
 
-var _ EncodingCodec = (*rawCodec)(nil)
+var _ TimedDecoder = (*rawDecoder)(nil)
 
-func (c *rawCodec) SetEncoding(e Encoding) {
-	c.encoding, c.burst = e, burst{}
-	c.burst.add(e, c.buf)
+func (d *rawDecoder) SetEncoding(e Encoding) {
+	d.encoding, d.burst = e, burst{}
+	d.burst.add(e, d.buf)
 }
 
-// feedPieces adds b to buf and cuts off whatever makes a whole piece. It
-// returns the new buffer, nil if nothing is left. A piece does not end inside a character of e.
-func feedPieces(dst []Message, buf, b []byte, piece int, e Encoding) (msgs []Message, rest []byte) {
+func (d *rawDecoder) Feed(dst []Message, b []byte) ([]Message, error) {
+	d.burst.add(d.encoding, b)
+	dst, d.buf = cutPieces(dst, d.buf, b, d.piece, d.encoding)
+	return dst, nil
+}
+
+// cutPieces adds b to buf and cuts off messages of piece bytes. No piece ends inside a character of e. It returns the new
+// buffer, which is nil if it is empty.
+func cutPieces(dst []Message, buf, b []byte, piece int, e Encoding) (msgs []Message, rest []byte) {
 	if len(buf) >= piece {
-		// Auto has waited for a line end until here. What it holds is cut as if it arrived now, or the
-		// messages would depend on how the network cut it. The rest is a copy, as it would hold all of the buffer.
-		dst, buf = feedPieces(dst, nil, buf, piece, e)
+		// Auto has waited for a line end until here. Its bytes are cut as if they arrived now. Otherwise the messages would
+		// depend on how the network cut the bytes. The rest is a copy, because a slice would keep the whole buffer in memory.
+		dst, buf = cutPieces(dst, nil, buf, piece, e)
 	}
 	for len(buf)+len(b) >= piece {
 		n := piece - len(buf)
 		body := join(buf, b[:n])
 		buf, b = nil, b[n:]
-		// A character is not cut in two, where the piece has room for it.
+		// A character goes whole to the next piece, unless it is longer than a piece.
 		if tail := openTail(e, body); tail < len(body) {
 			buf = join(body[len(body)-tail:], nil)
 			body = body[:len(body)-tail]
@@ -69,18 +83,12 @@ func feedPieces(dst []Message, buf, b []byte, piece int, e Encoding) (msgs []Mes
 	return dst, buf
 }
 
-func (c *rawCodec) Feed(dst []Message, b []byte) ([]Message, error) {
-	c.burst.add(c.encoding, b)
-	dst, c.buf = feedPieces(dst, c.buf, b, c.piece, c.encoding)
-	return dst, nil
+func (d *rawDecoder) Patience() (quiet, age time.Duration) {
+	return barePatience(d.buf, d.burst.inCharacter())
 }
 
-func (c *rawCodec) Patience() (quiet, age time.Duration) {
-	return barePatience(c.buf, c.burst.inCharacter())
-}
-
-// barePatience is the Patience for bytes that a pause makes a message. A pause inside a character
-// is none: the rest of it is waited for, for as long as a message may take. [F-6]
+// barePatience returns the Patience for bytes that a pause makes a message. A pause inside a character does not: the decoder waits
+// for the rest of the character until the message is MaxAge old. [F-6]
 func barePatience(buf []byte, inCharacter bool) (quiet, age time.Duration) {
 	switch {
 	case buf == nil:
@@ -91,41 +99,24 @@ func barePatience(buf []byte, inCharacter bool) (quiet, age time.Duration) {
 	return Quiet, MaxAge
 }
 
-func (c *rawCodec) Pause(dst []Message, quiet, age time.Duration) []Message {
-	if c.buf != nil && (quiet >= Quiet && !c.burst.inCharacter() || age >= MaxAge) {
-		dst = append(dst, Message{Body: exact(c.take())})
+func (d *rawDecoder) Pause(dst []Message, quiet, age time.Duration) []Message {
+	if d.buf != nil && (quiet >= Quiet && !d.burst.inCharacter() || age >= MaxAge) {
+		dst = append(dst, Message{Body: exact(d.buffer.Rest())})
 	}
-	if c.buf == nil && quiet >= Quiet {
-		c.burst = burst{} // age ends a message, but not the burst
+	if d.buf == nil && quiet >= Quiet {
+		d.burst = burst{} // age ends a message, but not the burst
 	}
 	return dst
 }
 
-func (c *rawCodec) End(dst []Message) ([]Message, error) {
-	if c.buf != nil {
-		dst = append(dst, Message{Body: exact(c.Rest())})
+func (d *rawDecoder) End(dst []Message) ([]Message, error) {
+	if d.buf != nil {
+		dst = append(dst, Message{Body: exact(d.Rest())})
 	}
 	return dst, nil
 }
 
-func (c *rawCodec) Rest() []byte {
-	c.burst = burst{}
-	return c.take()
+func (d *rawDecoder) Rest() []byte {
+	d.burst = burst{}
+	return d.buffer.Rest()
 }
-
-// take takes out what is pending.
-func (c *rawCodec) take() []byte {
-	b := c.buf
-	c.buf = nil
-	return b
-}
-
-func (c *rawCodec) Append(dst, body []byte) ([]byte, error) { return append(dst, body...), nil }
-
-func (c *rawCodec) AppendFarewell(dst, body []byte) ([]byte, error) {
-	return append(dst, body...), nil
-}
-
-func (c *rawCodec) Sent() {}
-
-func (c *rawCodec) Gap() time.Duration { return BareGap }

@@ -5,14 +5,14 @@ import (
 	"unsafe"
 )
 
-// A codec is a part of what an idle conversation costs [F-18].
-func TestCodec_F18_Size(t *testing.T) {
+// A decoder is a part of the memory of an idle conversation. [F-18]
+func TestDecoder_F18_Size(t *testing.T) {
 	for name, size := range map[string]uintptr{
-		"delimited": unsafe.Sizeof(delimitedCodec{}), "length": unsafe.Sizeof(lengthCodec{}),
-		"raw": unsafe.Sizeof(rawCodec{}), "auto": unsafe.Sizeof(autoCodec{}),
+		"delimited": unsafe.Sizeof(delimitedDecoder{}), "length": unsafe.Sizeof(lengthDecoder{}),
+		"raw": unsafe.Sizeof(rawDecoder{}), "auto": unsafe.Sizeof(autoDecoder{}),
 	} {
 		if size > 64 {
-			t.Errorf("%s codec has %d bytes, more than 64", name, size)
+			t.Errorf("%s decoder has %d bytes, more than 64", name, size)
 		}
 	}
 }

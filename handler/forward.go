@@ -135,7 +135,8 @@ func (h *Forward) unreachable(f *flow, err error) error {
 	}
 	if h.Busy != "-" {
 		fr, _ := f.c.Framing()
-		line, lerr := fr.New(framing.DefaultMaxMessage).Append(nil, []byte(cmp.Or(h.Busy, DefaultForwardBusy)))
+		_, encoder := fr.New(framing.DefaultMaxMessage)
+		line, lerr := encoder.WireEncoding(false).Append(nil, []byte(cmp.Or(h.Busy, DefaultForwardBusy)))
 		if lerr == nil {
 			f.took() // from now on the peer has its time to take it
 			_, _ = bulk.Copy(f.ctx, f.conn, strings.NewReader(string(line)), f.sent)

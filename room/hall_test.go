@@ -150,22 +150,25 @@ func converseUntilGoexit(t *testing.T, h *room.Hall, c *duet.Conn) {
 
 func breakDown() { panic("broken") }
 
-// broken is a framing whose codecs call fail instead of sending.
+// broken is a framing whose encoders call fail instead of sending.
 type broken struct {
 	framing.Framing
 	fail func()
 }
 
-func (b broken) New(limit int) framing.Codec { return brokenCodec{b.Framing.New(limit), b.fail} }
+func (b broken) New(max int) (framing.Decoder, framing.Encoder) {
+	decoder, encoder := b.Framing.New(max)
+	return decoder, brokenEncoder{encoder, b.fail}
+}
 
-type brokenCodec struct {
-	framing.Codec
+type brokenEncoder struct {
+	framing.Encoder
 	fail func()
 }
 
-func (c brokenCodec) Append(_, _ []byte) ([]byte, error) {
-	c.fail()
-	return nil, nil
+func (e brokenEncoder) WireEncoding(bool) framing.WireEncoding {
+	e.fail()
+	return nil
 }
 
 func TestRename(t *testing.T) {

@@ -14,11 +14,11 @@ var _ duet.SourceEnder = (*outlet)(nil)
 // An outlet is where a member's conversation takes its bytes from: its place in the ring of the room it is in and, before that, what
 // the rooms that it was in still have for it.
 type outlet struct {
-	mu      sync.Mutex
-	readers []*ring.Reader // the last is of the room it is in
-	backlog *backlog       // nil if that is the only one
-	probed  string         // how the conversation sends an x
-	joining bool           // it is about to have another reader, of which Next knows nothing yet
+	mu       sync.Mutex
+	readers  []*ring.Reader // the last is of the room it is in
+	backlog  *backlog       // nil if that is the only one
+	encoding string         // the name of the wire encoding of the conversation
+	joining  bool           // it is about to have another reader, of which Next knows nothing yet
 }
 
 // Next gives what is to be sent next.
@@ -112,13 +112,14 @@ func (o *outlet) between() bool {
 	return len(o.readers) > 1
 }
 
-// join finds out how c sends now, and in which row it reads by that. Until add, nothing is pumped.
+// join returns the row in which c reads, by how it sends now. Until add, nothing is pumped.
 func (o *outlet) join(c *duet.Conn) ring.Encoding {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.joining = true
-	o.changed(c)
-	return encodingOf(c, o.probed)
+	w := c.WireEncoding(false)
+	o.encoding = w.String()
+	return rowOf(w)
 }
 
 // retune looks whether c sends in another way than it did: because somebody has set its framing, or it has learned what its peer uses.
@@ -126,17 +127,11 @@ func (o *outlet) join(c *duet.Conn) ring.Encoding {
 func (o *outlet) retune(c *duet.Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.joining && len(o.readers) > 0 && o.changed(c) {
-		o.readers[len(o.readers)-1].SetEncoding(encodingOf(c, o.probed))
+	if o.joining || len(o.readers) == 0 {
+		return
 	}
-}
-
-// changed looks how c sends. o.mu is held.
-func (o *outlet) changed(c *duet.Conn) bool {
-	now, err := c.AppendWire(nil, []byte("x"))
-	if err != nil || string(now) == o.probed {
-		return false
+	if w := c.WireEncoding(false); w.String() != o.encoding {
+		o.encoding = w.String()
+		o.readers[len(o.readers)-1].SetEncoding(rowOf(w))
 	}
-	o.probed = string(now)
-	return true
 }

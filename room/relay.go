@@ -1,55 +1,54 @@
 package room
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"duet.example/duet"
 	"duet.example/duet/framing"
 )
 
-// chunks is the framing of a relay: what has arrived is a message at once, and nothing is added to what is sent.
-type chunks struct{}
+// chunks is the framing of a relay, with both its halves: bytes that have arrived are a message at once, and nothing is added to those
+// that are sent.
+type chunks struct{ max int }
 
-func (chunks) New(limit int) framing.Codec {
-	if limit <= 0 {
-		limit = framing.DefaultMaxMessage
+func (chunks) New(max int) (framing.Decoder, framing.Encoder) {
+	if max <= 0 {
+		max = framing.DefaultMaxMessage
 	}
-	return chunkCodec{limit}
+	c := &chunks{max}
+	return c, c
 }
 
 func (chunks) String() string { return "chunks" }
 
-type chunkCodec struct{ max int }
-
-func (c chunkCodec) Feed(dst []framing.Message, b []byte) ([]framing.Message, error) {
-	for len(b) > 0 {
-		n := min(len(b), c.max)
-		dst = append(dst, framing.Message{Body: append([]byte(nil), b[:n]...)})
-		b = b[n:]
+func (c chunks) Feed(dst []framing.Message, b []byte) ([]framing.Message, error) {
+	for chunk := range slices.Chunk(b, c.max) {
+		dst = append(dst, framing.Message{Body: bytes.Clone(chunk)})
 	}
 	return dst, nil
 }
 
-func (chunkCodec) Patience() (quiet, age time.Duration) { return 0, 0 }
+func (chunks) End(dst []framing.Message) ([]framing.Message, error) { return dst, nil }
 
-func (chunkCodec) Pause(dst []framing.Message, _, _ time.Duration) []framing.Message { return dst }
+func (chunks) Rest() []byte { return nil }
 
-func (chunkCodec) End(dst []framing.Message) ([]framing.Message, error) { return dst, nil }
+func (chunks) Held() int { return 0 }
 
-func (chunkCodec) Rest() []byte { return nil }
+func (chunks) Shrink() {}
 
-func (chunkCodec) Held() int { return 0 }
+func (chunks) WireEncoding(bool) framing.WireEncoding { return unchanged{} }
 
-func (chunkCodec) Shrink() {}
+func (chunks) Gap(int) time.Duration { return 0 }
 
-func (chunkCodec) Append(dst, body []byte) ([]byte, error) { return append(dst, body...), nil }
+// unchanged is the wire encoding of a relay. Its name is empty, because it adds nothing.
+type unchanged struct{}
 
-func (chunkCodec) AppendFarewell(dst, body []byte) ([]byte, error) { return append(dst, body...), nil }
+func (unchanged) String() string { return "" }
 
-func (chunkCodec) Sent() {}
-
-func (chunkCodec) Gap() time.Duration { return 0 }
+func (unchanged) Append(dst, body []byte) ([]byte, error) { return append(dst, body...), nil }
 
 // relayPatience is how long, in all, the others wait for a member of a relay that lags and goes on reading.
 const relayPatience = 5 * time.Second

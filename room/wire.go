@@ -2,44 +2,22 @@ package room
 
 import (
 	"bytes"
-	"encoding/binary"
-	"strings"
+	"cmp"
 
-	"duet.example/duet"
 	"duet.example/duet/framing"
 	"duet.example/duet/internal/ring"
 )
 
-// lengthKey is the key of the rows in which a length stands before each line; those of an end have theirs as their key, after a blank.
-const lengthKey = "length"
-
-// encodingOf tells in which row c reads, from how it would send probed, an `x`. Who adds nothing gets LF, for in
-// a room lines must be told apart.
-func encodingOf(c *duet.Conn, probed string) ring.Encoding {
-	switch end, ok := strings.CutPrefix(probed, "x"); {
-	case ok && len(end) == 0:
-		return ended("\n")
-	case ok:
-		return ended(end)
-	case probed == "\x00\x00\x00\x01x":
-		return ring.Encoding{Key: lengthKey, Append: appendLength}
+// rowOf returns the row for conversations that send as w does. Its key is w's name. A conversation that adds nothing to its messages
+// gets LF, because lines must be told apart in a room.
+func rowOf(w framing.WireEncoding) ring.Encoding {
+	name := cmp.Or(w.String(), framing.MarkLF.String())
+	if _, end := framing.Around(name, 0); len(end) > 0 {
+		return ring.Encoding{Key: name, Append: func(dst, body []byte) ([]byte, error) {
+			return appendEnded(dst, body, string(end)), nil
+		}}
 	}
-	f, _ := c.Framing()
-	return ring.Encoding{Key: "framing " + f.String(), Append: func(dst, body []byte) ([]byte, error) {
-		return f.New(framing.DefaultMaxMessage).Append(dst, body)
-	}}
-}
-
-func appendLength(dst, body []byte) ([]byte, error) {
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(body)))
-	return append(dst, body...), nil
-}
-
-// ended is the row in which each line is followed by end.
-func ended(end string) ring.Encoding {
-	return ring.Encoding{Key: " " + end, Append: func(dst, body []byte) ([]byte, error) {
-		return appendEnded(dst, body, end), nil
-	}}
+	return ring.Encoding{Key: name, Append: w.Append}
 }
 
 // appendEnded appends a line and its end. Where the line holds the end (it cannot be a control character, but somebody may use `;`), a mark
@@ -60,7 +38,5 @@ func appendEnded(dst, body []byte, end string) []byte {
 	}
 }
 
-// plain is the only row of a relay: what came, as it came.
-var plain = ring.Encoding{Key: "", Append: func(dst, body []byte) ([]byte, error) {
-	return append(dst, body...), nil
-}}
+// plain is the only row of a relay.
+var plain = ring.Encoding{Append: unchanged{}.Append}

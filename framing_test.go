@@ -3,7 +3,6 @@ package duet_test
 import (
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,15 +15,15 @@ import (
 	"duet.example/duet/framing"
 )
 
-// To ask how a message would look is not to send one: the messages that follow still keep their distance.
-func TestAppendWire_F12_IsNoMessage(t *testing.T) {
+// To ask for the encoding and use it is not to send: the messages that follow still keep their distance.
+func TestWireEncoding_F12_IsNoMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
 		y.SetDeadline(time.Now().Add(patience))
 		d := duet.Dialer{Options: duet.Options{Framing: framing.Auto, CloseTimeout: -1}}
 		c := d.NewConn(x)
 		for range 100 {
-			if _, err := c.AppendWire(nil, []byte("x")); err != nil {
+			if _, err := c.WireEncoding(false).Append(nil, []byte("x")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -65,36 +64,50 @@ func TestSpacing_F12_SixteenMessages(t *testing.T) {
 	})
 }
 
-// alone is a framing whose codecs want each Append to be alone, as the contract has it: one goroutine at a time sends.
-type alone struct {
-	framing.Framing
-	broken *atomic.Bool
+// SetFraming begins to count anew, also if the framing stays the same.
+func TestSpacing_F12_AfterSetFraming(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, y := duettest.Pipe()
+		y.SetDeadline(time.Now().Add(patience))
+		d := duet.Dialer{Options: duet.Options{Framing: framing.Auto, CloseTimeout: -1}}
+		c := d.NewConn(x)
+		for range 16 {
+			c.Post([]byte("x"))
+		}
+		c.SetFraming(framing.Auto)
+		c.Post([]byte("one"))
+		c.Post([]byte("two"))
+		texts, _ := arrivals(y, 18)
+		if len(texts) != 18 || texts[16] != "one\n" || texts[17] != "two\n" {
+			t.Errorf("the peer read %q", texts)
+		}
+		c.Close()
+		y.Close()
+	})
 }
 
-func (a alone) New(most int) framing.Codec {
-	return &aloneCodec{Codec: a.Framing.New(most), broken: a.broken}
+// unmarked is a framing whose messages have no marks, as those of a program's own framing.
+type unmarked struct{ framing.Framing }
+
+func (u unmarked) New(most int) (framing.Decoder, framing.Encoder) {
+	decoder, encoder := u.Framing.New(most)
+	return unmarkedDecoder{decoder}, encoder
 }
 
-type aloneCodec struct {
-	framing.Codec
-	inside atomic.Int32
-	broken *atomic.Bool
-}
+type unmarkedDecoder struct{ framing.Decoder }
 
-func (c *aloneCodec) Append(dst, body []byte) ([]byte, error) {
-	if c.inside.Add(1) > 1 {
-		c.broken.Store(true)
+func (d unmarkedDecoder) Feed(dst []framing.Message, b []byte) ([]framing.Message, error) {
+	dst, err := d.Decoder.Feed(dst, b)
+	for i := range dst {
+		dst[i].Mark = framing.NoMark
 	}
-	defer c.inside.Add(-1)
-	runtime.Gosched()
-	return c.Codec.Append(dst, body)
+	return dst, err
 }
 
-// Raw gives messages back in their framing's form while others ask how theirs would look: they take turns.
-func TestRaw_WhileAppendWire(t *testing.T) {
+// Raw gives messages back in their framing's form while other goroutines ask for the encoding and use it.
+func TestRaw_WhileWireEncoding(t *testing.T) {
 	x, y := connect(t, memory)
-	var broken atomic.Bool
-	d := duet.Dialer{Options: duet.Options{Framing: alone{framing.LF, &broken}}}
+	d := duet.Dialer{Options: duet.Options{Framing: unmarked{framing.LF}}}
 	c, p := d.NewConn(x), newPeer(t, y)
 	rest := strings.Repeat("x\n", 10_000)
 	p.say("one\n" + rest)
@@ -103,7 +116,7 @@ func TestRaw_WhileAppendWire(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for i := 0; ; i++ {
-			_, _ = c.AppendWire(nil, []byte("x"))
+			_, _ = c.WireEncoding(false).Append(nil, []byte("x"))
 			if i == 10 {
 				close(asked)
 			}
@@ -118,9 +131,6 @@ func TestRaw_WhileAppendWire(t *testing.T) {
 	nc, err := c.Raw()
 	close(done)
 	wg.Wait()
-	if broken.Load() {
-		t.Error("two goroutines called Append at the same time")
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +140,30 @@ func TestRaw_WhileAppendWire(t *testing.T) {
 	}
 	p.Close()
 	c.Close()
+}
+
+// A framing that was set and is not in use yet does not change the form of the messages that Raw gives back.
+func TestRaw_AfterSetFraming(t *testing.T) {
+	for _, f := range []framing.Framing{framing.Length, unmarked{framing.Length}} {
+		x, y := connect(t, memory)
+		d := duet.Dialer{Options: duet.Options{Framing: f}}
+		c, p := d.NewConn(x), newPeer(t, y)
+		p.say("\x00\x00\x00\x01a\x00\x00\x00\x01b\x00\x00")
+		wantReceive(t, c, "a")
+		c.SetFraming(framing.LF)
+		c.SetFraming(framing.NUL)
+		nc, err := c.Raw()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.fin()
+		want := "\x00\x00\x00\x01b\x00\x00"
+		if b, err := io.ReadAll(nc); err != nil || string(b) != want {
+			t.Errorf("%T: read %q, %v; want %q", f, b, err, want)
+		}
+		p.Close()
+		c.Close()
+	}
 }
 
 // The framing that is set last holds for both directions. The first call is held up while it has the deadline's lock,
@@ -158,7 +192,7 @@ func TestSetFraming_BothDirections(t *testing.T) {
 		})
 		wg.Wait()
 		f, _ := c.Framing()
-		if got := c.SendMark(false); got != f.String() {
+		if got := c.WireEncoding(false).String(); got != f.String() {
 			t.Fatalf("receives as %v and sends as %v", f, got)
 		}
 	}
