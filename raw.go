@@ -63,13 +63,19 @@ func (c *Conn) Raw() (net.Conn, error) {
 	return r, nil
 }
 
-// readAhead takes out what was read and was not received.
+// readAhead takes out what was read and was not received: the bytes as they came, if their marks tell them.
 func (c *Conn) readAhead() []byte {
 	r := &c.recv
 	encoding := c.encodingOfReceived()
 	var b []byte
 	for ; r.head < len(r.queue); r.head++ {
-		if m := r.queue[r.head]; !m.Partial {
+		m := r.queue[r.head]
+		switch {
+		case m.Partial:
+		case m.Mark != framing.NoMark:
+			before, after := framing.Around(m.Mark.String(), len(m.Body))
+			b = append(append(append(b, before...), m.Body...), after...)
+		default:
 			if w, err := encoding.Append(b, m.Body); err == nil {
 				b = w
 			}

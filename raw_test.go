@@ -22,6 +22,7 @@ func TestRaw(t *testing.T) {
 	}{
 		{"nothing read ahead", "first\n", framing.LF, "rest"},
 		{"whole and half messages read ahead", "first\nsecond\nthi", framing.LF, "second\nthirest"},
+		{"messages as they came, also one that the framing would not send", "first\na\r\r\nb\r\n", framing.LF, "a\r\r\nb\r\nrest"},
 		{"in a framing with a length", "\x00\x00\x00\x01a\x00\x00\x00\x01b\x00\x00", framing.Length, "\x00\x00\x00\x01b\x00\x00rest"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
