@@ -37,7 +37,7 @@ func (c *Conn) PostBye() error {
 }
 
 // CloseWrite finishes sending: the peer reads io.EOF after all that was sent
-// before. Receiving goes on.
+// before. It waits for what is queued, also if the farewell was posted or answered before. Receiving goes on.
 func (c *Conn) CloseWrite() error {
 	if c.rawWanted.Load() {
 		return c.error("close", ErrRaw)
@@ -78,9 +78,6 @@ func (c *Conn) finishSending(last []byte) error {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.shut {
-		return nil
-	}
 	if err := c.queueLast(last); err != nil {
 		return err
 	}

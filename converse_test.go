@@ -95,7 +95,18 @@ func TestPeers(t *testing.T) {
 			p.say("bye\nbye\n")
 			p.want("Bye\n")
 			p.wantEOF()
-		}, "!bye|!bye", duet.EndFarewell},
+		}, "!bye", duet.EndFarewell},
+		{"C-5 nothing after the peer's farewell", &duet.Server{Options: duet.Options{Farewell: "bye"}}, func(p *peer) {
+			p.say("one\nbye\ntwo\n")
+			p.want("Bye\n")
+			p.wantEOF()
+			p.say("three\n")
+		}, "one|!bye", duet.EndFarewell},
+		{"C-5 a fault after the peer's farewell", &duet.Server{Options: duet.Options{Farewell: "bye", MaxMessage: 8}}, func(p *peer) {
+			p.say("one\nbye\n123456789\n")
+			p.want("Bye\n")
+			p.wantEOF()
+		}, "one|!bye", duet.EndFarewell},
 		{"C-5 a peer that closes at once", &duet.Server{Options: duet.Options{Farewell: "bye"}}, func(p *peer) {
 			p.say("bye\n")
 			p.Close()
@@ -139,20 +150,26 @@ func TestPeers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {
-				var h heard
-				s := &duet.Server{
-					Handler: &h, Greeting: test.server.Greeting, Options: duet.Options{
-						Farewell: test.server.Farewell,
-						Framing:  test.server.Framing, MaxMessage: test.server.MaxMessage,
-					},
+				withoutFarewell := test.heard
+				if i := strings.IndexByte(withoutFarewell, '!'); i >= 0 {
+					withoutFarewell = strings.TrimSuffix(withoutFarewell[:i], "|")
 				}
-				st := start(t, n, s)
-				p := st.peer(t)
-				test.peer(p)
-				p.Close()
-				st.wantEnd(t, test.end)
-				if got := h.all(); got != test.heard {
-					t.Errorf("heard %q, want %q", got, test.heard)
+				for shown, want := range map[bool]string{true: test.heard, false: withoutFarewell} {
+					var h heard
+					s := &duet.Server{
+						Handler: &h, Greeting: test.server.Greeting, Options: duet.Options{
+							Farewell: test.server.Farewell, ShowFarewell: shown,
+							Framing: test.server.Framing, MaxMessage: test.server.MaxMessage,
+						},
+					}
+					st := start(t, n, s)
+					p := st.peer(t)
+					test.peer(p)
+					p.Close()
+					st.wantEnd(t, test.end)
+					if got := h.all(); got != want {
+						t.Errorf("with ShowFarewell %t heard %q, want %q", shown, got, want)
+					}
 				}
 			})
 		})
@@ -177,7 +194,7 @@ func TestFarewell_C5_WithDelimiter(t *testing.T) {
 
 func TestSayBye_C3_PeerAnswers(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
-		d := duet.Dialer{Options: duet.Options{Farewell: "bye"}}
+		d := duet.Dialer{Options: duet.Options{Farewell: "bye", ShowFarewell: true}}
 		a, b := two(t, n, d)
 		if err := a.SayBye(); err != nil {
 			t.Fatal(err)
@@ -208,7 +225,7 @@ func TestSayBye_C3_PeerAnswers(t *testing.T) {
 func TestSayBye_C3_BothAtOnce(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		for range 10 {
-			a, b := two(t, n, duet.Dialer{Options: duet.Options{Farewell: "bye"}})
+			a, b := two(t, n, duet.Dialer{Options: duet.Options{Farewell: "bye", ShowFarewell: true}})
 			var wg sync.WaitGroup
 			for _, c := range []*duet.Conn{a, b} {
 				wg.Go(func() {
@@ -253,23 +270,62 @@ func TestSayBye_C11_PeerIgnoresIt(t *testing.T) {
 	})
 }
 
-// After the farewell it receives until the peer's end.
+// After its own farewell, this side receives until the peer's farewell, or its end.
 func TestSayBye_C5_ReceivesOn(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
-		if !n.halfCloses {
-			t.Skip("the peer cannot see the end of sending before the close")
+		for answer, want := range map[string]string{"Bye\nnot this\n": "more|!Bye", "": "more"} {
+			var h heard
+			st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye", ShowFarewell: true}, Handler: handle(func(ctx context.Context, c *duet.Conn) error {
+				if err := c.SayBye(); err != nil {
+					t.Errorf("SayBye: %v", err)
+				}
+				return h.ServeConn(ctx, c)
+			})})
+			p := st.peer(t)
+			p.want("bye\n")
+			p.say("more\n" + answer)
+			p.fin()
+			p.wantEOF()
+			p.Close()
+			st.wantEnd(t, duet.EndFarewell)
+			if got := h.all(); got != want {
+				t.Errorf("after the answer %q heard %q, want %q", answer, got, want)
+			}
 		}
-		var h heard
-		st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: &h})
+	})
+}
+
+// A handler need not wait for the peer's end after its farewell. The close throws away what the peer still sends, and the trace sees it.
+func TestReceive_C5_EndsAtFarewell(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		received := make(chan duet.Message, 10)
+		returned := make(chan error, 1)
+		st := start(t, n, &duet.Server{
+			Options: duet.Options{Farewell: "bye", Trace: &duet.Trace{
+				Received: func(_ *duet.Conn, m duet.Message) { received <- m },
+			}},
+			Handler: handle(func(ctx context.Context, c *duet.Conn) error {
+				m, err := c.Receive(ctx)
+				if reason, _ := c.Result(); err != io.EOF || reason != duet.EndFarewell {
+					t.Errorf("received %q, %v, ending as %v; want io.EOF at the farewell", m.Body, err, reason)
+				}
+				wantEOF(t, c)
+				if in := c.Stats().MessagesIn; in != 1 {
+					t.Errorf("%d messages in, want the farewell", in)
+				}
+				wantErr(t, "Send", c.Send(ctx, []byte("late")), duet.ErrClosed)
+				returned <- nil
+				return err
+			}),
+		})
 		p := st.peer(t)
 		p.say("bye\n")
+		<-returned // the peer has not ended
 		p.want("Bye\n")
-		p.wantEOF()
-		p.say("more\n")
 		p.Close()
 		st.wantEnd(t, duet.EndFarewell)
-		if got := h.all(); got != "!bye|more" {
-			t.Errorf("heard %q", got)
+		if m := <-received; string(m.Body) != "bye" || !m.Farewell || len(received) > 0 {
+			t.Errorf("the trace received %q (farewell %t) and %d more", m.Body, m.Farewell, len(received))
 		}
 	})
 }

@@ -58,8 +58,7 @@ func (c *Conn) nextDeadline() (t wire.Moment, what dueKind) {
 	return t, what
 }
 
-// byeDeadline is the end of the peer's time after our farewell; zero if we have not said it. A peer that has said its own and cannot
-// half-close has only to close: it may be waiting for us.
+// byeDeadline is the end of the peer's time after our farewell; zero if we have not said it.
 func (c *Conn) byeDeadline() wire.Moment {
 	if !c.out.saidBye.Load() {
 		return 0
@@ -68,11 +67,7 @@ func (c *Conn) byeDeadline() wire.Moment {
 	if fin == 0 {
 		return 0
 	}
-	until := fin.After(c.set.CloseTimeout)
-	if c.recv.saidBye && !c.wire.CanHalfClose() {
-		until = min(until, max(fin, c.recv.lastIn).After(silenceLimit))
-	}
-	return until
+	return fin.After(c.set.CloseTimeout)
 }
 
 // dueAside calls due on a stack of its own. due reads, which takes a large stack, and the conversation may wait for long afterwards.

@@ -52,9 +52,6 @@ func ExampleServer() {
 				if err != nil {
 					return err
 				}
-				if m.Farewell {
-					continue // it has been answered; the peer's end follows
-				}
 				word, rest, _ := strings.Cut(string(m.Body), " ")
 				switch word {
 				case "UPPER":
@@ -113,7 +110,6 @@ func ExampleDialer() {
 	fmt.Println(reason)
 	// Output:
 	// hello <nil>
-	// Bye <nil>
 	// farewell
 }
 

@@ -17,8 +17,8 @@ type Message struct {
 	// shown, and the next one repeats and continues it. Only
 	// [Conn.ReceivePartial] gives partial messages, and only with framing.Auto.
 	Partial bool
-	// Farewell says that this message is the farewell: the peer wants to end
-	// the conversation, or answers our own wish to end it.
+	// Farewell says that this message is the peer's farewell, its own or its answer to ours. Receive returns it only with
+	// Options.ShowFarewell; Trace.Received always gets it.
 	Farewell bool
 	// Mark is what the framing took off: framing.Around gives its bytes.
 	Mark framing.Mark

@@ -24,6 +24,9 @@ type Options struct {
 	MaxMessage int
 	// Farewell is the word that ends a conversation, such as `bye`. Empty: no word does.
 	Farewell string
+	// ShowFarewell has Receive return the peer's farewell as a message, with Farewell set, before io.EOF. It is for a [Handler] that shows
+	// messages to people. Other handlers need not know the farewell: it is answered anyway.
+	ShowFarewell bool
 	// IdleTimeout ends a conversation as `idle` after nothing was received for this time. Zero: never.
 	IdleTimeout time.Duration
 	// SendTimeout ends a conversation as `slow-peer` if the peer takes nothing of what is sent for this time. Zero is DefaultSendTimeout.

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,18 +31,18 @@ type recvState struct {
 	away    bool        // the receiver does something else: it is not the peer that is idle
 	pending bool        // there is an unfinished message
 	seen    bool        // bytes have come
-	saidBye bool        // the peer has said its farewell
 	fin     bool        // the peer's FIN has come, or its end of another kind
 	held    bool        // it is read no further, because all conversations together hold too much
 	err     error       // why nothing more comes; io.EOF at the peer's FIN
 }
 
-// Receive waits for the next message. At the peer's end it returns io.EOF, after
-// all messages that came before. Other errors are an [*Error] with the ending as
-// its Reason. When ctx ends, Receive returns ctx.Err(): nothing that has arrived is lost,
-// the conversation goes on, and Receive may be called again.
+// Receive waits for the next message. At the peer's end, or at its farewell, it returns io.EOF, after all messages that came before.
+// Other errors are an [*Error] with the ending as its Reason. When ctx ends, Receive returns ctx.Err(). Nothing that has arrived is
+// lost then: the conversation goes on, and Receive may be called again.
 //
-// The farewell is a message as well, with Farewell set; it is answered and followed by io.EOF.
+// Receive answers the peer's farewell, unless this side has said its own. What the peer sends after its farewell is not received:
+// [Conn.Close] throws it away. With Options.ShowFarewell, Receive returns the farewell as a message, and then io.EOF. In both cases
+// [Conn.Result] tells the farewell from the peer's end. After this side's own farewell, Receive goes on until the peer's.
 func (c *Conn) Receive(ctx context.Context) (Message, error) {
 	return c.receive(ctx, false)
 }
@@ -76,7 +77,7 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 	c.back()
 	for {
 		if c.take(&m) {
-			if m.Partial && !parts {
+			if m.Partial && !parts || m.Farewell && !c.set.ShowFarewell {
 				continue
 			}
 			c.recv.away = true
@@ -134,8 +135,9 @@ func (c *Conn) take(to *Message) bool {
 	if !m.Partial {
 		c.msgsIn.Add(1)
 		if IsFarewell(m.Body, c.set.Farewell) {
-			m.Farewell, c.recv.saidBye = true, true
+			m.Farewell = true
 			c.answerFarewell()
+			c.endReceiving()
 		}
 	}
 	if f := c.set.trace.Received; f != nil {
@@ -143,6 +145,20 @@ func (c *Conn) take(to *Message) bool {
 	}
 	*to = m
 	return true
+}
+
+// endReceiving gives up what has arrived after the peer's farewell. Receive fails with io.EOF from now on. [C-5]
+func (c *Conn) endReceiving() {
+	r := &c.recv
+	r.queue, r.head = r.one[:0], 0
+	r.decoder.Rest()
+	r.pending = false
+	if r.err == nil {
+		r.err = io.EOF
+	}
+	if c.set.budget != nil {
+		c.countReceived()
+	}
 }
 
 // cannotReceive says why there is nothing to wait for.
@@ -307,7 +323,7 @@ func (c *Conn) feed(b []byte) {
 func (c *Conn) decoded(queue []framing.Message, err error) {
 	r := &c.recv
 	r.queue = queue
-	if err != nil {
+	if err != nil && !c.hasFarewell() {
 		r.err = err
 		c.setEnd(ReasonOf(err), err)
 	}
@@ -328,6 +344,14 @@ func timed(d framing.Decoder) framing.TimedDecoder {
 		return t
 	}
 	return untimed{d}
+}
+
+// hasFarewell reports whether the peer's farewell has arrived: faults in what follows it do not matter.
+func (c *Conn) hasFarewell() bool {
+	r := &c.recv
+	return slices.ContainsFunc(r.queue[r.head:], func(m framing.Message) bool {
+		return !m.Partial && IsFarewell(m.Body, c.set.Farewell)
+	})
 }
 
 func isPending(d framing.TimedDecoder) bool {

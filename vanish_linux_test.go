@@ -202,7 +202,7 @@ func TestVanish_ReceiveAndSend(t *testing.T) {
 func TestVanish_Farewell(t *testing.T) {
 	h := &heard{}
 	s := newStuck(h)
-	st := start(t, tcp, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: s})
+	st := start(t, tcp, &duet.Server{Options: duet.Options{Farewell: "bye", ShowFarewell: true}, Handler: s})
 	defer s.free()
 	p := st.peer(t)
 	p.say("bye\n")

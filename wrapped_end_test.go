@@ -170,7 +170,7 @@ func TestCloseWrite_WithoutHalfClose(t *testing.T) {
 func TestFarewell_C5_WithoutHalfClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
-		d := duet.Dialer{Options: duet.Options{Farewell: "bye"}}
+		d := duet.Dialer{Options: duet.Options{Farewell: "bye", ShowFarewell: true}}
 		a, b := d.NewConn(distant{wrapped{x}}), d.NewConn(distant{wrapped{y}})
 		began := time.Now()
 		var wg sync.WaitGroup

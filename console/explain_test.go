@@ -44,7 +44,7 @@ func TestExplainConversation(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var l told
 		x := console.NewExplainer(true, l.add)
-		peer, c := duettest.ConnPair(t, func(s *duet.Server) { s.Farewell, s.Trace = "bye", x.Trace() })
+		peer, c := duettest.ConnPair(t, func(s *duet.Server) { s.Farewell, s.ShowFarewell, s.Trace = "bye", true, x.Trace() })
 		who := peer.LocalAddr().String()
 		d := &desk.Desk{}
 		done := make(chan struct{})

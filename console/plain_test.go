@@ -201,7 +201,7 @@ func TestPlainScript(t *testing.T) {
 		outcome := make(chan console.Outcome, 1)
 		go func() { outcome <- s.Run(ctx) }()
 		time.Sleep(time.Minute) // the end of the input is long past
-		peer, c := duettest.ConnPair(t, func(s *duet.Server) { s.Farewell, s.Framing = "bye", framing.LF })
+		peer, c := duettest.ConnPair(t, func(s *duet.Server) { s.Farewell, s.ShowFarewell, s.Framing = "bye", true, framing.LF })
 		go func() {
 			_ = duet.Serve(context.Background(), c, d)
 			cancel()

@@ -179,7 +179,7 @@ func (b *booth) converse(c *duet.Conn) {
 // connect has somebody arrive.
 func (b *booth) connect(opts ...func(*duet.Server)) *fakePeer {
 	b.t.Helper()
-	opts = append([]func(*duet.Server){func(s *duet.Server) { s.Farewell = "bye" }}, opts...)
+	opts = append([]func(*duet.Server){func(s *duet.Server) { s.Farewell, s.ShowFarewell = "bye", true }}, opts...)
 	peer, c := duettest.ConnPair(b.t, opts...)
 	p := &fakePeer{Conn: peer}
 	b.wg.Go(p.listen)

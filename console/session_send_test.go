@@ -42,7 +42,7 @@ func fileOf(t *testing.T, content []byte) string {
 // connectRaw has somebody arrive who reads bytes when the test does.
 func (b *booth) connectRaw(f framing.Framing) net.Conn {
 	b.t.Helper()
-	peer, c := duettest.ConnPair(b.t, with(f), func(s *duet.Server) { s.Farewell = "bye" })
+	peer, c := duettest.ConnPair(b.t, with(f), func(s *duet.Server) { s.Farewell, s.ShowFarewell = "bye", true })
 	nc, err := peer.Raw()
 	if err != nil {
 		b.t.Fatal(err)

@@ -30,7 +30,7 @@ func TestTyped(t *testing.T) {
 		{"text", framing.LF, nil, "你好", []string{"你好"}, "", ""},
 		{"empty line", framing.LF, nil, "", []string{""}, "", ""},
 		{"farewell", framing.LF, nil, " BYE ", []string{"bye"}, "has ended: farewell", ""},
-		{"the word itself", framing.LF, nil, "//bye", []string{"bye", "Bye"}, "has ended: farewell", ""}, // the peer takes it for its own
+		{"the word itself", framing.LF, nil, "//bye", []string{"bye"}, "has ended: farewell", ""}, // the peer takes it for a farewell
 		{"a slash", framing.LF, nil, "//usr/bin", []string{"/usr/bin"}, "", ""},
 		{"two slashes", framing.LF, nil, "///x", []string{"//x"}, "", ""},
 		{"several lines", framing.LF, nil, "a\nb\r\nc\n", []string{"a", "b", "c"}, "sent as 3 messages", ""},

@@ -128,7 +128,7 @@ func runDesk(path string) int {
 		Full: os.Getenv("DUET_TEST_FULL") != "",
 	})
 	session.Store(s)
-	srv := &duet.Server{Handler: d, Options: duet.Options{Farewell: "bye", Trace: d.Trace()}, Logger: slog.New(slog.DiscardHandler)}
+	srv := &duet.Server{Handler: d, Options: duet.Options{Farewell: "bye", ShowFarewell: true, Trace: d.Trace()}, Logger: slog.New(slog.DiscardHandler)}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	fmt.Fprintln(orders, ln.Addr())

@@ -62,6 +62,7 @@ func (d *Desk) ServeConn(ctx context.Context, c *duet.Conn) error {
 	if d.hasTransfers(s, err) {
 		d.awaitTransfers(s)
 	}
+	s.awaitFarewell(err)
 	return d.leave(ctx, s, err)
 }
 
@@ -78,12 +79,21 @@ func (d *Desk) watchNext(s *seat) error {
 	if err == nil || d.hasTransfers(s, err) {
 		d.awaitTransfers(s)
 	}
+	s.awaitFarewell(err)
 	return d.leave(s.ctx, s, err)
 }
 
 func (d *Desk) leaveAnyway(s *seat) {
 	if !s.returned {
 		_ = d.leave(s.ctx, s, errNoReturn)
+	}
+}
+
+// awaitFarewell waits until this side's farewell, or its answer to the peer's, has left: it is told and counted before the end. err is
+// what the handler returned.
+func (s *seat) awaitFarewell(err error) {
+	if reason, _ := s.conn.Result(); reason == duet.EndFarewell && (err == nil || errors.Is(err, io.EOF)) {
+		_ = s.conn.CloseWrite() // if it fails, the reason of the ending stays
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -58,6 +59,66 @@ func TestConversation(t *testing.T) {
 	}
 	if n := d.Numbers(); len(n) != 0 {
 		t.Errorf("still here: %v", n)
+	}
+}
+
+// A desk hears the peer's farewell if the conversation shows it, and learns of the end in any case. The answer is counted, and told if a
+// handler answers, before the conversation leaves.
+func TestPeersFarewell(t *testing.T) {
+	listener := duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+		_, err := c.Receive(ctx)
+		return err
+	})
+	for _, tt := range []struct {
+		name string
+		show bool
+		next duet.Handler
+		want []desk.Kind
+	}{
+		{"shown", true, nil, []desk.Kind{desk.Arrived, desk.Said, desk.Left}},
+		{"not shown", false, nil, []desk.Kind{desk.Arrived, desk.Left}},
+		{"with a handler", false, listener, []desk.Kind{desk.Arrived, desk.Said, desk.Answered, desk.Left}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &desk.Desk{Next: tt.next}
+				w := watch(t, d)
+				a, b := duettest.PipeSize(1)
+				defer a.Close()
+				dialer := duet.Dialer{Options: duet.Options{Farewell: "bye", ShowFarewell: tt.show, Trace: d.Trace()}}
+				served := make(chan error, 1)
+				go func() { served <- duet.Serve(t.Context(), dialer.NewConn(b), d) }()
+				if _, err := io.WriteString(a, "bye\n"); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if n := len(d.Numbers()); n != 1 {
+					t.Errorf("%d conversations while the answer to the farewell has not left, want 1", n)
+				}
+				if got, err := io.ReadAll(a); string(got) != "Bye\n" || err != nil {
+					t.Errorf("the peer got %q, %v", got, err)
+				}
+				for _, kind := range tt.want {
+					e := next(t, w, kind)
+					switch kind {
+					case desk.Said:
+						if string(e.Text) != "bye" || !e.Farewell {
+							t.Errorf("said %+v", e)
+						}
+					case desk.Answered:
+						if string(e.Text) != "Bye" {
+							t.Errorf("answered %+v", e)
+						}
+					case desk.Left:
+						if e.Reason != duet.EndFarewell || e.Err != nil || e.Stats.BytesOut != 4 || e.Stats.MessagesOut != 1 || e.Stats.MessagesIn != 1 {
+							t.Errorf("left as %v (%v) with %+v; want farewell with one message each way", e.Reason, e.Err, e.Stats)
+						}
+					}
+				}
+				a.Close()
+				<-served
+			})
+		})
 	}
 }
 

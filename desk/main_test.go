@@ -67,4 +67,5 @@ func receive(t *testing.T, c *duet.Conn) string {
 	return string(m.Body)
 }
 
-func farewell(s *duet.Server) { s.Farewell = "bye" }
+// farewell has bye end the conversation, and shows it at the desk, as the command does.
+func farewell(s *duet.Server) { s.Farewell, s.ShowFarewell = "bye", true }

@@ -97,7 +97,7 @@ func newServer(tb testing.TB, h duet.Handler, opts []func(*duet.Server)) *duet.S
 
 // dialer returns a dialer with the framing, longest message and farewell of s.
 func dialer(s *duet.Server) *duet.Dialer {
-	return &duet.Dialer{Options: duet.Options{Framing: s.Framing, MaxMessage: s.MaxMessage, Farewell: s.Farewell}}
+	return &duet.Dialer{Options: duet.Options{Framing: s.Framing, MaxMessage: s.MaxMessage, Farewell: s.Farewell, ShowFarewell: s.ShowFarewell}}
 }
 
 // serve calls run, which serves with s, in a goroutine, and shuts s down at the end of the test. The channel returns the

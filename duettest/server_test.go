@@ -129,12 +129,12 @@ func TestConnPair(t *testing.T) {
 }
 
 func TestConnPair_Farewell(t *testing.T) {
-	client, server := duettest.ConnPair(t, func(s *duet.Server) { s.Farewell = "bye" })
+	client, server := duettest.ConnPair(t, func(s *duet.Server) { s.Farewell, s.ShowFarewell = "bye", true })
 	if err := client.SayBye(); err != nil {
 		t.Fatal(err)
 	}
 	if m, err := server.Receive(t.Context()); err != nil || !m.Farewell {
-		t.Errorf("received %q, %v; want the farewell", m.Body, err)
+		t.Errorf("received %q, %v; want the farewell, which it shows", m.Body, err)
 	}
 	if _, err := server.Receive(t.Context()); err != io.EOF {
 		t.Errorf("after the farewell: %v, want io.EOF", err)

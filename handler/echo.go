@@ -81,9 +81,6 @@ func echoMessages(ctx context.Context, c *duet.Conn) error {
 		if err != nil {
 			return ended(c, err)
 		}
-		if m.Farewell {
-			continue
-		}
 		switch err := c.Send(ctx, m.Body); {
 		case errors.Is(err, duet.ErrDelimiter):
 			// A peer can bring this about as often as it likes: it is no fault of the handler's to be logged.

@@ -96,19 +96,18 @@ func (s *Shared) ServeConn(ctx context.Context, c *duet.Conn) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(b.over, cancel)()
-	bye := false
 	for {
 		msg, err := c.Receive(ctx)
 		switch {
-		case errors.Is(err, io.EOF) && !bye:
+		case errors.Is(err, io.EOF):
+			if reason, _ := c.Result(); reason == duet.EndFarewell {
+				return err
+			}
 			return s.linger(ctx, b, m)
 		case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			return b.ended(ctx, c)
 		case err != nil:
 			return err
-		case msg.Farewell:
-			bye = true
-			continue
 		}
 		if err := b.say(ctx, c, inputLine(c.ID(), s.Numbers, msg.Body), s.Patience); err != nil {
 			return err

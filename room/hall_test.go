@@ -15,7 +15,8 @@ import (
 	"duet.example/duet/room"
 )
 
-func farewell(s *duet.Server) { s.Farewell = "bye" }
+// farewell has bye end the conversation, and shows it to the peer and the hall.
+func farewell(s *duet.Server) { s.Farewell, s.ShowFarewell = "bye", true }
 
 func TestTwoHearEachOther(t *testing.T) {
 	h := new(room.Hall)

@@ -144,7 +144,7 @@ func (k *connect) earlyNotice(format string, args ...any) {
 func (k *connect) dialer(pipe bool) *duet.Dialer {
 	d := &duet.Dialer{
 		Options: duet.Options{
-			Framing: k.frame, MaxMessage: int(k.maxMessage), Farewell: k.bye,
+			Framing: k.frame, MaxMessage: int(k.maxMessage), Farewell: k.bye, ShowFarewell: true,
 			IdleTimeout: k.idleTimeout, SendTimeout: k.sendTimeout,
 		},
 		Transport: transport.Dialer{Family: k.family(), Timeout: k.connectTimeout},

@@ -25,7 +25,8 @@ func (l *listen) server(h duet.Handler, traces ...*duet.Trace) *duet.Server {
 	s := &duet.Server{
 		Options: duet.Options{
 			Framing: l.frame, MaxMessage: int(l.maxMessage), Farewell: l.bye,
-			IdleTimeout: l.idleTimeout, SendTimeout: l.sendTimeout, Trace: duet.JoinTraces(traces...),
+			ShowFarewell: len(l.ways()) == 0, // operators answer, and see it
+			IdleTimeout:  l.idleTimeout, SendTimeout: l.sendTimeout, Trace: duet.JoinTraces(traces...),
 		},
 		Handler: h, Greeting: l.hello,
 		MaxConns: l.maxConns, Memory: l.memory.limit(), Busy: l.sorry, AcceptTimeout: l.acceptTimeout,

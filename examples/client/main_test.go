@@ -26,9 +26,6 @@ func Example() {
 				if err != nil {
 					return err
 				}
-				if m.Farewell {
-					continue
-				}
 				if err := c.Send(ctx, fmt.Appendf(nil, "you asked: %s", m.Body)); err != nil {
 					return err
 				}
@@ -50,5 +47,4 @@ func Example() {
 	// Output:
 	// you asked: hello
 	// you asked: how are you?
-	// Bye
 }

@@ -41,9 +41,6 @@ func shout(ctx context.Context, c *duet.Conn) error {
 		if err != nil {
 			return err
 		}
-		if m.Farewell {
-			continue // it is answered already; the peer closes next
-		}
 		if err := c.Send(ctx, bytes.ToUpper(m.Body)); err != nil {
 			return err
 		}

@@ -14,7 +14,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestShout(t *testing.T) {
 	s := duettest.NewServer(t, duet.HandlerFunc(shout), func(s *duet.Server) { s.Farewell = "bye" })
-	c := s.Dial(t)
+	d := duet.Dialer{Options: duet.Options{Farewell: "bye", ShowFarewell: true}}
+	c, err := d.Dial(t.Context(), s.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
 	for _, line := range []string{"hello", "bye"} {
 		if err := c.Send(t.Context(), []byte(line)); err != nil {
 			t.Fatal(err)

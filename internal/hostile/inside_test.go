@@ -43,7 +43,7 @@ func TestGoroutines(t *testing.T) {
 			var began, ended atomic.Int64
 			s := &duet.Server{
 				Options: duet.Options{
-					Framing: framing.Auto, MaxMessage: hostile.MaxMessage, Farewell: "bye", SendTimeout: time.Second,
+					Framing: framing.Auto, MaxMessage: hostile.MaxMessage, Farewell: "bye", ShowFarewell: true, SendTimeout: time.Second,
 					Trace: &duet.Trace{
 						ConnStart: func(*duet.Conn) { began.Add(1) },
 						ConnEnd:   func(*duet.Conn, duet.EndReason, error) { ended.Add(1) },

@@ -82,7 +82,7 @@ func panicking(where string) int {
 		return 1
 	}
 	s.Notice("The Server is running at " + console.AddressWords(l.Addr().String()))
-	srv := &library.Server{Handler: fallible{d, where}, Options: library.Options{Farewell: "bye"}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	srv := &library.Server{Handler: fallible{d, where}, Options: library.Options{Farewell: "bye", ShowFarewell: true}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	srv.Trace = &library.Trace{ConnEnd: func(c *library.Conn, r library.EndReason, _ error) { s.Notice("ended: " + r.String()) }}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
