@@ -44,7 +44,20 @@ type recvState struct {
 // [Conn.Close] throws it away. With Options.ShowFarewell, Receive returns the farewell as a message, and then io.EOF. In both cases
 // [Conn.Result] tells the farewell from the peer's end. After this side's own farewell, Receive goes on until the peer's.
 func (c *Conn) Receive(ctx context.Context) (Message, error) {
-	return c.receive(ctx, false)
+	return c.receive(ctx, false, nil)
+}
+
+// Bounds of what [Conn.ReceiveBatch] returns at once.
+const (
+	batchMessages = 256
+	batchBytes    = 64 << 10
+)
+
+// ReceiveBatch waits for a message as Receive does. It appends it to dst, and also the messages that have arrived with it: at most 256
+// in all, and none after the first 64 KiB of bodies. It returns the extended slice, which is dst itself if there is an error.
+func (c *Conn) ReceiveBatch(ctx context.Context, dst []Message) ([]Message, error) {
+	_, err := c.receive(ctx, false, &dst)
+	return dst, err
 }
 
 // Messages is Receive in a range loop. The loop ends at the peer's end; any
@@ -66,12 +79,12 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 // ReceivePartial is Receive for whoever shows messages to a person: it also gives
 // unfinished ones, with Partial set, where the framing is framing.Auto.
 func (c *Conn) ReceivePartial(ctx context.Context) (Message, error) {
-	return c.receive(ctx, true)
+	return c.receive(ctx, true, nil)
 }
 
 // receive waits in its own frame, with as little as can be on the stack: 2 KiB have to do for
 // an idle conversation, its handler included.
-func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
+func (c *Conn) receive(ctx context.Context, parts bool, batch *[]Message) (m Message, err error) {
 	c.recv.mu.Lock()
 	defer c.recv.mu.Unlock()
 	c.back()
@@ -81,6 +94,9 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 				continue
 			}
 			c.recv.away = true
+			if batch != nil {
+				*batch = c.appendArrived(append(*batch, m), len(m.Body))
+			}
 			return m, nil
 		}
 		if err = c.cannotReceive(ctx); err != nil {
@@ -105,6 +121,20 @@ func (c *Conn) receive(ctx context.Context, parts bool) (m Message, err error) {
 			return Message{}, err
 		}
 	}
+}
+
+// appendArrived appends the messages that have arrived to a batch, which has one message of size bytes so far.
+func (c *Conn) appendArrived(batch []Message, size int) []Message {
+	var m Message
+	for n := 1; n < batchMessages && size < batchBytes && c.take(&m); {
+		if m.Partial || m.Farewell && !c.set.ShowFarewell {
+			continue
+		}
+		batch = append(batch, m)
+		size += len(m.Body)
+		n++
+	}
+	return batch
 }
 
 // back notes that the receiver is here again.

@@ -159,19 +159,3 @@ func (o *sendState) drainSource() bool {
 	o.source.more, o.source.drain = true, true
 	return true
 }
-
-// Ready is how many messages Receive gives without waiting, for the goroutine that receives. It never waits: while another
-// goroutine is in Receive, or in Ready, it may be zero.
-func (c *Conn) Ready() int {
-	if !c.recv.mu.TryLock() {
-		return 0
-	}
-	defer c.recv.mu.Unlock()
-	n := 0
-	for _, m := range c.recv.queue[c.recv.head:] {
-		if !m.Partial {
-			n++
-		}
-	}
-	return n
-}

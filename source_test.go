@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -245,74 +244,6 @@ func TestSourceGoesOn(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-func TestReady(t *testing.T) {
-	overEach(t, func(t *testing.T, n network) {
-		x, y := connect(t, n)
-		p, c := newPeer(t, x), (&duet.Dialer{}).NewConn(y)
-		defer c.Close()
-		if got := c.Ready(); got != 0 {
-			t.Errorf("%d messages at the start", got)
-		}
-		p.say("one\ntwo\nthree\nfo")
-		wantReceive(t, c, "one")
-		if got := c.Ready(); got != 2 {
-			t.Errorf("%d messages after the first, want 2", got)
-		}
-		wantReceive(t, c, "two")
-		wantReceive(t, c, "three")
-		if got := c.Ready(); got != 0 {
-			t.Errorf("%d messages at the end", got)
-		}
-		p.Close()
-	})
-}
-
-// told is a connection that tells of each Read before it waits.
-type told struct {
-	net.Conn
-	reads chan struct{}
-}
-
-func (r *told) Read(b []byte) (int, error) {
-	select {
-	case r.reads <- struct{}{}:
-	default:
-	}
-	return r.Conn.Read(b)
-}
-
-// Ready answers at once also while Receive waits, when there is nothing.
-func TestReady_WhileReceiveWaits(t *testing.T) {
-	x, y := connect(t, memory)
-	reads := make(chan struct{}, 1)
-	p, c := newPeer(t, x), new(duet.Dialer).NewConn(&told{y, reads})
-	received := make(chan error, 1)
-	go func() {
-		_, err := c.Receive(context.Background())
-		received <- err
-	}()
-	<-reads
-	ready := make(chan int, 1)
-	go func() { ready <- c.Ready() }()
-	select {
-	case n := <-ready:
-		if n != 0 {
-			t.Errorf("%d messages while Receive waits", n)
-		}
-	case <-time.After(patience):
-		t.Error("Ready waits")
-	}
-	p.say("one\ntwo\n")
-	if err := <-received; err != nil {
-		t.Error(err)
-	}
-	if n := c.Ready(); n != 1 {
-		t.Errorf("%d messages after Receive, want 1", n)
-	}
-	p.Close()
-	c.Close()
 }
 
 func TestWireEncoding(t *testing.T) {

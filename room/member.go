@@ -11,18 +11,14 @@ import (
 	"duet.example/duet/internal/ring"
 )
 
-// How much of what has arrived is taken in one go, to be told to the others at once.
-const (
-	takeMessages = 256
-	takeBytes    = 64 << 10
-)
-
 // A member is a conversation in the hall.
 type member struct {
 	hall *Hall
 	conn *duet.Conn
 	id   uint64
 	out  outlet
+
+	received [1]duet.Message // room for the messages that arrive together, which are seldom more; empty while m waits
 
 	// Under Hall.mu:
 	name  string
@@ -50,9 +46,13 @@ func (h *Hall) ServeConn(ctx context.Context, c *duet.Conn) error {
 // stay receives until the end, and returns why it has come.
 func (m *member) stay(ctx context.Context) error {
 	for {
-		msg, err := m.conn.Receive(ctx)
-		if err == nil && !msg.Farewell {
-			err = m.take(ctx, msg.Body)
+		batch, err := m.conn.ReceiveBatch(ctx, m.received[:0])
+		if n := len(batch); n > 0 && batch[n-1].Farewell {
+			batch = batch[:n-1] // it is not said
+		}
+		if len(batch) > 0 {
+			err = m.take(ctx, batch)
+			clear(m.received[:])
 		}
 		if err != nil {
 			return err
@@ -82,15 +82,15 @@ func (m *member) enter(ctx context.Context) error {
 	})
 }
 
-// take takes a message, and what else has arrived.
+// take takes messages that have arrived together, and tells the others at once.
 //
 //go:noinline
-func (m *member) take(ctx context.Context, body []byte) error {
+func (m *member) take(ctx context.Context, batch []duet.Message) error {
 	return apart(func() error {
 		if m.hall.Relay {
-			return relayed(ctx, m, body)
+			return relayed(ctx, m, batch)
 		}
-		return heard(ctx, m, body)
+		return heard(ctx, m, batch)
 	})
 }
 
@@ -218,20 +218,16 @@ func addr(c *duet.Conn) string {
 	return ""
 }
 
-// heard tells the others what a message says, and what else has arrived.
-func heard(ctx context.Context, m *member, body []byte) error {
+// heard tells the others what messages say.
+func heard(ctx context.Context, m *member, batch []duet.Message) error {
 	m.out.retune(m.conn)
 	var b talk
 	b.begin(m)
-	size := len(body)
-	err := b.hear(ctx, body)
-	for n := min(m.conn.Ready(), takeMessages-1); n > 0 && size < takeBytes && err == nil; n-- {
-		var msg duet.Message
-		if msg, err = m.conn.Receive(ctx); err != nil || msg.Farewell {
+	var err error
+	for _, msg := range batch {
+		if err = b.hear(ctx, msg.Body); err != nil {
 			break
 		}
-		size += len(msg.Body)
-		err = b.hear(ctx, msg.Body)
 	}
 	if said := b.say(ctx); err == nil {
 		err = said

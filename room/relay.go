@@ -58,28 +58,21 @@ func (m *member) relay() (busy bool) {
 	return m.out.joined() && m.conn.Pump()
 }
 
-// relayed passes a chunk on, and what else has arrived.
-func relayed(ctx context.Context, m *member, chunk []byte) error {
-	all := [][]byte{chunk}
-	size := len(chunk)
-	var err error
-	for n := min(m.conn.Ready(), takeMessages-1); n > 0 && size < takeBytes; n-- {
-		var msg duet.Message
-		if msg, err = m.conn.Receive(ctx); err != nil || msg.Farewell {
-			break
-		}
-		size += len(msg.Body)
-		all = append(all, msg.Body)
+// relayed passes chunks on.
+func relayed(ctx context.Context, m *member, batch []duet.Message) error {
+	all := make([][]byte, len(batch))
+	for i, msg := range batch {
+		all[i] = msg.Body
 	}
 	h := m.hall
 	r := h.first
-	if said := r.said(ctx, m.id, all...); said != nil {
-		return said
+	if err := r.said(ctx, m.id, all...); err != nil {
+		return err
 	}
 	if f := h.Watch.Said; f != nil {
 		for _, b := range all {
 			f(m.conn, r.name, b)
 		}
 	}
-	return err
+	return nil
 }
