@@ -115,16 +115,11 @@ func (c *Conn) Result() (EndReason, error) {
 	return c.reason, c.endErr
 }
 
-// setEnd notes why the conversation ends. It keeps the first reason, with two exceptions: an
-// error while a peer that has finished is still answered replaces `peer-closed`; `slow-peer` and
-// `overload` replace `closed`, because what was queued is lost then.
+// setEnd notes why the conversation ends, unless a reason stands that does not give way to r.
 func (c *Conn) setEnd(r EndReason, err error) {
 	c.endMu.Lock()
 	defer c.endMu.Unlock()
-	switch {
-	case c.reason == EndNone,
-		c.reason == EndPeerClosed && r != EndClosed && r != EndFarewell,
-		c.reason == EndClosed && (r == EndSlowPeer || r == EndOverload):
+	if c.reason.givesWayTo(r) {
 		c.reason, c.endErr = r, err
 	}
 }

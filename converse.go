@@ -3,6 +3,7 @@ package duet
 import (
 	"context"
 	"errors"
+	"io"
 )
 
 // Serve has h answer a conversation that was dialled, as a [Server] has its
@@ -14,7 +15,8 @@ func Serve(ctx context.Context, c *Conn, h Handler) error {
 	release := c.converseUnder(ctx)
 	err := guard(c, h)
 	release()
-	_ = c.finish(outcome(err), err)
+	reason, _ := EndingOf(c, err)
+	_ = c.finish(reason, err)
 	return err
 }
 
@@ -39,14 +41,30 @@ func guard(c *Conn, h Handler) (err error) {
 	return err
 }
 
-// outcome is the ending that what a handler returned stands for.
-func outcome(err error) EndReason {
+// EndingOf returns how c ends if its handler returns err now, and why. The cause is nil if there is none beyond the reason. It is for
+// a handler that tells of the end before it returns, as a desk does.
+//
+// If c is ending already, the reason is that of [Conn.Result], or the one that Kick or Shutdown has given. Otherwise nil is EndClosed, and
+// io.EOF is EndPeerClosed. An [*Error] has its Reason. Any other error is EndHandlerFailed.
+func EndingOf(c *Conn, err error) (reason EndReason, cause error) {
+	reason, cause = c.Result()
+	if why := c.stopReason(); why != EndNone && reason.givesWayTo(why) {
+		return why, c.endCause()
+	}
+	if returned := handlerReason(err); reason.givesWayTo(returned) {
+		reason, cause = returned, nil
+	}
+	if cause == nil && !errors.Is(err, io.EOF) {
+		cause = err
+	}
+	return reason, cause
+}
+
+// handlerReason returns the reason that err stands for, if a handler has returned it and nothing else has ended the conversation.
+func handlerReason(err error) EndReason {
 	var de *Error
-	switch reason := ReasonOf(err); {
-	case err == nil, reason == EndPeerClosed:
-		return reason
-	case errors.As(err, &de) && de.Reason != EndNone:
-		return reason
+	if err == nil || errors.Is(err, io.EOF) || errors.As(err, &de) && de.Reason != EndNone {
+		return ReasonOf(err)
 	}
 	return EndHandlerFailed
 }

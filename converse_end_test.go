@@ -51,6 +51,57 @@ func TestConverse(t *testing.T) {
 	}
 }
 
+// EndingOf tells a handler how the conversation ends if it returns an error. The ending is then the same.
+func TestEndingOf(t *testing.T) {
+	failed := errors.New("it did not work")
+	idle := &duet.Error{Op: "play", Reason: duet.EndIdle, Err: duet.ErrIdle}
+	toEnd := func(c *duet.Conn) {
+		if _, err := c.Receive(c.Context()); err != io.EOF {
+			t.Errorf("received %v, want io.EOF", err)
+		}
+	}
+	kick := func(c *duet.Conn) { c.Kick("no more") }
+	for _, test := range []struct {
+		name   string
+		before func(c *duet.Conn)
+		err    error
+		want   duet.EndReason
+		cause  error
+	}{
+		{"nil", nil, nil, duet.EndClosed, nil},
+		{"io.EOF", nil, io.EOF, duet.EndPeerClosed, nil},
+		{"any error", nil, failed, duet.EndHandlerFailed, failed},
+		{"with a reason", nil, idle, duet.EndIdle, duet.ErrIdle},
+		{"nil at the peer's end", toEnd, nil, duet.EndPeerClosed, nil},
+		{"io.EOF at the peer's end", toEnd, io.EOF, duet.EndPeerClosed, nil},
+		{"any error at the peer's end", toEnd, failed, duet.EndHandlerFailed, failed},
+		{"nil after Kick", kick, nil, duet.EndKicked, duet.ErrKicked},
+		{"any error after Kick", kick, failed, duet.EndKicked, duet.ErrKicked},
+		{"any error after Kick at the peer's end", func(c *duet.Conn) { toEnd(c); kick(c) }, failed, duet.EndKicked, duet.ErrKicked},
+		{"any error after the farewell", func(c *duet.Conn) { c.PostBye() }, failed, duet.EndFarewell, failed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			x, y := connect(t, memory)
+			d := duet.Dialer{Options: duet.Options{Farewell: "bye"}}
+			c := d.NewConn(x)
+			p := newPeer(t, y)
+			p.fin()
+			duet.Serve(t.Context(), c, handle(func(_ context.Context, c *duet.Conn) error {
+				if test.before != nil {
+					test.before(c)
+				}
+				reason, cause := duet.EndingOf(c, test.err)
+				if reason != test.want || !errors.Is(cause, test.cause) || (cause == nil) != (test.cause == nil) {
+					t.Errorf("%v (%v), want %v (%v)", reason, cause, test.want, test.cause)
+				}
+				return test.err
+			}))
+			wantReason(t, c, test.want)
+			p.Close()
+		})
+	}
+}
+
 // A panic comes back with its value and its stack, and the conversation ends.
 func TestConverse_PanicError(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {

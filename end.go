@@ -63,6 +63,21 @@ func (r EndReason) String() string {
 	return fmt.Sprintf("reason-%d", uint8(r))
 }
 
+// givesWayTo reports whether next replaces r as the reason of an ending. The first reason stays, with two exceptions: an error while a
+// peer that has finished is still answered replaces `peer-closed`; `slow-peer` and `overload` replace `closed`, because queued messages
+// are lost then.
+func (r EndReason) givesWayTo(next EndReason) bool {
+	switch r {
+	case EndNone:
+		return true
+	case EndPeerClosed:
+		return next != EndClosed && next != EndFarewell
+	case EndClosed:
+		return next == EndSlowPeer || next == EndOverload
+	}
+	return false
+}
+
 // MarshalText gives the name.
 func (r EndReason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 

@@ -266,7 +266,7 @@ func (s *Server) handler() Handler {
 
 // conclude ends the conversation as what its handler returned.
 func (s *Server) conclude(c *Conn, err error) {
-	reason := outcome(err)
+	reason, _ := EndingOf(c, err)
 	stopped := c.stopReason() != EndNone
 	var named *Error // it has its words, and its place in the trace
 	if r, _ := c.Result(); reason == EndHandlerFailed && !errors.As(err, &named) && !stopped && (r == EndNone || r == EndPeerClosed) {

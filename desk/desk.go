@@ -111,20 +111,10 @@ func (d *Desk) arrive(ctx context.Context, c *duet.Conn) (s *seat) {
 
 // leave tells how the conversation ended that the handler has left with err.
 func (d *Desk) leave(ctx context.Context, s *seat, err error) error {
-	reason, cause := s.conn.Result()
-	stopped := s.stopped()
-	switch {
-	case reason != duet.EndNone:
-	case stopped != nil:
-		reason, err = stopped.Reason, stopped
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		err, reason = nil, duet.EndClosed
-	default:
-		reason = outcome(err)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = nil // this side closes the conversation
 	}
-	if cause == nil && err != nil && !errors.Is(err, io.EOF) {
-		cause = err
-	}
+	reason, cause := duet.EndingOf(s.conn, err)
 	d.finished(s, true)
 	e := d.event(s, Left)
 	e.Reason, e.Err = reason, cause
@@ -138,16 +128,6 @@ func (d *Desk) leave(ctx context.Context, s *seat, err error) error {
 	left.Ended, left.Reason, left.Err = e.Time, reason, cause
 	d.tell(ctx, s, d.unseat(s, left), e)
 	return err
-}
-
-// outcome is the ending that what a handler returned stands for, as the server has it.
-func outcome(err error) duet.EndReason {
-	var de *duet.Error
-	switch {
-	case err == nil, errors.Is(err, io.EOF), errors.As(err, &de) && de.Reason != duet.EndNone:
-		return duet.ReasonOf(err)
-	}
-	return duet.EndHandlerFailed
 }
 
 func (d *Desk) listen(ctx context.Context, s *seat) error {

@@ -26,6 +26,12 @@ func TestNextEnds(t *testing.T) {
 		{"with an error of its own ending", func(*duet.Conn) error {
 			return &duet.Error{Op: "copy", Reason: duet.EndIdle, Err: duet.ErrIdle}
 		}, duet.EndIdle},
+		{"with an error after the peer's end", func(c *duet.Conn) error {
+			if _, err := c.Receive(t.Context()); err != io.EOF {
+				t.Errorf("received %v, want io.EOF", err)
+			}
+			return errors.New("broken")
+		}, duet.EndHandlerFailed},
 		{"with an error that was kicked", func(c *duet.Conn) error { c.Kick(""); return errors.New("broken") }, duet.EndKicked},
 		{"in a panic", func(*duet.Conn) error { panic("broken") }, duet.EndHandlerFailed},
 		{"without returning", func(*duet.Conn) error { runtime.Goexit(); return nil }, duet.EndHandlerFailed},
@@ -48,6 +54,9 @@ func TestNextEnds(t *testing.T) {
 			})
 			c := s.Dial(t)
 			send(t, c, "go")
+			if err := c.CloseWrite(); err != nil {
+				t.Error(err)
+			}
 			if e := untilLeft(t, w); e.Reason != tt.want {
 				t.Errorf("the desk says that it left as %v (%v), want %v", e.Reason, e.Err, tt.want)
 			}

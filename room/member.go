@@ -3,7 +3,6 @@ package room
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 
 	"duet.example/duet"
@@ -166,7 +165,10 @@ func (m *member) leave(ctx context.Context, err error) error {
 		return err // it was not in yet
 	}
 
-	if reason := ending(c, err); reason != duet.EndShutdown && !h.Relay {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		err = &duet.Error{Op: "converse", Addr: addr(c), Reason: duet.EndClosed, Err: err}
+	}
+	if reason, _ := duet.EndingOf(c, err); reason != duet.EndShutdown && !h.Relay {
 		_ = r.said(ctx, m.id, h.announcement(name+" has left: "+reason.String()))
 	}
 	m.out.leave()
@@ -180,35 +182,10 @@ func (m *member) leave(ctx context.Context, err error) error {
 	}
 	h.mu.Unlock()
 
-	switch {
-	case errors.Is(err, errQuit) && c.Farewell() != "":
+	if errors.Is(err, errQuit) && c.Farewell() != "" {
 		_ = c.PostBye()
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		err = &duet.Error{Op: "converse", Addr: addr(c), Reason: duet.EndClosed, Err: err}
 	}
 	return err
-}
-
-// ending is how the conversation ended that the hall leaves with err.
-func ending(c *duet.Conn, err error) duet.EndReason {
-	reason, _ := c.Result()
-	if reason != duet.EndNone {
-		return reason
-	}
-	var (
-		de       *duet.Error
-		panicked *duet.PanicError
-	)
-	if ctx := c.Context(); ctx.Err() != nil && errors.As(context.Cause(ctx), &de) {
-		return de.Reason
-	}
-	switch {
-	case errors.Is(err, io.EOF), errors.As(err, &de) && de.Reason != duet.EndNone:
-		return duet.ReasonOf(err)
-	case errors.Is(err, errNoReturn), errors.As(err, &panicked):
-		return duet.EndHandlerFailed
-	}
-	return duet.EndClosed
 }
 
 func addr(c *duet.Conn) string {
