@@ -295,7 +295,7 @@ func (c *Conn) closeNow(unread bool) {
 	if source != nil {
 		c.endSource(source)
 	}
-	c.letGo()
+	c.releaseHeld()
 
 	c.endMu.Lock()
 	c.ended = true

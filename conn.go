@@ -58,11 +58,11 @@ func newConn(nc net.Conn, set *settings) *Conn {
 	}
 	decoder, encoder := set.Framing.New(set.MaxMessage)
 	c.recv.decoder, c.out.encoder = timed(decoder), encoder
-	c.recv.lastIn, c.recv.idle, c.recv.away = wire.Beginning, wire.Beginning, true
-	c.recv.queue = c.recv.one[:0]
+	c.recv.lastRead, c.recv.idleSince, c.recv.handling = wire.Beginning, wire.Beginning, true
+	c.recv.queue = c.recv.first[:0]
 	if set.IdleTimeout > 0 {
 		// Here, not by the conversation's own goroutine, whose stack this would make grow.
-		c.wire.StartDeadline(c.recv.idle.After(set.IdleTimeout))
+		c.wire.StartDeadline(c.recv.idleSince.After(set.IdleTimeout))
 	}
 	return c
 }

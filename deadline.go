@@ -8,7 +8,7 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// stopReceiving interrupts the goroutine that receives, and locks recv.mu. If none receives, it sets no deadline.
+// stopReceiving locks recv.mu. If a goroutine receives, it interrupts it; otherwise it sets no deadline.
 func (c *Conn) stopReceiving() {
 	if !c.recv.mu.TryLock() {
 		c.wire.Interrupt()
@@ -16,50 +16,50 @@ func (c *Conn) stopReceiving() {
 	}
 }
 
-// reclaimLimit is how long the end of a conversation waits for the calls that still use what Raw returned. They have been ended, so
-// that only a connection whose deadlines do nothing needs it.
+// reclaimLimit is how long the end of a conversation waits for calls that still use the connection that Raw returned. These calls have
+// been interrupted, so the limit matters only if the connection ignores deadlines.
 const reclaimLimit = time.Second
 
-// reclaim takes back the bytes that Raw has given away. It returns false if somebody still uses them. recv.mu is held.
+// reclaim takes back the bytes that Raw has given away. It returns false if a call still uses them. recv.mu is held.
 func (c *Conn) reclaim() bool { return !c.rawTaken.Load() || c.wire.Reclaim(reclaimLimit) }
 
-// A dueKind says what is due at a deadline.
+// A dueKind is what is to be done at a deadline.
 type dueKind uint8
 
 const (
-	duePause dueKind = iota
-	dueIdle
-	dueBye
+	duePause    dueKind = iota // the decoder learns of a pause
+	dueIdle                    // the idle timeout is over
+	dueFarewell                // the peer's time after our farewell is over
 )
 
-// nextDeadline returns the earliest time at which something is due if the peer stays silent, and what. t is zero if nothing is.
-func (c *Conn) nextDeadline() (t wire.Moment, what dueKind) {
+// nextDeadline returns the earliest deadline if the peer stays silent, and its kind. It returns zero if there is none.
+func (c *Conn) nextDeadline() (deadline wire.Moment, kind dueKind) {
 	r := &c.recv
-	earlier := func(u wire.Moment, k dueKind) {
-		if t == 0 || u < t {
-			t, what = u, k
+	add := func(d wire.Moment, k dueKind) {
+		if deadline == 0 || d < deadline {
+			deadline, kind = d, k
 		}
 	}
-	if r.pending {
+	if r.unfinished {
 		quiet, age := r.decoder.Patience()
 		if quiet > 0 {
-			earlier(r.lastIn.After(quiet), duePause)
+			add(r.lastRead.After(quiet), duePause)
 		}
 		if age > 0 {
-			earlier(r.began.After(age), duePause)
+			add(r.messageBegan.After(age), duePause)
 		}
 	}
 	if c.set.IdleTimeout > 0 {
-		earlier(r.idle.After(c.set.IdleTimeout), dueIdle)
+		add(r.idleSince.After(c.set.IdleTimeout), dueIdle)
 	}
-	if u := c.byeDeadline(); u != 0 {
-		earlier(u, dueBye)
+	if d := c.farewellDeadline(); d != 0 {
+		add(d, dueFarewell)
 	}
-	return t, what
+	return deadline, kind
 }
 
-// byeDeadline is the end of the peer's time after our farewell; zero if we have not said it.
-func (c *Conn) byeDeadline() wire.Moment {
+// farewellDeadline returns when the peer's time to end after our farewell is over. It returns zero if our farewell has not left.
+func (c *Conn) farewellDeadline() wire.Moment {
 	if !c.out.saidBye.Load() {
 		return 0
 	}
@@ -70,27 +70,28 @@ func (c *Conn) byeDeadline() wire.Moment {
 	return fin.After(c.set.CloseTimeout)
 }
 
-// dueAside calls due on a stack of its own. due reads, which takes a large stack, and the conversation may wait for long afterwards.
+// handleDeadlineAside calls handleDeadline on a stack of its own. handleDeadline reads, which takes a large stack, and the conversation
+// may wait for long afterwards.
 //
 //go:noinline
-func (c *Conn) dueAside(what dueKind) (err error) {
-	aside.Do(func() { err = c.due(what) })
+func (c *Conn) handleDeadlineAside(kind dueKind) (err error) {
+	aside.Do(func() { err = c.handleDeadline(kind) })
 	return err
 }
 
-// due does what the time has come for.
-func (c *Conn) due(what dueKind) error {
+// handleDeadline does what is due.
+func (c *Conn) handleDeadline(kind dueKind) error {
 	r := &c.recv
-	if what != dueBye {
-		// A late scheduler is no pause: what came meanwhile is taken first. [C-8]
+	if kind != dueFarewell {
+		// A late scheduler is no pause: bytes that have come meanwhile are read first. [C-8]
 		c.wire.TryRead()
 		if b, err := c.got(); len(b) > 0 || err != nil {
-			return c.arrived(b, err)
+			return c.handleRead(b, err)
 		}
 	}
-	switch what {
-	case dueBye:
-		// The peer had its time to end too; closing does the rest.
+	switch kind {
+	case dueFarewell:
+		// The peer has had its time to end. Close does the rest.
 		r.err = io.EOF
 		return nil
 	case dueIdle:
@@ -98,7 +99,7 @@ func (c *Conn) due(what dueKind) error {
 		return c.fail("receive", ErrIdle)
 	}
 	now := c.wire.Now()
-	r.queue = r.decoder.Pause(r.queue, now.Since(r.lastIn), now.Since(r.began))
-	r.pending = isPending(r.decoder)
+	r.queue = r.decoder.Pause(r.queue, now.Since(r.lastRead), now.Since(r.messageBegan))
+	r.unfinished = hasUnfinished(r.decoder)
 	return nil
 }

@@ -10,18 +10,18 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// An account is what a conversation holds in memory. Few hold anything for long.
+// An account counts the bytes that a conversation holds in memory. Most conversations hold too little to have one.
 type account struct {
-	held   atomic.Int64
-	told   atomic.Int64 // what the budget knows of
-	recv   int          // of held, received and not taken; under recv.mu
-	queued int          // of held, waiting to be sent; under out.mu
+	held     atomic.Int64
+	reported atomic.Int64 // the part of held that the budget has been told of
+	received int          // the part of held that has arrived and was not returned by Receive; under recv.mu
+	queued   int          // the part of held that is queued to be sent; under out.mu
 }
 
 const (
-	// trifle is the number of bytes from which on a conversation has an account. It is the budget's step if that is smaller.
-	trifle = 1 << 10
-	// largeWrite is the size from which on a message also counts while it is written.
+	// accountSize is the number of bytes from which on a conversation has an account. If the budget's step is smaller, it is that.
+	accountSize = 1 << 10
+	// largeWrite is the size in bytes from which on a message also counts while it is written.
 	largeWrite = 4 << 10
 
 	messageSize  = int(unsafe.Sizeof(framing.Message{}))
@@ -31,9 +31,9 @@ const (
 // Budget returns the budget of the conversation's server. It is nil if the conversation was dialled or the server has no limit.
 func (c *Conn) Budget() *Budget { return c.set.budget }
 
-// Hold counts n bytes that a handler keeps because of this conversation, such as messages that a subscriber has not read. Below
-// zero, it gives them back. They count in the server's [Budget], also after the conversation's end, and as the conversation's own: while
-// the budget is used up, a conversation that holds more than its share is read no further. Any goroutine may call it.
+// Hold counts n bytes that a handler keeps for this conversation, such as messages that a subscriber has not read. If n is below zero,
+// Hold gives them back. The bytes count in the server's [Budget], also after the end of the conversation. While the budget is used up, the
+// peer of a conversation that holds more than its share is not read. Any goroutine may call Hold.
 func (c *Conn) Hold(n int) {
 	if c.set.budget != nil && n != 0 {
 		c.count(c.rarely(), n)
@@ -48,28 +48,28 @@ func (c *Conn) held() int64 {
 	return 0
 }
 
-// countReceived counts what has arrived and was not taken. recv.mu is held.
+// countReceived counts the bytes that have arrived and were not returned by Receive. recv.mu is held.
 func (c *Conn) countReceived() {
 	r := &c.recv
 	n := r.decoder.Held()
 	for i := r.head; i < len(r.queue); i++ {
 		n += len(r.queue[i].Body) + messageSize
 	}
-	if x := c.accountFor(n); x != nil && n != x.account.recv {
-		d := n - x.account.recv
-		x.account.recv = n
+	if x := c.accountFor(n); x != nil && n != x.account.received {
+		d := n - x.account.received
+		x.account.received = n
 		c.count(x, d)
 	}
 }
 
-// countTaken is countReceived after a message was taken. What is left of a burst counts as long as any of it is left.
+// countTaken is countReceived after a message was taken from the queue. It counts again only after the first message and the last.
 func (c *Conn) countTaken() {
 	if r := &c.recv; r.head <= 1 {
 		c.countReceived()
 	}
 }
 
-// countQueued counts what waits to be sent. out.mu is held.
+// countQueued counts the bytes that are queued to be sent. out.mu is held.
 func (c *Conn) countQueued() {
 	if c.set.budget == nil {
 		return
@@ -77,7 +77,7 @@ func (c *Conn) countQueued() {
 	o := &c.out
 	n := o.bytes + len(o.queue)*outgoingSize
 	if c.set.trace.Sent != nil {
-		n += o.bytes // the bodies, too
+		n += o.bytes // the bodies for the trace
 	}
 	if x := c.accountFor(n); x != nil && n != x.account.queued {
 		d := n - x.account.queued
@@ -86,47 +86,47 @@ func (c *Conn) countQueued() {
 	}
 }
 
-// countWriting counts n bytes while they are written; below zero, they are.
+// countWriting counts n bytes of a message that is being written. If n is below zero, they have been written.
 func (c *Conn) countWriting(n int) {
 	if n >= largeWrite || n <= -largeWrite {
 		c.Hold(n)
 	}
 }
 
-// accountFor returns where n bytes are counted; nil if they are too few to count.
+// accountFor returns the extras in whose account n bytes are counted; nil if they are too few to count.
 func (c *Conn) accountFor(n int) *seldom {
-	if x := c.seldom.Load(); x != nil || n < trifle && int64(n) < c.set.budget.step.Load() {
+	if x := c.seldom.Load(); x != nil || n < accountSize && int64(n) < c.set.budget.step.Load() {
 		return x
 	}
 	return c.rarely()
 }
 
-// count counts d bytes more. It tells the budget in steps. While the budget is used up, and when the conversation ends, it tells
-// each byte.
+// count adds d bytes to the account of x. It tells the budget in steps. While the budget is used up, and at the end of the conversation, it
+// tells the budget of every byte.
 func (c *Conn) count(x *seldom, d int) {
 	a, b := &x.account, c.set.budget
 	a.held.Add(int64(d))
 	for {
-		told := a.told.Load()
-		held := a.held.Load() // after told, so that nobody else has told more
-		change := held - told
-		if change == 0 || max(change, -change) < b.step.Load() && !b.over() && !c.closing.Load() {
+		reported := a.reported.Load()
+		held := a.held.Load() // loaded after reported, so that it is never less
+		change := held - reported
+		if change == 0 || max(change, -change) < b.step.Load() && !b.isExceeded() && !c.closing.Load() {
 			return
 		}
-		if a.told.CompareAndSwap(told, held) {
+		if a.reported.CompareAndSwap(reported, held) {
 			b.add(c, change)
 			return
 		}
 	}
 }
 
-// letGo gives back at the end what the conversation held itself. recv.mu is held, and nobody writes.
-func (c *Conn) letGo() {
+// releaseHeld gives back the conversation's own bytes at its end. Those of Hold stay. recv.mu is held, and no goroutine writes.
+func (c *Conn) releaseHeld() {
 	if x := c.seldom.Load(); x != nil && c.set.budget != nil {
 		c.recv.decoder.Rest()
 		c.recv.queue, c.recv.head = nil, 0
-		d := x.account.recv + x.account.queued
-		x.account.recv, x.account.queued = 0, 0
+		d := x.account.received + x.account.queued
+		x.account.received, x.account.queued = 0, 0
 		c.count(x, -d)
 	}
 }
@@ -136,10 +136,10 @@ type budgetGate Conn
 
 func (g *budgetGate) Allowance() int { return (*Conn)(g).allowance() }
 
-func (g *budgetGate) IsHeld() bool { return g.recv.held }
+func (g *budgetGate) IsHeld() bool { return g.recv.heldBack }
 
-// allowance returns how many bytes may be read now. The budget does not matter once the conversation is closing: it holds nothing of
-// what it reads then.
+// allowance returns how many bytes may be read now. A closing conversation throws away the bytes that it reads, so the budget does not
+// matter to it.
 func (c *Conn) allowance() int {
 	if b := c.set.budget; b != nil && !c.closing.Load() {
 		return b.allowance(c)
@@ -147,49 +147,49 @@ func (c *Conn) allowance() int {
 	return wire.ChunkSize
 }
 
-// mostAtOnce returns how many bytes the next read may take. A read from a socket asks the gate when there is something to read.
-func (c *Conn) mostAtOnce() int {
+// readLimit returns how many bytes the next read may take. A read from a socket asks the gate once there are bytes to read.
+func (c *Conn) readLimit() int {
 	if c.wire.IsSocket() {
 		return wire.ChunkSize
 	}
 	return c.allowance()
 }
 
-// heldBack reports whether the conversation is read no further, because all conversations together hold too much. It is not idle
-// meanwhile.
-func (c *Conn) heldBack() bool {
-	if !c.recv.held && !c.set.budget.over() {
+// mustWaitForBudget reports whether the peer is not read, because the budget is used up and the conversation holds more than its share. The
+// conversation is not idle meanwhile.
+func (c *Conn) mustWaitForBudget() bool {
+	if !c.recv.heldBack && !c.set.budget.isExceeded() {
 		c.countReceived()
-		if !c.set.budget.over() {
+		if !c.set.budget.isExceeded() {
 			return false
 		}
 	}
-	return c.waitsForBudget()
+	return c.checkShare()
 }
 
-// waitsForBudget is heldBack while the budget is used up, or if the conversation was held back before.
-func (c *Conn) waitsForBudget() bool {
+// checkShare is mustWaitForBudget if the budget is used up, or if the conversation was held back before.
+func (c *Conn) checkShare() bool {
 	r := &c.recv
 	if c.set.budget.wantsNoSpareRoom(c, r.decoder.Held()) {
 		r.decoder.Shrink()
 	}
 	c.countReceived()
 	if c.set.budget.allowance(c) == 0 {
-		r.held = true
-	} else if r.held {
-		r.held = false
-		r.idle = c.wire.Now()
+		r.heldBack = true
+	} else if r.heldBack {
+		r.heldBack = false
+		r.idleSince = c.wire.Now()
 	}
-	return r.held
+	return r.heldBack
 }
 
-// awaitBudget prepares the wait of a conversation that is held back. If ready is false, the caller looks again first. A socket
-// waits as for bytes, so that it sees a reset. Only the end of the peer's time after our farewell is due meanwhile.
+// awaitBudget is prepareWait for a conversation that is held back. A socket waits as for bytes, so that it sees a reset. The only deadline
+// is that of the peer's time after our farewell.
 func (c *Conn) awaitBudget(ctx context.Context) (ready bool, err error) {
-	until := c.byeDeadline()
+	until := c.farewellDeadline()
 	switch {
 	case until != 0 && c.wire.Now() >= until:
-		return false, c.dueAside(dueBye)
+		return false, c.handleDeadlineAside(dueFarewell)
 	case !c.wire.IsSocket():
 		if until == 0 {
 			until = math.MaxInt64
@@ -200,30 +200,29 @@ func (c *Conn) awaitBudget(ctx context.Context) (ready bool, err error) {
 	return c.wire.Arm(until, false), nil
 }
 
-// leaveBudget lets others go on in place of a receiver that was held back and gives up.
+// leaveBudget lets other conversations read if this one was held back and Receive fails.
 func (c *Conn) leaveBudget() {
-	if c.recv.held {
-		c.recv.held = false
-		c.set.budget.leave(c)
+	if c.recv.heldBack {
+		c.recv.heldBack = false
+		c.set.budget.forget(c)
 	}
 }
 
-// nudge has a conversation that is held back look whether it may be read again. It does nothing if c is nil.
-func (c *Conn) nudge() {
+// recheckBudget has a conversation that is held back ask the budget again. It does nothing if c is nil.
+func (c *Conn) recheckBudget() {
 	if c == nil {
 		return
 	}
 	c.wire.Interrupt()
 }
 
-// isEnding reports whether the conversation ends anyhow, so that the budget need not end it. A lost one has no peer that could send
+// isEnding reports whether the conversation ends anyway, so that the budget need not end it. The peer of a lost conversation cannot send
 // more.
 func (c *Conn) isEnding() bool {
 	return c.wire.IsAbandoned() || c.wire.IsLost() || c.stopReason() != EndNone && !c.closing.Load()
 }
 
-// overload ends the conversation, because all conversations together hold too much and this one the most. It does nothing if c
-// is nil.
+// overload ends the conversation because it holds the most of a budget that is used up. It does nothing if c is nil.
 func (c *Conn) overload() {
 	if c == nil {
 		return

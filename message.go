@@ -8,41 +8,39 @@ import (
 	"duet.example/duet/framing"
 )
 
-// A Message is one thing said in a conversation.
+// A Message is one framed unit that a peer has sent.
 type Message struct {
-	// Body is what was said, without the line end or length that the framing
-	// puts around it. It belongs to the receiver of the Message.
+	// Body is the content, without the line end or length that the framing puts around it. It belongs to the caller of Receive.
 	Body []byte
-	// Partial says that the peer has not finished: the message is to be
-	// shown, and the next one repeats and continues it. Only
-	// [Conn.ReceivePartial] gives partial messages, and only with framing.Auto.
+	// Partial says that the peer has not finished the message. The next one repeats and continues it. Only [Conn.ReceivePartial]
+	// returns partial messages, and only with framing.Auto.
 	Partial bool
 	// Farewell says that this message is the peer's farewell, its own or its answer to ours. Receive returns it only with
 	// Options.ShowFarewell; Trace.Received always gets it.
 	Farewell bool
-	// Mark is what the framing took off: framing.Around gives its bytes.
+	// Mark names what the framing has taken off. framing.Around returns its bytes.
 	Mark framing.Mark
 }
 
-// IsFarewell reports whether body, but for blanks and a line end around it and
-// for upper and lower case, is the farewell word. No body is, where word is empty. [C-2]
+// IsFarewell reports whether body is the farewell word. Blanks and line ends around it do not matter, and neither do upper and lower
+// case. If word is empty, no body is a farewell.
 func IsFarewell(body []byte, word string) bool {
 	if word == "" {
 		return false
 	}
-	body = bytes.TrimSpace(body)
-	// A letter of the other case may take more bytes, but never more than these. A longer body is not looked at.
+	body = bytes.TrimSpace(body) // [C-2]
+	// A letter of the other case may take more bytes, but at most four times as many. A longer body is not compared.
 	if len(body) > 4*len(word) {
 		return false
 	}
 	if !utf8.Valid(body) || !utf8.ValidString(word) {
-		return string(body) == word // to EqualFold, one invalid byte is as good as another
+		return string(body) == word // EqualFold takes all invalid bytes for equal
 	}
 	return strings.EqualFold(string(body), word)
 }
 
-// farewellAnswer is what answers the farewell word: `Bye` to a bye, the word
-// itself where another was agreed, so that the peer knows it as its farewell.
+// farewellAnswer returns the answer to the farewell word: `Bye` to bye, and to another word the word itself, so that the peer knows it as
+// its farewell. [C-3]
 func farewellAnswer(word string) string {
 	if strings.EqualFold(word, "bye") {
 		return "Bye"

@@ -16,7 +16,8 @@ const (
 	DefaultQueueSize = 4 << 20
 )
 
-// Options hold for each conversation of a [Server] or a [Dialer]. The zero Options work: lines (LF), no farewell, and the defaults above.
+// Options hold for each conversation of a [Server] or a [Dialer]. The zero Options work: messages are lines (LF), there is no farewell, and
+// the defaults above hold.
 type Options struct {
 	// Framing turns bytes into messages and back. Nil is framing.LF.
 	Framing framing.Framing

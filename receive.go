@@ -16,24 +16,23 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// recvState is the receiving half of a Conn. mu is held by whoever receives;
-// what is not under dl belongs to its holder.
+// A recvState is the receiving half of a Conn. The goroutine that receives holds mu, which guards all fields.
 type recvState struct {
 	mu      sync.Mutex
 	decoder framing.TimedDecoder
-	queue   []framing.Message // complete and not yet taken
+	queue   []framing.Message // complete messages that Receive has not returned
 	head    int
-	one     [1]framing.Message // what queue begins as: most reads complete one message
+	first   [1]framing.Message // where queue begins: most reads complete one message
 
-	lastIn  wire.Moment // when bytes last came
-	began   wire.Moment // when the unfinished message began
-	idle    wire.Moment // since when the peer's silence counts
-	away    bool        // the receiver does something else: it is not the peer that is idle
-	pending bool        // there is an unfinished message
-	seen    bool        // bytes have come
-	fin     bool        // the peer's FIN has come, or its end of another kind
-	held    bool        // it is read no further, because all conversations together hold too much
-	err     error       // why nothing more comes; io.EOF at the peer's FIN
+	lastRead     wire.Moment // when bytes last came
+	messageBegan wire.Moment // when the first bytes of the unfinished message came
+	idleSince    wire.Moment // from when on the peer's silence counts as idle
+	handling     bool        // the handler has a message: the peer is not idle meanwhile
+	unfinished   bool        // bytes have come that are not a whole message
+	started      bool        // bytes have come
+	fin          bool        // the peer's FIN has come, or another end of its bytes
+	heldBack     bool        // the peer is not read, because the budget is used up
+	err          error       // why nothing more comes; io.EOF after the peer's FIN or farewell
 }
 
 // Receive waits for the next message. At the peer's end, or at its farewell, it returns io.EOF, after all messages that came before.
@@ -60,8 +59,7 @@ func (c *Conn) ReceiveBatch(ctx context.Context, dst []Message) ([]Message, erro
 	return dst, err
 }
 
-// Messages is Receive in a range loop. The loop ends at the peer's end; any
-// other error is its last element.
+// Messages is Receive in a range loop. The loop ends where Receive returns io.EOF. Any other error is its last element.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for {
@@ -76,57 +74,56 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// ReceivePartial is Receive for whoever shows messages to a person: it also gives
-// unfinished ones, with Partial set, where the framing is framing.Auto.
+// ReceivePartial is Receive for a handler that shows messages to a person. If the framing is framing.Auto, it also returns unfinished
+// messages, with Partial set.
 func (c *Conn) ReceivePartial(ctx context.Context) (Message, error) {
 	return c.receive(ctx, true, nil)
 }
 
-// receive waits in its own frame, with as little as can be on the stack: 2 KiB have to do for
-// an idle conversation, its handler included.
-func (c *Conn) receive(ctx context.Context, parts bool, batch *[]Message) (m Message, err error) {
+// receive is Receive, ReceivePartial and ReceiveBatch. It waits in its own frame and keeps little on the stack, because an idle
+// conversation, with its handler, must fit in 2 KiB.
+func (c *Conn) receive(ctx context.Context, withPartial bool, batch *[]Message) (m Message, err error) {
 	c.recv.mu.Lock()
 	defer c.recv.mu.Unlock()
-	c.back()
+	c.resumeIdleTime()
 	for {
-		if c.take(&m) {
-			if m.Partial && !parts || m.Farewell && !c.set.ShowFarewell {
+		if c.nextMessage(&m) {
+			if m.Partial && !withPartial || m.Farewell && !c.set.ShowFarewell {
 				continue
 			}
-			c.recv.away = true
+			c.recv.handling = true
 			if batch != nil {
 				*batch = c.appendArrived(append(*batch, m), len(m.Body))
 			}
 			return m, nil
 		}
-		if err = c.cannotReceive(ctx); err != nil {
+		if err = c.receiveError(ctx); err != nil {
 			c.leaveBudget()
 			return Message{}, err
 		}
-		ready, err := c.prepare(ctx)
+		ready, err := c.prepareWait(ctx)
 		switch {
 		case err != nil:
 			return Message{}, err
 		case !ready:
 			continue
 		case c.isWatched(ctx):
-			// The conversation's own context needs no watch: what ends it interrupts the
-			// receiver as well, which saves 1.6 KB in each conversation.
-			c.wire.Read(c.mostAtOnce())
+			// The end of this context interrupts the read anyway. To watch it here would cost 1.6 KB in each conversation.
+			c.wire.Read(c.readLimit())
 		default:
-			c.readWatching(ctx)
+			c.readUntilDone(ctx)
 		}
-		if err = c.arrived(c.got()); err != nil {
+		if err = c.handleRead(c.got()); err != nil {
 			c.leaveBudget()
 			return Message{}, err
 		}
 	}
 }
 
-// appendArrived appends the messages that have arrived to a batch, which has one message of size bytes so far.
+// appendArrived appends messages that have arrived to a batch that has one message, of size bytes.
 func (c *Conn) appendArrived(batch []Message, size int) []Message {
 	var m Message
-	for n := 1; n < batchMessages && size < batchBytes && c.take(&m); {
+	for n := 1; n < batchMessages && size < batchBytes && c.nextMessage(&m); {
 		if m.Partial || m.Farewell && !c.set.ShowFarewell {
 			continue
 		}
@@ -137,18 +134,18 @@ func (c *Conn) appendArrived(batch []Message, size int) []Message {
 	return batch
 }
 
-// back notes that the receiver is here again.
-func (c *Conn) back() {
-	if r := &c.recv; r.away {
-		r.away = false
+// resumeIdleTime has the peer's silence count again, once the handler has done with a message.
+func (c *Conn) resumeIdleTime() {
+	if r := &c.recv; r.handling {
+		r.handling = false
 		if c.set.IdleTimeout > 0 {
-			r.idle = c.wire.Now()
+			r.idleSince = c.wire.Now()
 		}
 	}
 }
 
-// take gives the next message that is complete; false where there is none.
-func (c *Conn) take(to *Message) bool {
+// nextMessage takes the next complete message from the queue. It returns false if there is none.
+func (c *Conn) nextMessage(to *Message) bool {
 	r := &c.recv
 	if r.head == len(r.queue) {
 		return false
@@ -156,8 +153,8 @@ func (c *Conn) take(to *Message) bool {
 	m := Message{Body: r.queue[r.head].Body, Partial: r.queue[r.head].Partial, Mark: r.queue[r.head].Mark}
 	r.queue[r.head] = framing.Message{}
 	if r.head++; r.head == len(r.queue) {
-		// A longer queue is given up, not kept for the next: it would be a buffer while idle.
-		r.queue, r.head = r.one[:0], 0
+		// A longer queue is not kept: an idle conversation would hold it.
+		r.queue, r.head = r.first[:0], 0
 	}
 	if c.set.budget != nil {
 		c.countTaken()
@@ -177,12 +174,12 @@ func (c *Conn) take(to *Message) bool {
 	return true
 }
 
-// endReceiving gives up what has arrived after the peer's farewell. Receive fails with io.EOF from now on. [C-5]
+// endReceiving drops the bytes that have arrived after the peer's farewell. From now on, Receive returns io.EOF. [C-5]
 func (c *Conn) endReceiving() {
 	r := &c.recv
-	r.queue, r.head = r.one[:0], 0
+	r.queue, r.head = r.first[:0], 0
 	r.decoder.Rest()
-	r.pending = false
+	r.unfinished = false
 	if r.err == nil {
 		r.err = io.EOF
 	}
@@ -191,9 +188,9 @@ func (c *Conn) endReceiving() {
 	}
 }
 
-// cannotReceive says why there is nothing to wait for.
-func (c *Conn) cannotReceive(ctx context.Context) error {
-	// Asked first: a context that has ended with the conversation finds the reason below.
+// receiveError returns the error of a Receive that has nothing to wait for; nil if it may wait.
+func (c *Conn) receiveError(ctx context.Context) error {
+	// The context is asked first. If the conversation has ended it, the reason is found below.
 	ended := c.watched(ctx).Err()
 	if c.rawWanted.Load() {
 		return c.error("receive", ErrRaw)
@@ -218,7 +215,7 @@ func (c *Conn) error(op string, err error) error {
 	return &Error{Op: op, Addr: addrText(c.RemoteAddr()), Reason: r, Err: err}
 }
 
-// stopCause is what there is to say about a stop, beyond its reason.
+// stopCause returns the error behind a stop for the reason why; nil if the reason says all.
 func (c *Conn) stopCause(why EndReason) error {
 	if x := c.seldom.Load(); x != nil && why == EndKicked {
 		if words := x.kicked.Load(); words != nil {
@@ -247,36 +244,36 @@ func (c *Conn) stopError(why EndReason) error {
 	return ErrClosed
 }
 
-// prepare prepares a wait, for bytes or for time to pass. Not ready: look again first.
-func (c *Conn) prepare(ctx context.Context) (ready bool, err error) {
-	if c.adopt() || c.set.throttle != nil && c.hold(ctx) {
+// prepareWait sets the deadline for a wait. If ready is false, something has changed, and the caller starts again.
+func (c *Conn) prepareWait(ctx context.Context) (ready bool, err error) {
+	if c.applyChanges() || c.set.throttle != nil && c.hold(ctx) {
 		return false, nil
 	}
-	if c.set.budget != nil && c.heldBack() {
+	if c.set.budget != nil && c.mustWaitForBudget() {
 		return c.awaitBudget(ctx)
 	}
-	until, what := c.nextDeadline()
+	until, kind := c.nextDeadline()
 	if until != 0 && c.wire.Now() >= until {
-		return false, c.dueAside(what)
+		return false, c.handleDeadlineAside(kind)
 	}
-	return c.wire.Arm(until, what == dueIdle), nil
+	return c.wire.Arm(until, kind == dueIdle), nil
 }
 
-// readWatching waits as wire.Read does, but not beyond the end of ctx.
-func (c *Conn) readWatching(ctx context.Context) {
+// readUntilDone is wire.Read, except that the end of ctx interrupts it.
+func (c *Conn) readUntilDone(ctx context.Context) {
 	ran := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		c.wire.Interrupt()
 		close(ran)
 	})
-	c.wire.Read(c.mostAtOnce())
+	c.wire.Read(c.readLimit())
 	if !stop() {
 		<-ran
 	}
 }
 
-// arrived takes the outcome of one read.
-func (c *Conn) arrived(b []byte, err error) error {
+// handleRead processes the result of one read.
+func (c *Conn) handleRead(b []byte, err error) error {
 	r := &c.recv
 	if len(b) > 0 {
 		c.feed(b)
@@ -296,17 +293,17 @@ func (c *Conn) arrived(b []byte, err error) error {
 		return nil
 	case errors.Is(err, io.EOF):
 		c.traceRead(0, io.EOF)
-		c.peerFinished()
+		c.handlePeerEnd()
 		return nil
 	}
-	return c.readFailed(err)
+	return c.handleReadError(err)
 }
 
-// readFailed takes an error of the connection. What it needs must not be on the stack while a message is taken: 2 KiB have to do for an
+// handleReadError processes an error of the connection. It is not inlined, because its variables would take room on the stack of an
 // idle conversation.
 //
 //go:noinline
-func (c *Conn) readFailed(err error) error {
+func (c *Conn) handleReadError(err error) error {
 	r := &c.recv
 	err = c.panicOfConnection("net.Conn.Read", err)
 	if isDead(err) {
@@ -316,10 +313,10 @@ func (c *Conn) readFailed(err error) error {
 	r.fin = true
 	switch {
 	case c.closing.Load() || c.stopReason() != EndNone && (errors.Is(err, net.ErrClosed) || c.wire.IsAbandoned()):
-		// This side did it, and knows why.
-		return c.cannotReceive(context.Background())
+		// This side has closed the connection, and knows the reason.
+		return c.receiveError(context.Background())
 	case c.out.saidBye.Load():
-		// A peer that closes with our words unread is cut by its own system; it had said what it wanted.
+		// The peer has closed without reading our farewell, so its system sends a reset. It had sent all it wanted.
 		r.err = io.EOF
 		return nil
 	}
@@ -327,36 +324,46 @@ func (c *Conn) readFailed(err error) error {
 	return c.fail("receive", err)
 }
 
-// feed gives the decoder bytes that have arrived.
+// feed gives the decoder the bytes of one read.
 func (c *Conn) feed(b []byte) {
 	r := &c.recv
 	now := c.wire.Now()
-	if quiet := now.Since(r.lastIn); r.seen && !r.pending && quiet >= framing.Quiet && c.set.throttle == nil {
-		// Nothing waited for this pause, but it begins a new burst.
+	if quiet := now.Since(r.lastRead); r.started && !r.unfinished && quiet >= framing.Quiet && c.set.throttle == nil {
+		// No deadline was set for this pause, but a new burst begins here.
 		r.queue = r.decoder.Pause(r.queue, quiet, 0)
 	}
-	r.lastIn, r.idle = now, now
+	r.lastRead, r.idleSince = now, now
 	c.bytesIn.Add(int64(len(b)))
 	c.traceRead(len(b), nil)
-	if !r.seen {
-		r.seen = true
+	if !r.started {
+		r.started = true
 		c.traceProtocol(b)
 	}
 	had := len(r.queue)
-	c.decoded(r.decoder.Feed(r.queue, b))
-	if !r.pending || len(r.queue) > had {
-		r.began = r.lastIn
+	c.keepDecoded(r.decoder.Feed(r.queue, b))
+	if !r.unfinished || len(r.queue) > had {
+		r.messageBegan = r.lastRead
 	}
-	r.pending = isPending(r.decoder)
+	r.unfinished = hasUnfinished(r.decoder)
 }
 
-func (c *Conn) decoded(queue []framing.Message, err error) {
+// keepDecoded stores the queue that the decoder has extended. Its error ends the conversation, unless the peer's farewell stands before
+// the fault.
+func (c *Conn) keepDecoded(queue []framing.Message, err error) {
 	r := &c.recv
 	r.queue = queue
 	if err != nil && !c.hasFarewell() {
 		r.err = err
 		c.setEnd(ReasonOf(err), err)
 	}
+}
+
+// hasFarewell reports whether the queue has the peer's farewell.
+func (c *Conn) hasFarewell() bool {
+	r := &c.recv
+	return slices.ContainsFunc(r.queue[r.head:], func(m framing.Message) bool {
+		return !m.Partial && IsFarewell(m.Body, c.set.Farewell)
+	})
 }
 
 // An untimed is a decoder that waits for no pause, with the methods of one that does.
@@ -376,32 +383,25 @@ func timed(d framing.Decoder) framing.TimedDecoder {
 	return untimed{d}
 }
 
-// hasFarewell reports whether the peer's farewell has arrived: faults in what follows it do not matter.
-func (c *Conn) hasFarewell() bool {
-	r := &c.recv
-	return slices.ContainsFunc(r.queue[r.head:], func(m framing.Message) bool {
-		return !m.Partial && IsFarewell(m.Body, c.set.Farewell)
-	})
-}
-
-func isPending(d framing.TimedDecoder) bool {
+// hasUnfinished reports whether d has bytes of a message that a pause would show or end.
+func hasUnfinished(d framing.TimedDecoder) bool {
 	quiet, age := d.Patience()
 	return quiet > 0 || age > 0
 }
 
-// peerFinished: the peer sent FIN. What it said without a delimiter is a message. [C-9]
-func (c *Conn) peerFinished() {
+// handlePeerEnd processes the peer's FIN. Bytes without a delimiter before it are a message. [C-9]
+func (c *Conn) handlePeerEnd() {
 	r := &c.recv
 	r.err, r.fin = io.EOF, true
-	c.decoded(r.decoder.End(r.queue))
-	r.pending = false
+	c.keepDecoded(r.decoder.End(r.queue))
+	r.unfinished = false
 	if errors.Is(r.err, io.EOF) {
 		c.setEnd(EndPeerClosed, nil)
 	}
 }
 
-// adopt takes a framing or an encoding that was set; false if there is none.
-func (c *Conn) adopt() bool {
+// applyChanges applies what SetFraming and SetEncoding have set. It reports whether there was anything.
+func (c *Conn) applyChanges() bool {
 	x := c.seldom.Load()
 	if x == nil {
 		return false
@@ -422,12 +422,13 @@ func (c *Conn) adopt() bool {
 		r.decoder.SetEncoding(encoding)
 	}
 	if len(rest) > 0 {
-		c.decoded(r.decoder.Feed(r.queue, rest))
+		c.keepDecoded(r.decoder.Feed(r.queue, rest))
 	}
-	r.pending = isPending(r.decoder)
+	r.unfinished = hasUnfinished(r.decoder)
 	return true
 }
 
+// traceProtocol tells the trace if the peer's first bytes look like another protocol.
 func (c *Conn) traceProtocol(first []byte) {
 	if f := c.set.trace.WrongProtocol; f != nil {
 		if p := sniff(first); p != "" {
@@ -436,6 +437,7 @@ func (c *Conn) traceProtocol(first []byte) {
 	}
 }
 
+// traceRead tells the trace of a read.
 func (c *Conn) traceRead(n int, err error) {
 	if f := c.set.trace.Read; f != nil {
 		f(c, n, err)

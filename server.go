@@ -302,7 +302,7 @@ func (s *Server) forget(c *Conn) {
 	s.set.budget.resize(len(s.conns))
 	s.left()
 	s.mu.Unlock()
-	s.set.budget.leave(c)
+	s.set.budget.forget(c)
 }
 
 // Conns gives the conversations that are going on, in the order of their numbers.

@@ -2,8 +2,8 @@ package duet
 
 import "bytes"
 
-// sniff names the protocol that a peer's first bytes look like, where it is one
-// that people often meet on a plain port by mistake; empty otherwise.
+// sniff names the protocol that a peer's first bytes look like: TLS, HTTP or SSH, which programs often speak to a plain port by mistake.
+// It returns the empty string for all others.
 func sniff(b []byte) string {
 	switch {
 	case len(b) >= 3 && (b[0] == 0x16 || b[0] == 0x15) && b[1] == 0x03 && b[2] <= 0x04:
@@ -16,6 +16,7 @@ func sniff(b []byte) string {
 	return ""
 }
 
+// isHTTPRequest reports whether b begins with the first line of an HTTP request.
 func isHTTPRequest(b []byte) bool {
 	const version = len(" HTTP/1.1")
 	end := bytes.Index(b, []byte("\r\n"))

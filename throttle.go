@@ -69,10 +69,10 @@ func (c *Conn) hold(ctx context.Context) bool {
 	until, now := x.until, c.wire.Now()
 	if now >= until || c.wire.IsLost() {
 		x.until = 0
-		c.recv.idle = now
+		c.recv.idleSince = now
 		return false
 	}
-	if end := c.byeDeadline(); end != 0 {
+	if end := c.farewellDeadline(); end != 0 {
 		if now >= end {
 			return false
 		}
