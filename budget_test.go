@@ -18,8 +18,8 @@ import (
 	"duet.example/duet/duettest"
 )
 
-// A crowd is a server in memory, in fake time. Each message is answered by its length; a long one is said in pieces of 1 KiB, so that little
-// is read at once.
+// A crowd is a server in memory, in fake time. It answers each message with its length. Peers send in pieces of 1 KiB, so that each read is
+// short.
 type crowd struct {
 	*duet.Server
 	t     *testing.T
@@ -29,8 +29,8 @@ type crowd struct {
 	wg    sync.WaitGroup
 }
 
-// gathered runs a test in a bubble; all conversations have ended after it, and nothing is held.
-func gathered(t *testing.T, memory int64, s *duet.Server, test func(w *crowd)) {
+// withCrowd runs a test in a bubble. It checks that no bytes are held when all conversations have ended.
+func withCrowd(t *testing.T, memory int64, s *duet.Server, test func(w *crowd)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &crowd{Server: s, t: t, came: make(chan *duet.Conn, 1), ended: map[uint64]ending{}}
@@ -54,7 +54,7 @@ func gathered(t *testing.T, memory int64, s *duet.Server, test func(w *crowd)) {
 		s.Close()
 		w.wg.Wait()
 		if n := budget.Used(); n != 0 {
-			t.Errorf("%d bytes are held by nobody", n)
+			t.Errorf("%d bytes are still held after the end of all conversations", n)
 		}
 	})
 }
@@ -71,7 +71,7 @@ func countMessages(ctx context.Context, c *duet.Conn) error {
 	return nil
 }
 
-// join connects one peer more.
+// join connects another peer.
 func (w *crowd) join() (*peer, *duet.Conn) {
 	x, y := duettest.PipeSize(1 << 10)
 	w.wg.Go(func() { _ = w.ServeNetConn(x) })
@@ -80,7 +80,7 @@ func (w *crowd) join() (*peer, *duet.Conn) {
 	return p, <-w.came
 }
 
-// begin has a peer say n bytes without an end, as far as they are read.
+// begin has a peer send n bytes of a message without its end, as far as they are read.
 func (w *crowd) begin(p *peer, n int) {
 	w.wg.Go(func() { _, _ = io.WriteString(p, strings.Repeat("x", n)) })
 	synctest.Wait()
@@ -98,14 +98,15 @@ func (w *crowd) wantEnd(c *duet.Conn, want duet.EndReason) {
 func wantRead(t *testing.T, c *duet.Conn, least, most int) {
 	t.Helper()
 	if n := int(c.Stats().BytesIn); n < least || n > most {
-		t.Errorf("%d bytes of conversation %d were read, not %d to %d", n, c.ID(), least, most)
+		t.Errorf("%d bytes of conversation %d were read, want %d to %d", n, c.ID(), least, most)
 	}
 }
 
-// Over the budget, the oldest of those that hold much goes on, then the next; those that hold little notice nothing.
+// While the budget is used up, the oldest conversation above its share is read, then the next. Conversations within their share notice
+// nothing.
 func TestBudget_OldestGoesOn(t *testing.T) {
 	const line = 40 << 10
-	gathered(t, 64<<10, &duet.Server{}, func(w *crowd) {
+	withCrowd(t, 64<<10, &duet.Server{}, func(w *crowd) {
 		var peers [3]*peer
 		var conns [3]*duet.Conn
 		for i := range peers {
@@ -114,7 +115,7 @@ func TestBudget_OldestGoesOn(t *testing.T) {
 		canary, c := w.join()
 		c.Budget().Hold(1 << 20)
 		defer c.Budget().Hold(-1 << 20)
-		w.begin(peers[1], line) // the oldest holds nothing yet
+		w.begin(peers[1], line) // it is the oldest above its share so far
 		wantRead(t, conns[1], line, line)
 		w.begin(peers[0], line)
 		w.begin(peers[2], line)
@@ -132,9 +133,10 @@ func TestBudget_OldestGoesOn(t *testing.T) {
 	})
 }
 
-// When nothing is given back for 10 s, the largest ends. What one above its share gives back begins that time again.
+// If no bytes are given back for 10 s, the largest conversation ends. Bytes that a conversation above its share gives back start that time
+// anew.
 func TestBudget_LargestEnds(t *testing.T) {
-	gathered(t, 64<<10, &duet.Server{}, func(w *crowd) {
+	withCrowd(t, 64<<10, &duet.Server{}, func(w *crowd) {
 		small, cs := w.join()
 		a, ca := w.join()
 		b, cb := w.join()
@@ -145,7 +147,7 @@ func TestBudget_LargestEnds(t *testing.T) {
 		cb.Hold(1)
 		cb.Hold(-1)
 		time.Sleep(8 * time.Second)
-		small.say("\n") // counts for nothing
+		small.say("\n") // does not count, because it is within its share
 		small.want("5120\n")
 		time.Sleep(2*time.Second - 1)
 		synctest.Wait()
@@ -166,9 +168,9 @@ func TestBudget_LargestEnds(t *testing.T) {
 	})
 }
 
-// No conversation ends, however long it takes, if each of them holds no more than its share.
+// If each conversation holds no more than its share, none ends, however long it takes.
 func TestBudget_ShareIsSafe(t *testing.T) {
-	gathered(t, 64<<10, &duet.Server{}, func(w *crowd) {
+	withCrowd(t, 64<<10, &duet.Server{}, func(w *crowd) {
 		a, c := w.join()
 		_, other := w.join()
 		c.Budget().Hold(100 << 10)
@@ -182,7 +184,8 @@ func TestBudget_ShareIsSafe(t *testing.T) {
 	})
 }
 
-// Many lines that never end, each of nearly the longest message: all together hold the budget and little more, and a canary talks on.
+// Many peers send lines without an end, each nearly as long as the longest message. Together they hold little more than the budget, and
+// another peer is answered all the time.
 func TestBudget_PartialLines(t *testing.T) {
 	peers, line, memory := 50, 128<<10, 1<<20
 	if os.Getenv("DUET_LONG") == "1" {
@@ -221,23 +224,23 @@ func TestBudget_PartialLines(t *testing.T) {
 		for range 200 {
 			talk()
 		}
-		// Those that hold less than their share read on, up to it, however much the others hold; one goes on.
+		// Conversations within their share are read until they reach it, and the oldest above it is read further.
 		share := memory / (peers + 1)
 		most := int64(2*memory + peers*min(64<<10, share/4) + line + (1 << 20))
 		if !n.hasDescriptor {
-			most += int64(peers * (64 << 10)) // the read of such a connection cannot be called off
+			most += int64(peers * (64 << 10)) // a read that has begun on such a connection cannot be stopped
 		}
 		readable := most
 		for _, c := range all {
 			if reason, _ := c.Result(); reason == duet.EndOverload {
-				readable += int64(line) // a slow machine: after 10 s without progress, others read on in its place
+				readable += int64(line) // on a slow machine: after 10 s without progress, another is read in its place
 			}
 		}
 		if sum := read(); sum > readable || sum < int64(memory)/2 {
-			t.Errorf("%d bytes were read, of a budget of %d", sum, memory)
+			t.Errorf("read %d bytes with a budget of %d", sum, memory)
 		}
 		if used := budget.Used(); used > most {
-			t.Errorf("%d bytes are held, of a budget of %d", used, memory)
+			t.Errorf("%d bytes are held with a budget of %d", used, memory)
 		}
 		for _, p := range hoarders {
 			p.Close()
@@ -251,55 +254,55 @@ func TestBudget_PartialLines(t *testing.T) {
 			}
 		}
 		if used := budget.Used(); used != 0 {
-			t.Errorf("%d bytes are held by nobody", used)
+			t.Errorf("%d bytes are still held after the end of all conversations", used)
 		}
 	})
 }
 
-// What counts, and what does not count any more.
+// Each kind of bytes that is held counts, and counts no more once it is given back.
 func TestBudget_Counts(t *testing.T) {
-	const step = 64 << 10 // as there is one conversation, and a large budget
-	took := make(chan struct{})
+	const step = 64 << 10 // with one conversation and a large budget
+	release := make(chan struct{})
 	for name, test := range map[string]struct {
-		said   string
+		sent   string
 		handle func(ctx context.Context, c *duet.Conn) error
-		least  int64 // of what is held, apart from a step
+		least  int64 // bytes that are held, give or take a step
 		clear  func(p *peer)
 	}{
-		"partial message": {said: strings.Repeat("x", 300<<10), handle: countMessages, least: 300 << 10},
+		"partial message": {sent: strings.Repeat("x", 300<<10), handle: countMessages, least: 300 << 10},
 		"received": {
-			// In one read: the first is taken, the others are not.
-			said: strings.Repeat("\n", 60<<10), least: 32 * 60 << 10,
+			// All come in one read. The handler receives the first.
+			sent: strings.Repeat("\n", 60<<10), least: 32 * 60 << 10,
 			handle: func(ctx context.Context, c *duet.Conn) error {
 				_, err := c.Receive(ctx)
-				<-took
+				<-release
 				return err
 			},
 		},
 		"queued": {
-			said: "\n", least: 1 << 20,
+			sent: "\n", least: 1 << 20,
 			handle: func(ctx context.Context, c *duet.Conn) error {
 				_, err := c.Receive(ctx)
 				for range 1 << 10 {
 					_ = c.Post(make([]byte, 1<<10))
 				}
-				<-took
+				<-release
 				return err
 			},
 		},
 		"many in the queue": {
-			said: "\n", least: 3 << 20,
+			sent: "\n", least: 3 << 20,
 			handle: func(ctx context.Context, c *duet.Conn) error {
 				_, err := c.Receive(ctx)
 				for range 100_000 {
 					_ = c.Post(nil)
 				}
-				<-took
+				<-release
 				return err
 			},
 		},
 		"being sent": {
-			said: "\n", least: 1 << 20,
+			sent: "\n", least: 1 << 20,
 			handle: func(ctx context.Context, c *duet.Conn) error {
 				if _, err := c.Receive(ctx); err != nil {
 					return err
@@ -308,46 +311,46 @@ func TestBudget_Counts(t *testing.T) {
 			},
 		},
 		"kept by a handler": {
-			said: "\n", least: 1 << 20,
+			sent: "\n", least: 1 << 20,
 			handle: func(ctx context.Context, c *duet.Conn) error {
 				_, err := c.Receive(ctx)
 				c.Hold(1 << 20)
 				defer c.Hold(-1 << 20)
-				<-took
+				<-release
 				return err
 			},
 		},
 		"kept by a handler for all": {
-			said: "\n", least: 1 << 20,
+			sent: "\n", least: 1 << 20,
 			handle: func(ctx context.Context, c *duet.Conn) error {
 				_, err := c.Receive(ctx)
 				c.Budget().Hold(1 << 20)
 				defer c.Budget().Hold(-1 << 20)
-				<-took
+				<-release
 				return err
 			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			took = make(chan struct{})
-			gathered(t, 1<<30, &duet.Server{Handler: duet.HandlerFunc(test.handle), Options: duet.Options{CloseTimeout: -1}}, func(w *crowd) {
-				took = make(chan struct{}) // of the bubble
+			release = make(chan struct{})
+			withCrowd(t, 1<<30, &duet.Server{Handler: duet.HandlerFunc(test.handle), Options: duet.Options{CloseTimeout: -1}}, func(w *crowd) {
+				release = make(chan struct{}) // of the bubble
 				x, y := duettest.PipeSize(64 << 10)
 				w.wg.Go(func() { _ = w.ServeNetConn(x) })
 				c := <-w.came
-				w.wg.Go(func() { _, _ = io.WriteString(y, test.said) })
+				w.wg.Go(func() { _, _ = io.WriteString(y, test.sent) })
 				synctest.Wait()
 				if n := c.Budget().Used(); n < test.least-step || n > 3*test.least+step {
 					t.Errorf("%d bytes are held, want %d", n, test.least)
 				}
-				close(took)
+				close(release)
 				y.Close()
 			})
 		})
 	}
 }
 
-// A conversation that is held back is let go by everything that ends a wait, and it is not idle.
+// Everything that ends a wait ends that of a conversation that is held back.
 func TestBudget_Interrupted(t *testing.T) {
 	var s *duet.Server
 	for name, test := range map[string]struct {
@@ -365,7 +368,7 @@ func TestBudget_Interrupted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {
-				came, back := make(chan *duet.Conn, 2), make(chan error, 1)
+				came, received := make(chan *duet.Conn, 2), make(chan error, 1)
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
 				s = &duet.Server{Memory: 64 << 10, Options: duet.Options{CloseTimeout: -1, IdleTimeout: time.Hour}, Handler: duet.HandlerFunc(func(sctx context.Context, c *duet.Conn) error {
@@ -375,14 +378,14 @@ func TestBudget_Interrupted(t *testing.T) {
 						return err
 					}
 					_, err := c.Receive(ctx)
-					back <- err
+					received <- err
 					return nil
 				})}
 				st := start(t, n, s)
-				c := heldBack(t, st, came)
+				c := holdBack(t, st, came)
 				before := c.Stats().BytesIn
 				test.interrupt(c, cancel)
-				wantErr(t, "Receive", <-back, test.want)
+				wantErr(t, "Receive", <-received, test.want)
 				if after := c.Stats().BytesIn; after != before && (name == "ctx" || name == "Kick") {
 					t.Errorf("%d bytes more were read", after-before)
 				}
@@ -405,8 +408,8 @@ func TestBudget_Interrupted(t *testing.T) {
 	}
 }
 
-// heldBack has one conversation use the budget up, and another that is read no further because of it.
-func heldBack(t *testing.T, st *stage, came chan *duet.Conn) *duet.Conn {
+// holdBack has one conversation use up the budget, and returns another that is not read because of it.
+func holdBack(t *testing.T, st *stage, came chan *duet.Conn) *duet.Conn {
 	t.Helper()
 	first := st.peer(t)
 	budget := (<-came).Budget()
@@ -418,12 +421,12 @@ func heldBack(t *testing.T, st *stage, came chan *duet.Conn) *duet.Conn {
 	p := st.peer(t)
 	c := <-came
 	go io.WriteString(p, long)
-	// With just its share it is still read on.
+	// It is read until it has its share.
 	waitFor(t, func() bool { return c.Stats().BytesIn > 32<<10 })
 	return c
 }
 
-// A conversation that is held back sees that its peer has reset it.
+// A conversation that is held back ends when its peer resets it.
 func TestBudget_Reset(t *testing.T) {
 	came := make(chan *duet.Conn, 2)
 	st := start(t, tcp, &duet.Server{Memory: 64 << 10, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
@@ -439,19 +442,19 @@ func TestBudget_Reset(t *testing.T) {
 	waitFor(t, func() bool { return budget.Used() >= 1<<20+100<<10 })
 	p := st.peer(t)
 	c := <-came
-	p.say(strings.Repeat("x", 200<<10)) // what is not read fits into the system's buffers
+	p.say(strings.Repeat("x", 200<<10)) // bytes that are not read fit into the system's buffers
 	waitFor(t, func() bool { return c.Stats().BytesIn >= 32<<10 })
 	p.reset()
 	e := st.wantEnd(t, duet.EndReset)
 	wantErr(t, "cause", e.err, syscall.ECONNRESET)
 	if n := c.Stats().BytesIn; n >= 200<<10 {
-		t.Errorf("all %d bytes were read", n)
+		t.Errorf("read all %d bytes", n)
 	}
 }
 
-// The time in which a conversation is read no further is not idle time.
+// The time in which the peer is not read is not idle time.
 func TestBudget_NotIdle(t *testing.T) {
-	gathered(t, 64<<10, &duet.Server{Options: duet.Options{IdleTimeout: 8 * time.Second, CloseTimeout: -1}}, func(w *crowd) {
+	withCrowd(t, 64<<10, &duet.Server{Options: duet.Options{IdleTimeout: 8 * time.Second, CloseTimeout: -1}}, func(w *crowd) {
 		a, ca := w.join()
 		b, cb := w.join()
 		cb.Budget().Hold(1 << 20)
@@ -460,7 +463,7 @@ func TestBudget_NotIdle(t *testing.T) {
 		wantRead(t, cb, 16<<10, 39<<10)
 		time.Sleep(5 * time.Second)
 		ca.Hold(1)
-		ca.Hold(-1) // begins the ten seconds again
+		ca.Hold(-1) // starts the 10 s anew
 		a.say("x")
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
@@ -471,7 +474,7 @@ func TestBudget_NotIdle(t *testing.T) {
 		wantRead(t, cb, 40<<10, 40<<10)
 		time.Sleep(7 * time.Second)
 		w.wantEnd(cb, duet.EndNone)
-		time.Sleep(time.Second + 2*time.Millisecond) // one for a last look
+		time.Sleep(time.Second + 2*time.Millisecond) // the last read may take a moment
 		synctest.Wait()
 		w.wantEnd(cb, duet.EndIdle)
 		cb.Budget().Hold(-1 << 20)
@@ -498,13 +501,13 @@ func TestBudget_Default(t *testing.T) {
 	none := budgetOf(-1)
 	none.Hold(1 << 40)
 	if none != nil || none.Limit() != 0 || none.Used() != 0 {
-		t.Error("below zero there is a budget")
+		t.Error("a limit below zero makes a budget")
 	}
 	x, y := net.Pipe()
 	c := new(duet.Dialer).NewConn(x)
 	c.Hold(1 << 20)
 	if c.Budget() != nil {
-		t.Error("one that was dialled has a budget")
+		t.Error("a conversation that was dialled has a budget")
 	}
 	y.Close()
 	c.Close()

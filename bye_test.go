@@ -35,7 +35,7 @@ func TestSayBye_ClosedMeanwhile(t *testing.T) {
 	}
 }
 
-// A message that is longer than any form of the farewell is no farewell, and costs no look at all of it.
+// A message that is longer than any form of the farewell is no farewell. Its length does not matter to the time that this takes.
 func TestIsFarewell_WorkIsBounded(t *testing.T) {
 	fastest := func(body []byte) time.Duration {
 		best := time.Hour
@@ -50,7 +50,7 @@ func TestIsFarewell_WorkIsBounded(t *testing.T) {
 		}
 		return best
 	}
-	// The time that it takes to look at all of a message grows by a factor of 1,024 here.
+	// A comparison of the whole message would take 1,024 times as long for the long one.
 	short, long := fastest([]byte(strings.Repeat("é", 1<<9))), fastest([]byte(strings.Repeat("é", 1<<19)))
 	if long > 50*max(short, time.Microsecond) {
 		t.Errorf("1 MiB takes %v, 1 KiB takes %v", long, short)

@@ -26,7 +26,7 @@ func (halves) Unfinished(b []byte) (tail int, text bool) {
 	return tail, true
 }
 
-// SetEncoding counts at once, also for what is pending, and outlasts SetFraming.
+// SetEncoding holds at once, also for an unfinished message, and stays after SetFraming.
 func TestSetEncoding_F6(t *testing.T) {
 	inMemory(t, duet.Dialer{Options: duet.Options{Framing: framing.Raw}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 		got := make(chan string, 10)
@@ -36,7 +36,7 @@ func TestSetEncoding_F6(t *testing.T) {
 				got <- string(m.Body)
 			}
 		}()
-		says := func(in, want string, after time.Duration) {
+		wantAfter := func(in, want string, after time.Duration) {
 			t.Helper()
 			began := time.Now()
 			io.WriteString(p, in)
@@ -44,18 +44,18 @@ func TestSetEncoding_F6(t *testing.T) {
 				t.Errorf("after %v received %q, want %q after %v", time.Since(began), m, want, after)
 			}
 		}
-		says("\x81\xe5", "\x81\xe5", framing.Quiet) // is no UTF-8
-		says("a\xe5", "a\xe5", framing.MaxAge)
+		wantAfter("\x81\xe5", "\x81\xe5", framing.Quiet) // not UTF-8
+		wantAfter("a\xe5", "a\xe5", framing.MaxAge)
 		c.SetEncoding(halves{})
-		says("\x81\xe5", "\x81\xe5", framing.Quiet)
-		says("\xe5", "\xe5", framing.MaxAge)
+		wantAfter("\x81\xe5", "\x81\xe5", framing.Quiet)
+		wantAfter("\xe5", "\xe5", framing.MaxAge)
 		c.SetFraming(framing.Auto)
-		says("\xe5", "\xe5", framing.MaxAge)
+		wantAfter("\xe5", "\xe5", framing.MaxAge)
 		io.WriteString(p, "a\xe5\x81")
 		synctest.Wait()
-		c.SetEncoding(nil) // the character is one of UTF-8 that goes on
+		c.SetEncoding(nil) // the last bytes are an unfinished character of UTF-8
 		time.Sleep(100 * time.Millisecond)
-		says("\x82", "a\xe5\x81\x82", framing.Quiet)
+		wantAfter("\x82", "a\xe5\x81\x82", framing.Quiet)
 		p.Close()
 		if m, ok := <-got; ok {
 			t.Errorf("received %q", m)
@@ -63,7 +63,7 @@ func TestSetEncoding_F6(t *testing.T) {
 	})
 }
 
-// A burst that is no text ends with its pause also where 64 KiB have left nothing pending that could wait for it.
+// A burst that is not text ends with its pause, also if its first 64 KiB have been a message and nothing is left of it.
 func TestSetEncoding_F6_NothingPending(t *testing.T) {
 	inMemory(t, duet.Dialer{Options: duet.Options{Framing: framing.Raw}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 		go func() {

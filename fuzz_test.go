@@ -13,7 +13,7 @@ import (
 	"duet.example/duet/framing"
 )
 
-// FuzzSniff: any bytes have a known name or none, and text that a person types has none.
+// FuzzSniff: sniff returns a known name or none, and none for text that a person types.
 func FuzzSniff(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -37,7 +37,7 @@ func FuzzSniff(f *testing.F) {
 	})
 }
 
-// FuzzIsFarewell: blanks around it and its case change nothing; the word itself is one; nothing longer is.
+// FuzzIsFarewell: blanks and case do not matter, the word itself is a farewell, and a longer text is none.
 func FuzzIsFarewell(f *testing.F) {
 	f.Add([]byte("Bye"), "bye")
 	f.Fuzz(func(t *testing.T, body []byte, word string) {
@@ -57,8 +57,8 @@ func FuzzIsFarewell(f *testing.F) {
 	})
 }
 
-// FuzzConversation feeds a conversation whatever a peer may send, in pieces: it ends, with a named
-// reason, and what it gives as messages is never more than was sent.
+// FuzzConversation sends any bytes to a conversation, in pieces. The conversation ends with a named reason, and its messages have no more
+// bytes than were sent.
 func FuzzConversation(f *testing.F) {
 	f.Add([]byte("hello\nbye\n"), uint8(0), uint8(3))
 	names := []framing.Framing{framing.LF, framing.CRLF, framing.CR, framing.NUL, framing.Length, framing.Raw, framing.Auto}
@@ -96,7 +96,7 @@ func FuzzConversation(f *testing.F) {
 	})
 }
 
-// A corpus that is lost is a fuzz target that tests nothing.
+// Each fuzz target has its corpus. Without one it tests nothing.
 func TestCorpora(t *testing.T) {
 	for _, target := range []string{"FuzzSniff", "FuzzIsFarewell", "FuzzConversation"} {
 		files, err := os.ReadDir(filepath.Join("testdata", "fuzz", target))

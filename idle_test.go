@@ -12,21 +12,20 @@ import (
 	"duet.example/duet"
 )
 
-// An idleUse is what idle conversations cost, per conversation.
+// An idleUse is the cost of one idle conversation: heap and stack in bytes.
 type idleUse struct{ goroutines, heap, stack float64 }
 
 func measure() (goroutines int, heap, stack uint64) {
 	for range 3 {
-		runtime.GC() // pools are empty after two, stacks are small after the first
+		runtime.GC() // pools are empty after two rounds, stacks are small after one
 	}
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	metrics.Read(s)
 	return runtime.NumGoroutine(), s[0].Value.Uint64(), s[1].Value.Uint64()
 }
 
-// idlers connects n peers that have spoken once and say nothing more, and
-// tells what the server's side of them costs, with so many goroutines each. The peers' own connections are no conversations, and are
-// counted apart.
+// idlers connects n peers that send one message each and then nothing. It returns the cost of the server's side, when each conversation has
+// perConn goroutines. The cost of the peers' connections is taken off.
 func idlers(t *testing.T, over network, n, perConn int, s *duet.Server) idleUse {
 	t.Helper()
 	base := make([]net.Conn, 0, 2*n)
@@ -41,7 +40,7 @@ func idlers(t *testing.T, over network, n, perConn int, s *duet.Server) idleUse 
 			<-st.ends
 		}
 	}()
-	// What a connected net.Conn costs by itself is the slope of one that nobody holds a conversation on.
+	// The cost of a net.Conn is measured without a conversation.
 	_, before, _ := measure()
 	for range 100 {
 		nc, err := dial()
@@ -79,7 +78,7 @@ func idlers(t *testing.T, over network, n, perConn int, s *duet.Server) idleUse 
 	return use
 }
 
-// goDeep makes the stack of its goroutine grow, as an observer does that prints.
+// goDeep makes the stack of its goroutine grow, as an observer that prints does.
 func goDeep(n int) byte {
 	var b [100]byte
 	if n > 0 {
@@ -88,7 +87,7 @@ func goDeep(n int) byte {
 	return b[0]
 }
 
-// sendBack is a handler.
+// sendBack is a handler that echoes messages.
 func sendBack(ctx context.Context, c *duet.Conn) error {
 	for m, err := range c.Messages(ctx) {
 		if err == nil {
@@ -101,7 +100,7 @@ func sendBack(ctx context.Context, c *duet.Conn) error {
 	return nil
 }
 
-// A conversation in which nobody speaks has one goroutine and no buffer, whatever timeouts it has. (docs/performance.md, row idle)
+// An idle conversation has one goroutine and no buffer, with any timeouts (docs/performance.md, row idle).
 func TestIdleUse(t *testing.T) {
 	const n = 1000
 	echo := duet.HandlerFunc(sendBack)
@@ -130,8 +129,8 @@ func TestIdleUse(t *testing.T) {
 	}
 }
 
-// Where duet cannot wait without a buffer, a goroutine waits with a small one. An idle conversation costs at most 10 KB then, and
-// no more than any other if the connection has a way to wait.
+// If duet cannot wait without a buffer, a goroutine waits with a small one. An idle conversation then costs at most 10 KB. If the connection
+// can be waited on, it costs no more than any other.
 func TestIdleUse_Wrapped(t *testing.T) {
 	for _, n := range networks {
 		if n.inMemory || n.hasDescriptor || n.ownBuffers {

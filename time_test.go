@@ -28,7 +28,7 @@ func inMemory(t *testing.T, d duet.Dialer, test func(t *testing.T, c *duet.Conn,
 	})
 }
 
-// about is whether a time is right but for the moment that a last look takes.
+// about reports whether a duration is the wanted one. A last read may add 2 ms.
 func about(got, want time.Duration) bool { return got >= want && got <= want+2*time.Millisecond }
 
 func TestIdle_C14(t *testing.T) {
@@ -38,7 +38,7 @@ func TestIdle_C14(t *testing.T) {
 			io.WriteString(p, "still here\n")
 			wantReceive(t, c, "still here")
 		}
-		// It is not the peer that is idle while this side does something else.
+		// The peer is not idle while the handler works.
 		time.Sleep(time.Hour)
 		began := time.Now()
 		_, err := c.Receive(context.Background())
@@ -133,7 +133,7 @@ func TestSlowPeer_C11_LittleByLittle(t *testing.T) {
 	})
 }
 
-func TestReceivePart_F9(t *testing.T) {
+func TestReceivePartial_F9(t *testing.T) {
 	inMemory(t, duet.Dialer{Options: duet.Options{Framing: framing.Auto}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
 		want := func(body string, partial bool, after time.Duration) {
 			t.Helper()
@@ -164,7 +164,7 @@ func TestReceivePart_F9(t *testing.T) {
 		want("Last", true, framing.Quiet)
 		io.WriteString(p, " login\r\n")
 		want("Last login", false, 0)
-		// Receive gives no partial messages.
+		// Receive returns no partial messages.
 		io.WriteString(p, "pass")
 		wantReceive(t, c, "pass")
 	})
@@ -199,14 +199,14 @@ func TestPause_F6(t *testing.T) {
 	})
 }
 
-// A pause that is over before anybody looks is none, if more has come meanwhile.
+// A pause does not end a message if more bytes have come by the time of the next read.
 func TestPause_C8_LateScheduler(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
 		first := make(chan struct{})
 		d := duet.Dialer{Options: duet.Options{Framing: framing.Raw, CloseTimeout: -1}}
 		d.Trace = &duet.Trace{Read: func(_ *duet.Conn, n int, _ error) {
-			if n == 3 { // what follows comes while this goroutine is held up
+			if n == 3 { // more bytes come while this goroutine is delayed
 				close(first)
 				time.Sleep(3 * framing.Quiet)
 			}
@@ -294,7 +294,7 @@ func TestSpacing_C7_TenAtOnce(t *testing.T) {
 	c.Close()
 }
 
-// A farewell that is ignored is waited for until the close timeout, not longer.
+// If the peer ignores the farewell, the conversation ends after the close timeout.
 func TestClose_C11_Bounds(t *testing.T) {
 	t.Run("SayBye", func(t *testing.T) {
 		inMemory(t, duet.Dialer{Options: duet.Options{Farewell: "bye"}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
