@@ -57,8 +57,8 @@ func (c *Conn) beginBye() (first bool, err error) {
 	return true, nil
 }
 
-// answerFarewell answers the peer's farewell, once; a farewell that comes after one's own is
-// the answer. The receiving goroutine calls it and must not wait: the writer sends it. [C-3] [C-5]
+// answerFarewell queues the answer to the peer's farewell, unless this side has said its own: then the peer's is the answer. The goroutine
+// that receives calls it. It does not wait, because the writer sends the answer. [C-3] [C-5]
 func (c *Conn) answerFarewell() {
 	if c.out.saidBye.Swap(true) {
 		return
