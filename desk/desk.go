@@ -27,7 +27,7 @@ var ErrNobody = errors.New("no such conversation")
 type Desk struct {
 	// Next, if set, answers the conversations. Operators then watch them, may also send messages, and may end them.
 	// The Trace of the server must then include that of [Desk.Trace]. If Next is a Hall, operators also speak in its
-	// rooms. Nil: only operators answer.
+	// rooms. Nil: only operators answer. They then see a peer's farewell if Options.ShowFarewell of the server is set.
 	Next duet.Handler
 	// Encoding is the text encoding of the peers. Nil: UTF-8.
 	Encoding *Encoding
