@@ -70,7 +70,7 @@ type connKind struct {
 var connKinds = []connKind{
 	{"socket", socket, func(c *net.TCPConn) net.Conn { return c }},
 	{"awaited", awaited, func(c *net.TCPConn) net.Conn { return &awaitableConn{c, bufio.NewReaderSize(c, 16)} }},
-	{"unknown", foreign, func(c *net.TCPConn) net.Conn { return plainConn{c} }},
+	{"foreign", foreign, func(c *net.TCPConn) net.Conn { return plainConn{c} }},
 	{"deaf", foreign, func(c *net.TCPConn) net.Conn { return deafConn{c} }},
 }
 

@@ -237,7 +237,7 @@ func (f *foreignConn) write(b []byte, limit time.Duration, ended func() bool) (i
 		return 0, errDeadline
 	}
 	if limit > 0 {
-		defer f.closeUnlessOver(seq, limit+endGrace).Stop()
+		defer f.closeUnlessDone(seq, limit+endGrace).Stop()
 	}
 	n, err := f.nc.Write(b)
 	if err != nil && f.killed.Load() {
@@ -249,12 +249,12 @@ func (f *foreignConn) write(b []byte, limit time.Duration, ended func() bool) (i
 // closeIfLate closes the connection after endGrace if the Write that goes on now does not end.
 func (f *foreignConn) closeIfLate() {
 	if seq := f.writes.Load(); seq%2 != 0 {
-		f.closeUnlessOver(seq, endGrace)
+		f.closeUnlessDone(seq, endGrace)
 	}
 }
 
-// closeUnlessOver closes the connection after d if the Write with the number seq still goes on.
-func (f *foreignConn) closeUnlessOver(seq uint32, d time.Duration) *time.Timer {
+// closeUnlessDone closes the connection after d if the Write with the number seq still goes on.
+func (f *foreignConn) closeUnlessDone(seq uint32, d time.Duration) *time.Timer {
 	return time.AfterFunc(d, func() {
 		if f.writes.Load() == seq {
 			f.killed.Store(true)

@@ -116,7 +116,7 @@ func TestTryRead_Interrupted(t *testing.T) {
 		wrap func(*meetingConn) net.Conn
 		meet func(w *Conn)
 	}{
-		"unknown": {
+		"foreign": {
 			func(m *meetingConn) net.Conn { return m },
 			func(w *Conn) { w.Interrupt(); time.Sleep(graceRead / 2) },
 		},
@@ -186,7 +186,7 @@ func (s awaitableStrayConn) AwaitRead() error { return nil }
 // A second timeout although no deadline has passed ends the connection. Otherwise the reader would try without end.
 func TestRead_StrayTimeout(t *testing.T) {
 	for name, wrap := range map[string]func(*strayConn) net.Conn{
-		"unknown": func(s *strayConn) net.Conn { return s },
+		"foreign": func(s *strayConn) net.Conn { return s },
 		"awaited": func(s *strayConn) net.Conn { return awaitableStrayConn{s} },
 	} {
 		t.Run(name, func(t *testing.T) {
