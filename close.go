@@ -21,26 +21,36 @@ func (c *Conn) Close() error {
 	return c.finish(EndClosed, nil)
 }
 
-// stop asks the conversation to end for the reason why: the receiving goroutine gets it as its error.
-func (c *Conn) stop(why EndReason) {
-	if c.stopped.CompareAndSwap(uint32(EndNone), uint32(why)) {
-		c.wire.SetEnding()
-		c.interruptAll()
-		c.stopTransfer(c.stopError(why))
-		c.endContext()
+// requestEnd asks the conversation to end for a reason. What waits in it is interrupted and fails with the error that stands for the
+// request: cause, unless that is nil. Only the first request counts.
+func (c *Conn) requestEnd(why EndReason, cause error) {
+	if c.life.requestEnd(why, cause) {
+		c.obeyRequest()
 	}
+}
+
+// obeyRequest interrupts what waits in a conversation that is to end.
+func (c *Conn) obeyRequest() {
+	c.wire.SetEnding()
+	c.interruptAll()
+	c.stopTransfer(c.life.requestError())
+	c.endContext()
+}
+
+// endBecause asks the conversation to end because of err, which Receive, Send and Result then return.
+func (c *Conn) endBecause(err error) {
+	why := ReasonOf(err)
+	c.setEnd(why, err)
+	c.requestEnd(why, err)
 }
 
 // interruptAll interrupts Receive, and the reads and writes of what Raw returned.
 func (c *Conn) interruptAll() {
 	c.wire.Interrupt()
-	if c.rawTaken.Load() {
-		c.wire.Stop(c.endsAtOnce(c.stopReason()))
+	if c.life.has(rawTaken) {
+		c.wire.Stop(c.life.request() == EndClosed || c.wantsAbort())
 	}
 }
-
-// endsAtOnce reports whether the connection is about to be closed as it is.
-func (c *Conn) endsAtOnce(why EndReason) bool { return why == EndClosed || c.wantsAbort() }
 
 // Kick ends the conversation as `kicked`, from outside its handler. The handler's Receive fails with ErrKicked. What was posted is
 // still sent, and so is a message that is on its way; any other Send fails with ErrKicked.
@@ -50,28 +60,32 @@ func (c *Conn) endsAtOnce(why EndReason) bool { return why == EndClosed || c.wan
 func (c *Conn) Kick(reason string) {
 	// The reason is one message in every framing. [C-17]
 	reason = strings.TrimSpace(strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\x00", " ").Replace(reason))
-	if reason != "" && c.stopReason() == EndNone {
-		c.rarely().kicked.CompareAndSwap(nil, &reason)
+	var cause error
+	if reason != "" {
+		cause = kickError(reason)
 	}
-	c.stop(EndKicked)
-	if c.stopReason() == EndKicked {
+	c.requestEnd(EndKicked, cause)
+	if c.life.request() == EndKicked {
 		c.dropWaiting()
 	}
 }
+
+// A kickError is ErrKicked with the reason that Kick was given.
+type kickError string
+
+func (e kickError) Error() string { return ErrKicked.Error() + ": " + string(e) }
+
+func (e kickError) Unwrap() error { return ErrKicked }
 
 // finish is the one way in which a conversation is closed. A Close with unread input
 // makes the system send a reset, which destroys what was written and not yet read (RFC
 // 1122, 4.2.2.13); so: send what is queued, half-close, read to the peer's end, close.
 func (c *Conn) finish(r EndReason, cause error) error {
-	if c.closing.Swap(true) {
+	reason, first := c.life.beginClosing(r, cause)
+	if !first {
 		<-c.Done()
 		return nil
 	}
-	if why := c.stopReason(); why != EndNone {
-		c.setEnd(why, c.stopCause(why)) // whatever the handler made of it
-	}
-	c.setEnd(r, cause)
-	reason, _ := c.Result()
 	c.wire.SetEnding()
 	c.breakTransfer()
 	c.endContext()
@@ -131,19 +145,19 @@ func mayLinger(r EndReason) bool {
 // queueLastWords queues the farewell, where it is this side that ends a conversation that goes on, and FIN.
 // It reports whether somebody is writing now.
 func (c *Conn) queueLastWords(r EndReason) (writing bool) {
-	if c.rawTaken.Load() {
+	if c.life.has(rawTaken) {
 		_ = c.finishWriting()
 		return false
 	}
 	var last []byte
-	if (r == EndShutdown || r == EndKicked || r == EndIdle) && c.set.Farewell != "" && !c.out.saidBye.Swap(true) {
+	if (r == EndShutdown || r == EndKicked || r == EndIdle) && c.set.Farewell != "" && c.life.note(farewellSaid) {
 		last = []byte(farewellAnswer(c.set.Farewell))
 	}
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if r == EndKicked {
-		c.queueWords()
+		c.queueKickReason()
 	}
 	if !o.shut && o.drainSource() || last != nil || o.writing || o.shut || o.err != nil {
 		_ = c.queueLast(last)
@@ -166,14 +180,14 @@ func (c *Conn) closeFinishes() bool {
 	return c.recv.fin && c.wire.IsSocket() && c.set.trace.HalfClosed == nil
 }
 
-// queueWords queues what Kick is to say. o.mu is held.
-func (c *Conn) queueWords() {
-	x := c.seldom.Load()
-	if x == nil || x.kicked.Load() == nil || c.out.shut || c.out.err != nil {
+// queueKickReason queues the reason that Kick was given, as a message. o.mu is held.
+func (c *Conn) queueKickReason() {
+	var reason kickError
+	if !errors.As(c.life.requestError(), &reason) || c.out.shut || c.out.err != nil {
 		return
 	}
 	m := &outgoing{}
-	if c.encode(m, []byte(*x.kicked.Load()), asMessage) == nil {
+	if c.encode(m, []byte(reason), asMessage) == nil {
 		c.push(m)
 		c.startWriter()
 	}
@@ -210,7 +224,7 @@ func (c *Conn) drain(began wire.Moment) (unread bool) {
 			return true
 		case fin != 0:
 			// A half-close of long ago gave the peer no time; SayBye did.
-			if began > fin && !c.out.saidBye.Load() {
+			if began > fin && !c.life.has(farewellSaid) {
 				fin = began
 			}
 			until = fin.After(c.set.CloseTimeout)
@@ -297,24 +311,19 @@ func (c *Conn) closeNow(unread bool) {
 	}
 	c.letGo()
 
-	c.endMu.Lock()
-	c.ended = true
-	reason, cause := c.reason, c.endErr
-	if c.done != nil {
-		close(c.done)
-	}
-	c.endMu.Unlock()
+	reason, cause := c.life.close()
 	if f := c.set.trace.ConnEnd; f != nil {
 		f(c, reason, cause)
 	}
 }
 
-// cutOff closes at once, from any goroutine: whoever reads or writes fails, and
-// finish, which the conversation's own goroutine still calls, is quick.
-func (c *Conn) cutOff() {
-	c.setEnd(EndShutdown, nil)
-	c.stop(EndShutdown)
+// cut closes the connection at once. Any goroutine may call it. Reads and writes fail; the goroutine that owns the conversation still
+// calls finish, which is quick then.
+func (c *Conn) cut(r EndReason) error {
+	c.setEnd(r, nil)
+	c.requestEnd(r, nil)
 	c.wire.Abandon()
-	_ = c.wire.Close()
+	err := c.wire.Close()
 	c.tellLost()
+	return err
 }

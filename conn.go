@@ -2,7 +2,6 @@ package duet
 
 import (
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,20 +29,10 @@ type Conn struct {
 	recv recvState
 	out  sendState
 
-	endMu   sync.Mutex
-	reason  EndReason
-	ended   bool
-	closing atomic.Bool // finish has begun; not under endMu, but here it takes no room
-	endErr  error
-	done    chan struct{} // made by the first Done
+	life lifecycle
 
 	seldom atomic.Pointer[seldom]       // nil for most
 	ctx    atomic.Pointer[innerContext] // nil until somebody asks for the end of Context
-
-	stopped   atomic.Uint32 // EndReason that somebody else wants it to end with
-	rawWanted atomic.Bool   // Raw was called: nobody may receive or send any more
-	rawTaken  atomic.Bool   // Raw has taken the bytes over
-	finSent   atomic.Bool   // FIN has left, or could not
 
 	bytesIn, bytesOut atomic.Int64
 	msgsIn, msgsOut   atomic.Int64
@@ -95,48 +84,14 @@ func (c *Conn) Stats() Stats {
 }
 
 // Done is closed when the conversation has ended and its connection is closed.
-func (c *Conn) Done() <-chan struct{} {
-	c.endMu.Lock()
-	defer c.endMu.Unlock()
-	if c.done == nil {
-		c.done = make(chan struct{})
-		if c.ended {
-			close(c.done)
-		}
-	}
-	return c.done
-}
+func (c *Conn) Done() <-chan struct{} { return c.life.closed() }
 
 // Result tells how the conversation ended and the cause, if there was one. It is EndNone
 // while it goes on; once one side has begun to end it, it is the reason for that.
-func (c *Conn) Result() (EndReason, error) {
-	c.endMu.Lock()
-	defer c.endMu.Unlock()
-	return c.reason, c.endErr
-}
+func (c *Conn) Result() (EndReason, error) { return c.life.result() }
 
-// setEnd notes why the conversation ends. It keeps the first reason, with two exceptions: an
-// error while a peer that has finished is still answered replaces `peer-closed`; `slow-peer` and
-// `overload` replace `closed`, because what was queued is lost then.
-func (c *Conn) setEnd(r EndReason, err error) {
-	c.endMu.Lock()
-	defer c.endMu.Unlock()
-	switch {
-	case c.reason == EndNone,
-		c.reason == EndPeerClosed && r != EndClosed && r != EndFarewell,
-		c.reason == EndClosed && (r == EndSlowPeer || r == EndOverload):
-		c.reason, c.endErr = r, err
-	}
-}
-
-// peerSaidBye notes the peer's farewell, which may be read together with its FIN.
-func (c *Conn) peerSaidBye() {
-	c.endMu.Lock()
-	defer c.endMu.Unlock()
-	if c.reason == EndNone || c.reason == EndPeerClosed {
-		c.reason, c.endErr = EndFarewell, nil
-	}
-}
+// setEnd notes why the conversation ends, see [lifecycle.setEnd].
+func (c *Conn) setEnd(r EndReason, err error) { c.life.setEnd(r, err) }
 
 // fail ends the conversation with what err stands for, and returns the error for the caller.
 func (c *Conn) fail(op string, err error) error {

@@ -39,7 +39,7 @@ func (o *ownContext) inner() *innerContext {
 		c.ctx.CompareAndSwap(nil, newInnerContext(context.Background()))
 	}
 	// This must come after the store: endContext looks for the inner context after the end was noted.
-	if c.wire.IsEnding() {
+	if c.life.isEnding() {
 		c.endContext()
 	}
 	return c.ctx.Load()
@@ -57,7 +57,7 @@ func (o *ownContext) Done() <-chan struct{} { return o.inner().Done() }
 // Err asks the context of Serve as well: that ends a moment before the inner one, and Receive may have told of it.
 func (o *ownContext) Err() error {
 	if o.ctx.Load() == nil {
-		if o.wire.IsEnding() {
+		if o.life.isEnding() {
 			return context.Canceled
 		}
 		return nil
@@ -85,8 +85,8 @@ func (c *Conn) endContext() {
 // endCause is why the conversation is to end.
 func (c *Conn) endCause() *Error {
 	e := &Error{Op: "converse", Addr: addrText(c.RemoteAddr())}
-	if e.Reason = c.stopReason(); e.Reason != EndNone {
-		e.Err = c.stopError(e.Reason)
+	if e.Reason = c.life.request(); e.Reason != EndNone {
+		e.Err = c.life.requestError()
 		return e
 	}
 	e.Reason, e.Err = c.Result()
@@ -107,7 +107,7 @@ func (c *Conn) converseUnder(ctx context.Context) (release func()) {
 	if old := c.ctx.Swap(in); old != nil {
 		context.AfterFunc(in, func() { old.cancel(context.Cause(in)) })
 	}
-	if c.wire.IsEnding() {
+	if c.life.isEnding() {
 		c.endContext()
 	}
 	ran := make(chan struct{})
@@ -150,13 +150,6 @@ func (c *Conn) contextError(ctx context.Context) error {
 
 // endError is the error of op in a conversation that is to end.
 func (c *Conn) endError(op string) error {
-	why := c.stopReason()
-	if why == EndNone {
-		return c.error(op, ErrClosed)
-	}
-	c.setEnd(why, c.stopCause(why))
-	return c.error(op, c.stopError(why))
+	c.life.grantRequest()
+	return c.error(op, c.life.requestError())
 }
-
-// stopReason tells with which ending somebody else wants the conversation to end; EndNone if nobody does.
-func (c *Conn) stopReason() EndReason { return EndReason(c.stopped.Load()) }

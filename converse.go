@@ -54,9 +54,5 @@ func outcome(err error) EndReason {
 // Abort closes the conversation at once, without a word: what is queued is lost. Whoever
 // receives or sends fails with ErrClosed. The conversation's owner still ends it with Close, or by returning from its handler.
 func (c *Conn) Abort() error {
-	c.setEnd(EndClosed, nil)
-	c.stop(EndClosed)
-	c.wire.Abandon()
-	defer c.tellLost()
-	return c.wire.Close()
+	return c.cut(EndClosed)
 }

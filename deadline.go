@@ -21,7 +21,7 @@ func (c *Conn) stopReceiving() {
 const reclaimLimit = time.Second
 
 // reclaim takes back the bytes that Raw has given away. It returns false if somebody still uses them. recv.mu is held.
-func (c *Conn) reclaim() bool { return !c.rawTaken.Load() || c.wire.Reclaim(reclaimLimit) }
+func (c *Conn) reclaim() bool { return !c.life.has(rawTaken) || c.wire.Reclaim(reclaimLimit) }
 
 // A dueKind says what is due at a deadline.
 type dueKind uint8
@@ -61,7 +61,7 @@ func (c *Conn) nextDeadline() (t wire.Moment, what dueKind) {
 // byeDeadline is the end of the peer's time after our farewell; zero if we have not said it. A peer that has said its own and cannot
 // half-close has only to close: it may be waiting for us.
 func (c *Conn) byeDeadline() wire.Moment {
-	if !c.out.saidBye.Load() {
+	if !c.life.has(farewellSaid) {
 		return 0
 	}
 	fin, _ := c.sent()

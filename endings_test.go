@@ -281,3 +281,38 @@ func TestKick(t *testing.T) {
 		st.wantEnd(t, duet.EndKicked)
 	})
 }
+
+// What is done with a closed conversation does not change how it ended.
+func TestResult_IsFinal(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		after func(c *duet.Conn)
+	}{
+		{"Kick", func(c *duet.Conn) { c.Kick("too late") }},
+		{"Abort", func(c *duet.Conn) { _ = c.Abort() }},
+		{"Close", func(c *duet.Conn) { _ = c.Close() }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			here, peer := net.Pipe()
+			c := new(duet.Dialer).NewConn(here)
+			if err := peer.Close(); err != nil {
+				t.Fatal(err)
+			}
+			_, err := c.Receive(t.Context())
+			wantErr(t, "Receive", err, io.EOF)
+			if err := c.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			test.after(c)
+			if _, err := c.Receive(t.Context()); err == nil {
+				t.Error("Receive after the end gives a message")
+			}
+			if err := c.Send(t.Context(), []byte("x")); err == nil {
+				t.Error("Send after the end sends")
+			}
+			if r, _ := c.Result(); r != duet.EndPeerClosed {
+				t.Errorf("a conversation that ended as %v became %v", duet.EndPeerClosed, r)
+			}
+		})
+	}
+}

@@ -110,7 +110,7 @@ func (c *Conn) count(x *seldom, d int) {
 		told := a.told.Load()
 		held := a.held.Load() // after told, so that nobody else has told more
 		change := held - told
-		if change == 0 || max(change, -change) < b.step.Load() && !b.over() && !c.closing.Load() {
+		if change == 0 || max(change, -change) < b.step.Load() && !b.over() && !c.life.isClosing() {
 			return
 		}
 		if a.told.CompareAndSwap(told, held) {
@@ -141,7 +141,7 @@ func (g *budgetGate) IsHeld() bool { return g.recv.held }
 // allowance returns how many bytes may be read now. The budget does not matter once the conversation is closing: it holds nothing of
 // what it reads then.
 func (c *Conn) allowance() int {
-	if b := c.set.budget; b != nil && !c.closing.Load() {
+	if b := c.set.budget; b != nil && !c.life.isClosing() {
 		return b.allowance(c)
 	}
 	return wire.ChunkSize
@@ -219,7 +219,7 @@ func (c *Conn) nudge() {
 // isEnding reports whether the conversation ends anyhow, so that the budget need not end it. A lost one has no peer that could send
 // more.
 func (c *Conn) isEnding() bool {
-	return c.wire.IsAbandoned() || c.wire.IsLost() || c.stopReason() != EndNone && !c.closing.Load()
+	return c.wire.IsAbandoned() || c.wire.IsLost() || c.life.phase() == phaseEnding
 }
 
 // overload ends the conversation, because all conversations together hold too much and this one the most. It does nothing if c
@@ -229,6 +229,6 @@ func (c *Conn) overload() {
 		return
 	}
 	c.setEnd(EndOverload, ErrOverload)
-	c.stop(EndOverload)
+	c.requestEnd(EndOverload, nil)
 	c.wire.Abandon()
 }

@@ -43,15 +43,13 @@ func (c *Conn) recoverIn(where string) {
 // panicked logs a panic and ends the conversation because of it. Once that has ended, it is only logged.
 // Code that panics on and on, at each of a peer's messages, must not flood the log: only the first panic is logged.
 func (c *Conn) panicked(p *PanicError) {
-	c.endMu.Lock()
-	ended := c.ended
-	c.endMu.Unlock()
+	ended := c.life.isClosed()
 	if !c.rarely().panicked.Swap(true) || ended {
 		c.logger().Error("a function panicked", "func", p.where, "conversation", c.id, "peer", addrText(c.RemoteAddr()),
 			"panic", p.Value, "stack", string(p.Stack))
 	}
 	if !ended {
-		c.stopBecause(p)
+		c.endBecause(p)
 	}
 }
 
@@ -64,24 +62,6 @@ func (c *Conn) panicOfConnection(where string, err error) error {
 	p := &PanicError{Value: w.Value, Stack: w.Stack, where: where}
 	c.panicked(p)
 	return p
-}
-
-// stopBecause has the conversation end because of err: Receive, Send and End give it.
-func (c *Conn) stopBecause(err error) {
-	c.rarely().failure.CompareAndSwap(nil, &err)
-	reason := ReasonOf(err)
-	c.setEnd(reason, err)
-	c.stop(reason)
-}
-
-// stopFailure is the error of stopBecause, if why is its reason.
-func (c *Conn) stopFailure(why EndReason) error {
-	if x := c.seldom.Load(); x != nil {
-		if err := x.failure.Load(); err != nil && ReasonOf(*err) == why {
-			return *err
-		}
-	}
-	return nil
 }
 
 // recoverIn is deferred around a call of a func of the Trace that belongs to no conversation.
@@ -169,13 +149,16 @@ func (s *sourced) next() (wire []byte, messages int, err error) {
 
 // sourceFailed ends the conversation because Next has returned err, or has panicked. Nothing more is sent.
 func (c *Conn) sourceFailed(err error) {
-	c.rarely().failure.CompareAndSwap(nil, &err)
+	// The request is noted first, so that it has err as its cause. It is obeyed once nothing can be sent any more.
+	first := c.life.requestEnd(ReasonOf(err), err)
 	_ = c.sendFailed(err)
+	c.setEnd(ReasonOf(err), err)
 	if p := (*PanicError)(nil); errors.As(err, &p) {
 		c.panicked(p)
-		return
 	}
-	c.stopBecause(err)
+	if first {
+		c.obeyRequest()
+	}
 }
 
 // endSource tells the source that nothing more is taken from it.

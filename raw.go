@@ -24,17 +24,17 @@ import (
 // other; it need not close what Raw returned. To have it end for a reason of its own, a handler
 // returns an [*Error] with that Reason.
 func (c *Conn) Raw() (net.Conn, error) {
-	if c.rawWanted.Swap(true) {
+	if !c.life.note(rawWanted) {
 		return nil, c.error("raw", ErrRaw)
 	}
 	c.stopReceiving()
 	defer c.recv.mu.Unlock()
-	if c.closing.Load() {
-		c.rawWanted.Store(false)
+	if c.life.isClosing() {
+		c.life.withdraw(rawWanted)
 		return nil, c.error("raw", ErrClosed)
 	}
 	if err := c.awaitWriter(); err != nil && !c.wire.IsLost() {
-		c.rawWanted.Store(false)
+		c.life.withdraw(rawWanted)
 		return nil, err
 	}
 	rest := c.readAhead()
@@ -55,7 +55,7 @@ func (c *Conn) Raw() (net.Conn, error) {
 	} else {
 		r = c.wire.Raw(rest, (*rawTap)(c))
 	}
-	c.rawTaken.Store(true)
+	c.life.note(rawTaken)
 	if c.Context().Err() != nil {
 		c.interruptAll()
 	}

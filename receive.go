@@ -3,7 +3,6 @@ package duet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"net"
@@ -148,10 +147,10 @@ func (c *Conn) take(to *Message) bool {
 func (c *Conn) cannotReceive(ctx context.Context) error {
 	// Asked first: a context that has ended with the conversation finds the reason below.
 	ended := c.watched(ctx).Err()
-	if c.rawWanted.Load() {
+	if c.life.has(rawWanted) {
 		return c.error("receive", ErrRaw)
 	}
-	if c.closing.Load() {
+	if c.life.isClosing() {
 		return c.endError("receive")
 	}
 	if r := c.recv.err; r != nil {
@@ -160,7 +159,7 @@ func (c *Conn) cannotReceive(ctx context.Context) error {
 		}
 		return c.error("receive", r)
 	}
-	if c.stopReason() != EndNone {
+	if c.life.request() != EndNone {
 		return c.endError("receive")
 	}
 	return ended
@@ -169,35 +168,6 @@ func (c *Conn) cannotReceive(ctx context.Context) error {
 func (c *Conn) error(op string, err error) error {
 	r, _ := c.Result()
 	return &Error{Op: op, Addr: addrText(c.RemoteAddr()), Reason: r, Err: err}
-}
-
-// stopCause is what there is to say about a stop, beyond its reason.
-func (c *Conn) stopCause(why EndReason) error {
-	if x := c.seldom.Load(); x != nil && why == EndKicked {
-		if words := x.kicked.Load(); words != nil {
-			return fmt.Errorf("%w: %s", ErrKicked, *words)
-		}
-	}
-	return c.stopFailure(why)
-}
-
-func (c *Conn) stopError(why EndReason) error {
-	if err := c.stopCause(why); err != nil {
-		return err
-	}
-	switch why {
-	case EndShutdown:
-		return ErrServerClosed
-	case EndKicked:
-		return ErrKicked
-	case EndSlowPeer:
-		return ErrSlowPeer
-	case EndOverload:
-		return ErrOverload
-	case EndCut:
-		return ErrCut
-	}
-	return ErrClosed
 }
 
 // prepare prepares a wait, for bytes or for time to pass. Not ready: look again first.
@@ -268,10 +238,10 @@ func (c *Conn) readFailed(err error) error {
 	c.traceRead(0, err)
 	r.fin = true
 	switch {
-	case c.closing.Load() || c.stopReason() != EndNone && (errors.Is(err, net.ErrClosed) || c.wire.IsAbandoned()):
+	case c.life.isClosing() || c.life.request() != EndNone && (errors.Is(err, net.ErrClosed) || c.wire.IsAbandoned()):
 		// This side did it, and knows why.
 		return c.cannotReceive(context.Background())
-	case c.out.saidBye.Load():
+	case c.life.has(farewellSaid):
 		// A peer that closes with our words unread is cut by its own system; it had said what it wanted.
 		r.err = io.EOF
 		return nil

@@ -69,9 +69,9 @@ func (s *Server) enroll(nc net.Conn) *Conn {
 	s.mu.Unlock()
 	switch {
 	case s.cut.Load():
-		c.cutOff()
+		_ = c.cut(EndShutdown)
 	case closed:
-		c.stop(EndShutdown)
+		c.requestEnd(EndShutdown, nil)
 	}
 	return c
 }

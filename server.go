@@ -231,7 +231,7 @@ func (s *Server) converse(c *Conn) {
 
 // greet sends the greeting. A peer that has spoken and closed before it was greeted is still heard. [C-1]
 func (s *Server) greet(c *Conn) error {
-	if s.set.greeting == "" || c.stopReason() != EndNone {
+	if s.set.greeting == "" || c.life.request() != EndNone {
 		return nil
 	}
 	err := c.Send(c.Context(), []byte(s.set.greeting))
@@ -266,7 +266,7 @@ func (s *Server) handler() Handler {
 // conclude ends the conversation as what its handler returned.
 func (s *Server) conclude(c *Conn, err error) {
 	reason := outcome(err)
-	stopped := c.stopReason() != EndNone
+	stopped := c.life.request() != EndNone
 	var named *Error // it has its words, and its place in the trace
 	if r, _ := c.Result(); reason == EndHandlerFailed && !errors.As(err, &named) && !stopped && (r == EndNone || r == EndPeerClosed) {
 		s.logFailure(c, err)
@@ -327,7 +327,7 @@ func (s *Server) Conns() iter.Seq[*Conn] {
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle := s.beginClose()
 	for c := range s.Conns() {
-		c.stop(EndShutdown)
+		c.requestEnd(EndShutdown, nil)
 	}
 	select {
 	case <-idle:
@@ -345,7 +345,7 @@ func (s *Server) Close() error {
 	s.beginClose()
 	s.cut.Store(true)
 	for c := range s.Conns() {
-		c.cutOff()
+		_ = c.cut(EndShutdown)
 	}
 	s.cancel()
 	return nil

@@ -13,9 +13,7 @@ import (
 
 // A seldom is what few conversations need, so that the others do not pay for it.
 type seldom struct {
-	kicked   atomic.Pointer[string]   // Kick's words
 	transfer atomic.Pointer[Transfer] // the one whose turn it is; nil: none. Written under sendState.mu
-	failure  atomic.Pointer[error]    // why stopBecause was called first
 	panicked atomic.Bool              // a panic of a Trace func or of the source was logged
 
 	mu         sync.Mutex       // guards the four below

@@ -122,9 +122,9 @@ func (t *Transfer) begin() bool {
 	x := c.rarely()
 	x.transfer.Store(t)
 	why := c.out.err
-	if stopped := c.stopReason(); why == nil && stopped != EndNone {
-		why = c.stopError(stopped)
-	} else if why == nil && c.closing.Load() {
+	if stopped := c.life.request(); why == nil && stopped != EndNone {
+		why = c.life.requestError()
+	} else if why == nil && c.life.isClosing() {
 		why = ErrClosed
 	}
 	if why == nil {
@@ -199,8 +199,8 @@ func (t *Transfer) leave(broken bool) {
 	c.rarely().transfer.Store(nil)
 	if broken && t.sent > 0 && c.out.err == nil {
 		why := ErrBrokenOff
-		if stopped := c.stopReason(); stopped != EndNone {
-			why = c.stopError(stopped)
+		if stopped := c.life.request(); stopped != EndNone {
+			why = c.life.requestError()
 		}
 		c.failSending(why)
 	}

@@ -31,8 +31,7 @@ type remains struct {
 	closed error  // the outcome of the close
 	freed  bool   // its place is free; under Server.mu
 
-	lost bool          // under Conn.endMu
-	told chan struct{} // closed when lost; made by the first Lost, under Conn.endMu
+	lost chan struct{} // made by the first Lost; under lifecycle.mu
 }
 
 // Lost is closed when the connection has failed: the peer has reset it, or the network answers no more. On Linux that
@@ -46,26 +45,25 @@ type remains struct {
 // A peer that finishes in good order is not lost.
 func (c *Conn) Lost() <-chan struct{} {
 	x := &c.rarely().remains
-	c.endMu.Lock()
-	defer c.endMu.Unlock()
-	if x.told == nil {
-		x.told = make(chan struct{})
-		if x.lost {
-			close(x.told)
+	c.life.mu.Lock()
+	defer c.life.mu.Unlock()
+	if x.lost == nil {
+		x.lost = make(chan struct{})
+		if c.life.has(connLost) {
+			close(x.lost)
 		}
 	}
-	return x.told
+	return x.lost
 }
 
 // tellLost closes the channel of Lost, also of a later call.
 func (c *Conn) tellLost() {
 	x := &c.rarely().remains
-	c.endMu.Lock()
-	defer c.endMu.Unlock()
-	if !x.lost && x.told != nil {
-		close(x.told)
+	c.life.mu.Lock()
+	defer c.life.mu.Unlock()
+	if c.life.noteLocked(connLost) && x.lost != nil {
+		close(x.lost)
 	}
-	x.lost = true
 }
 
 // isDead reports whether an error of a connection says that it is of no use any more, in both directions.

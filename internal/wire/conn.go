@@ -241,8 +241,7 @@ func (w *Conn) IsAbandoned() bool { return w.state.Load()&stateHopeless != 0 }
 // peer makes room.
 func (w *Conn) SetEnding() { w.state.Or(stateEnding) }
 
-// IsEnding reports whether SetEnding was called.
-func (w *Conn) IsEnding() bool { return w.state.Load()&stateEnding != 0 }
+func (w *Conn) isEnding() bool { return w.state.Load()&stateEnding != 0 }
 
 // isTimeout reports whether err says that a deadline has passed.
 func isTimeout(err error) bool { return errors.Is(err, errDeadline) }
