@@ -33,10 +33,10 @@ func (s *Server) accept(l net.Listener) error {
 			s.begin(nc)
 			continue
 		}
-		if err := s.over(l); err != nil {
+		if err := s.closedError(l); err != nil {
 			return err
 		}
-		if !passes(err) {
+		if !isTemporary(err) {
 			return &Error{Op: "accept", Addr: addrText(l.Addr()), Err: err}
 		}
 		if exhausted(err) && s.findLost() {
@@ -50,7 +50,7 @@ func (s *Server) accept(l net.Listener) error {
 			logged = now
 			s.log().Warn("cannot accept for now", "address", addrText(l.Addr()), "error", err)
 		}
-		if len(s.busy) > 0 && exhausted(err) && s.tellWaiting(sp, err) {
+		if len(s.busy) > 0 && exhausted(err) && s.refuseWaiting(sp, err) {
 			pause = 0
 			continue
 		}
@@ -65,8 +65,8 @@ func (s *Server) begin(nc net.Conn) {
 	c, err := s.admit(nc)
 	switch f := s.set.trace.ConnStart; {
 	case err != nil:
-		if tell := s.refuse(nc, err); tell != nil {
-			go tell(busyTime)
+		if answer := s.refuse(nc, err); answer != nil {
+			go answer(refusalTime)
 		}
 	case f == nil:
 		go s.converse(c)
@@ -81,11 +81,11 @@ func (s *Server) begin(nc net.Conn) {
 }
 
 // over is what Serve returns where the server is closed; nil while it is not.
-func (s *Server) over(l net.Listener) error {
+func (s *Server) closedError(l net.Listener) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.nobody:
+	case s.timedOut:
 		return &Error{Op: "accept", Addr: addrText(l.Addr()), Reason: EndTimeout, Err: ErrNobodyCame}
 	case s.closed:
 		return ErrServerClosed
@@ -93,8 +93,8 @@ func (s *Server) over(l net.Listener) error {
 	return nil
 }
 
-// awaitSomebody closes the server when nobody has come for AcceptTimeout. What it returns stops that.
-func (s *Server) awaitSomebody() (stop func()) {
+// startAcceptTimeout closes the server when nobody has come for AcceptTimeout. What it returns stops that.
+func (s *Server) startAcceptTimeout() (stop func()) {
 	if s.AcceptTimeout <= 0 {
 		return func() {}
 	}
@@ -106,10 +106,10 @@ func (s *Server) awaitSomebody() (stop func()) {
 		defer s.mu.Unlock()
 		switch {
 		case s.lastID > 0 || s.closed:
-		case s.coming > 0:
+		case s.reserved > 0:
 			t.Reset(acceptPauseMin) // somebody is at the door
 		default:
-			s.nobody, s.closed = true, true
+			s.timedOut, s.closed = true, true
 			for l := range s.listeners {
 				_ = l.Close()
 			}
@@ -120,7 +120,7 @@ func (s *Server) awaitSomebody() (stop func()) {
 
 // passes reports whether an error of Accept is one that passes: no descriptors or memory now, a connection that was gone before it was
 // taken, or one that says so itself.
-func passes(err error) bool {
+func isTemporary(err error) bool {
 	var says interface{ Temporary() bool }
 	if errors.As(err, &says) && says.Temporary() {
 		return true

@@ -94,16 +94,16 @@ func (c *Conn) finish(r EndReason, cause error) error {
 
 	switch reclaimed := c.reclaim(); {
 	case c.wire.IsLost():
-		return c.closeLost()
+		return c.finishLost()
 	case !reclaimed:
 		c.closeNow(true)
 		return nil
-	case !mayLinger(reason):
+	case !mayDrain(reason):
 		c.resetOnClose()
 		c.closeNow(true)
 		return nil
 	}
-	if c.queueLastWords(reason) {
+	if c.queueEnding(reason) {
 		defer c.boundSending().Stop()
 	}
 	unread := c.drain(c.wire.Now())
@@ -133,8 +133,8 @@ func (c *Conn) boundSending() *time.Timer {
 	})
 }
 
-// mayLinger: whether the peer can still be served an orderly end.
-func mayLinger(r EndReason) bool {
+// mayDrain: whether the peer can still be served an orderly end.
+func mayDrain(r EndReason) bool {
 	switch r {
 	case EndReset, EndTimeout, EndSlowPeer, EndOverload:
 		return false
@@ -142,9 +142,9 @@ func mayLinger(r EndReason) bool {
 	return true
 }
 
-// queueLastWords queues the farewell, where it is this side that ends a conversation that goes on, and FIN.
+// queueEnding queues the farewell, where it is this side that ends a conversation that goes on, and FIN.
 // It reports whether somebody is writing now.
-func (c *Conn) queueLastWords(r EndReason) (writing bool) {
+func (c *Conn) queueEnding(r EndReason) (writing bool) {
 	if c.life.has(rawTaken) {
 		_ = c.finishWriting()
 		return false
@@ -265,7 +265,7 @@ func (c *Conn) drain(began wire.Moment) (unread bool) {
 
 // hasReadEOF reports whether what Raw returned was read to the peer's end.
 func (c *Conn) hasReadEOF() bool {
-	x := c.seldom.Load()
+	x := c.extras.Load()
 	return x != nil && x.rawEOF.Load()
 }
 
@@ -324,6 +324,6 @@ func (c *Conn) cut(r EndReason) error {
 	c.requestEnd(r, nil)
 	c.wire.Abandon()
 	err := c.wire.Close()
-	c.tellLost()
+	c.announceLoss()
 	return err
 }

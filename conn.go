@@ -31,7 +31,7 @@ type Conn struct {
 
 	life lifecycle
 
-	seldom atomic.Pointer[seldom]       // nil for most
+	extras atomic.Pointer[extras]       // nil for most
 	ctx    atomic.Pointer[innerContext] // nil until somebody asks for the end of Context
 
 	bytesIn, bytesOut atomic.Int64
@@ -102,7 +102,7 @@ func (c *Conn) fail(op string, err error) error {
 // SetFraming changes how messages are cut and sent from now on. Bytes that have
 // arrived and belong to no message yet are read in the new way. If several goroutines call it, the last one changes both directions.
 func (c *Conn) SetFraming(f framing.Framing) {
-	codec, x := f.New(c.set.MaxMessage), c.rarely()
+	codec, x := f.New(c.set.MaxMessage), c.makeExtras()
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	x.mu.Lock()
@@ -128,7 +128,7 @@ func (c *Conn) SendMark(farewell bool) string {
 // framing.Auto it decides whether a pause is inside a character. It stays when the framing changes. Messages are not
 // decoded.
 func (c *Conn) SetEncoding(e framing.Encoding) {
-	x := c.rarely()
+	x := c.makeExtras()
 	x.mu.Lock()
 	x.encoding, x.hasChanged = e, true
 	x.mu.Unlock()
@@ -141,7 +141,7 @@ func (c *Conn) Framing() (f framing.Framing, learned string) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	f = c.set.Framing
-	if x := c.seldom.Load(); x != nil {
+	if x := c.extras.Load(); x != nil {
 		x.mu.Lock()
 		if x.framing != nil {
 			f = x.framing

@@ -100,9 +100,9 @@ func (c *Conn) endCause() *Error {
 	return e
 }
 
-// converseUnder has the conversation's own context end with ctx, and whatever waits in the conversation be interrupted then, until
+// endWithContext has the conversation's own context end with ctx, and whatever waits in the conversation be interrupted then, until
 // release.
-func (c *Conn) converseUnder(ctx context.Context) (release func()) {
+func (c *Conn) endWithContext(ctx context.Context) (release func()) {
 	in := newInnerContext(ctx)
 	if old := c.ctx.Swap(in); old != nil {
 		context.AfterFunc(in, func() { old.cancel(context.Cause(in)) })
@@ -126,7 +126,7 @@ func (c *Conn) converseUnder(ctx context.Context) (release func()) {
 
 // watched is the context that a Send or Receive with ctx watches. The conversation's own needs no watch: stop interrupts a Receive, and a
 // message that has been begun is to be sent.
-func (c *Conn) watched(ctx context.Context) context.Context {
+func (c *Conn) waitContext(ctx context.Context) context.Context {
 	switch in := c.ctx.Load(); {
 	case ctx != c.Context():
 		return ctx
@@ -137,7 +137,7 @@ func (c *Conn) watched(ctx context.Context) context.Context {
 }
 
 // isWatched reports whether the end of ctx interrupts whatever waits in the conversation, so that nobody need watch it.
-func (c *Conn) isWatched(ctx context.Context) bool { return ctx == c.Context() || ctx.Done() == nil }
+func (c *Conn) needsNoWatch(ctx context.Context) bool { return ctx == c.Context() || ctx.Done() == nil }
 
 // contextError is the error of a Send whose context has ended: that of the conversation's end if the context has ended with it.
 func (c *Conn) contextError(ctx context.Context) error {

@@ -11,7 +11,7 @@ import (
 // Receive and Send return ctx.Err(). The error is ServeConn's; how the conversation ended is in [Conn.Result]. A
 // panic comes back as a [*PanicError].
 func Serve(ctx context.Context, c *Conn, h Handler) error {
-	release := c.converseUnder(ctx)
+	release := c.endWithContext(ctx)
 	err := guard(c, h)
 	release()
 	_ = c.finish(outcome(err), err)

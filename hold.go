@@ -36,13 +36,13 @@ func (c *Conn) Budget() *Budget { return c.set.budget }
 // the budget is used up, a conversation that holds more than its share is read no further. Any goroutine may call it.
 func (c *Conn) Hold(n int) {
 	if c.set.budget != nil && n != 0 {
-		c.count(c.rarely(), n)
+		c.count(c.makeExtras(), n)
 	}
 }
 
 // held returns how many bytes the conversation holds.
 func (c *Conn) held() int64 {
-	if x := c.seldom.Load(); x != nil {
+	if x := c.extras.Load(); x != nil {
 		return x.account.held.Load()
 	}
 	return 0
@@ -94,16 +94,16 @@ func (c *Conn) countWriting(n int) {
 }
 
 // accountFor returns where n bytes are counted; nil if they are too few to count.
-func (c *Conn) accountFor(n int) *seldom {
-	if x := c.seldom.Load(); x != nil || n < trifle && int64(n) < c.set.budget.step.Load() {
+func (c *Conn) accountFor(n int) *extras {
+	if x := c.extras.Load(); x != nil || n < trifle && int64(n) < c.set.budget.step.Load() {
 		return x
 	}
-	return c.rarely()
+	return c.makeExtras()
 }
 
 // count counts d bytes more. It tells the budget in steps. While the budget is used up, and when the conversation ends, it tells
 // each byte.
-func (c *Conn) count(x *seldom, d int) {
+func (c *Conn) count(x *extras, d int) {
 	a, b := &x.account, c.set.budget
 	a.held.Add(int64(d))
 	for {
@@ -122,7 +122,7 @@ func (c *Conn) count(x *seldom, d int) {
 
 // letGo gives back at the end what the conversation held itself. recv.mu is held, and nobody writes.
 func (c *Conn) letGo() {
-	if x := c.seldom.Load(); x != nil && c.set.budget != nil {
+	if x := c.extras.Load(); x != nil && c.set.budget != nil {
 		c.recv.codec.Rest()
 		c.recv.queue, c.recv.head = nil, 0
 		d := x.account.recv + x.account.queued
@@ -194,7 +194,7 @@ func (c *Conn) awaitBudget(ctx context.Context) (ready bool, err error) {
 		if until == 0 {
 			until = math.MaxInt64
 		}
-		c.wire.Sleep(c.watched(ctx), until)
+		c.wire.Sleep(c.waitContext(ctx), until)
 		return false, nil
 	}
 	return c.wire.Arm(until, false), nil

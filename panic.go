@@ -44,7 +44,7 @@ func (c *Conn) recoverIn(where string) {
 // Code that panics on and on, at each of a peer's messages, must not flood the log: only the first panic is logged.
 func (c *Conn) panicked(p *PanicError) {
 	ended := c.life.isClosed()
-	if !c.rarely().panicked.Swap(true) || ended {
+	if !c.makeExtras().panicked.Swap(true) || ended {
 		c.logger().Error("a function panicked", "func", p.where, "conversation", c.id, "peer", addrText(c.RemoteAddr()),
 			"panic", p.Value, "stack", string(p.Stack))
 	}

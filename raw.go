@@ -43,14 +43,14 @@ func (c *Conn) Raw() (net.Conn, error) {
 	}
 	lost := !c.wire.Detach()
 	for lost {
-		b, err := c.remaining(nil, nil)
+		b, err := c.readRemains(nil, nil)
 		if rest = append(rest, b...); err != nil {
 			break
 		}
 	}
 	var r *wire.RawConn
 	if lost {
-		x := &c.rarely().remains
+		x := &c.makeExtras().remains
 		r = c.wire.RawLost(rest, (*rawTap)(c), x.err, x.send)
 	} else {
 		r = c.wire.Raw(rest, (*rawTap)(c))
@@ -101,20 +101,20 @@ func (t *rawTap) BeforeRead() error {
 	if c.set.throttle == nil {
 		return nil
 	}
-	if r := c.rarely().refused; r != nil {
+	if r := c.makeExtras().refused; r != nil {
 		return c.error("receive", r)
 	}
-	return c.holdRaw()
+	return c.awaitRawThrottle()
 }
 
 // AfterRead tells the trace, of the peer's end once, and asks Throttle.
 func (t *rawTap) AfterRead(n int, err error) {
 	c := (*Conn)(t)
-	if again := errors.Is(err, io.EOF) && c.rarely().rawEOF.Swap(true); !again {
+	if again := errors.Is(err, io.EOF) && c.makeExtras().rawEOF.Swap(true); !again {
 		c.traceRead(n, err)
 	}
 	if n > 0 && c.set.throttle != nil {
-		c.rarely().refused = c.throttle(n)
+		c.makeExtras().refused = c.throttle(n)
 	}
 }
 

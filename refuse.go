@@ -10,12 +10,12 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// A peer that is not let in is told so: for busyTime at the most, and maxTelling at a time, or one for sixteen
+// A peer that is not let in is told so: for refusalTime at the most, and maxRefusals at a time, or one for sixteen
 // conversations where descriptors are few; who comes beyond that is just closed.
 const (
-	busyTime   = time.Second
-	maxTelling = 64
-	busyRead   = 512 // how much of what such a peer says is read at once
+	refusalTime = time.Second
+	maxRefusals = 64
+	busyRead    = 512 // how much of what such a peer says is read at once
 )
 
 // admit makes a conversation of a connection. An error says why not; refuse must follow. The server's own place is
@@ -31,7 +31,7 @@ func (s *Server) admit(nc net.Conn) (*Conn, error) {
 	if s.Admit != nil {
 		if err := s.Admit(s.ctx, nc.RemoteAddr()); err != nil {
 			s.mu.Lock()
-			s.coming--
+			s.reserved--
 			s.mu.Unlock()
 			return nil, err
 		}
@@ -48,10 +48,10 @@ func (s *Server) reserve(more int) error {
 	switch {
 	case s.closed:
 		return ErrServerClosed
-	case s.limit > 0 && len(s.conns)-s.ghosts+s.coming >= s.limit:
+	case s.limit > 0 && len(s.conns)-s.vanished+s.reserved >= s.limit:
 		return fmt.Errorf("%w: already %d conversations", ErrFull, s.limit)
 	}
-	s.coming++
+	s.reserved++
 	return nil
 }
 
@@ -59,7 +59,7 @@ func (s *Server) reserve(more int) error {
 func (s *Server) enroll(nc net.Conn) *Conn {
 	c := newConn(nc, s.set)
 	s.mu.Lock()
-	s.coming--
+	s.reserved--
 	s.lastID++
 	c.id = s.lastID
 	s.conns[c.id] = c
@@ -77,39 +77,39 @@ func (s *Server) enroll(nc net.Conn) *Conn {
 }
 
 // refuse does not let a connection in. It closes it, or returns what tells the peer first and may wait for it.
-func (s *Server) refuse(nc net.Conn, why error) (tell func(limit time.Duration)) {
+func (s *Server) refuse(nc net.Conn, why error) (answer func(limit time.Duration)) {
 	if f := s.set.trace.Refused; f != nil {
 		f(nc.RemoteAddr(), why)
 	}
-	if !s.mayTell() {
+	if !s.beginRefusal() {
 		_ = nc.Close()
 		s.mu.Lock()
-		s.left()
+		s.endServing()
 		s.mu.Unlock()
 		return nil
 	}
 	return func(limit time.Duration) {
-		sayBusy(s.ctx, nc, s.busy, limit)
+		sendBusy(s.ctx, nc, s.busy, limit)
 		s.mu.Lock()
-		s.telling--
-		s.left()
+		s.refusals--
+		s.endServing()
 		s.mu.Unlock()
 	}
 }
 
-// mayTell takes a place among those who are told at the same time.
-func (s *Server) mayTell() bool {
+// beginRefusal takes a place among those who are told at the same time.
+func (s *Server) beginRefusal() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.busy) == 0 || s.closed || s.telling >= s.mayBeTold {
+	if len(s.busy) == 0 || s.closed || s.refusals >= s.refusalLimit {
 		return false
 	}
-	s.telling++
+	s.refusals++
 	return true
 }
 
-// sayBusy says words and closes in good order: half-close, read to the peer's end, close, all within limit. [C-16]
-func sayBusy(ctx context.Context, nc net.Conn, words []byte, limit time.Duration) {
+// sendBusy says words and closes in good order: half-close, read to the peer's end, close, all within limit. [C-16]
+func sendBusy(ctx context.Context, nc net.Conn, words []byte, limit time.Duration) {
 	var w wire.Conn
 	w.Init(nc, nil)
 	defer w.AwaitEnd()
@@ -142,7 +142,7 @@ func sayBusy(ctx context.Context, nc net.Conn, words []byte, limit time.Duration
 	}
 }
 
-func refusal(nc net.Conn, err error) error {
+func refusalError(nc net.Conn, err error) error {
 	if errors.Is(err, ErrServerClosed) {
 		return err
 	}

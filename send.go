@@ -90,7 +90,7 @@ func (c *Conn) Send(ctx context.Context, body []byte) error { return c.send(ctx,
 func (c *Conn) SendRaw(ctx context.Context, b []byte) error { return c.send(ctx, b, asBytes) }
 
 func (c *Conn) send(ctx context.Context, body []byte, how form) error {
-	ctx = c.watched(ctx)
+	ctx = c.waitContext(ctx)
 	if ctx.Err() != nil {
 		return c.contextError(ctx)
 	}
@@ -508,7 +508,7 @@ func (c *Conn) sendFailed(err error) error {
 	case c.wire.IsSocket():
 		c.lose(err)
 	default:
-		c.tellLost() // what has come may still be read, so it is not closed
+		c.announceLoss() // what has come may still be read, so it is not closed
 	}
 	if c.wire.IsLost() && errors.Is(err, ErrClosed) {
 		err = syscall.ECONNRESET // that is why it was closed

@@ -74,31 +74,36 @@ type Server struct {
 	// Logger gets what nobody else is told of: panics of handlers, Trace funcs and Sources, failing handlers, failing accepts. nil is slog.Default().
 	Logger *slog.Logger
 
-	mu        sync.Mutex
-	set       *settings
-	ctx       context.Context
-	cancel    context.CancelFunc
-	conns     map[uint64]*Conn
-	lastID    uint64
-	coming    int    // places taken for conversations that have not begun
-	ghosts    int    // conversations of conns whose peers have vanished
-	limit     int    // of conversations; 0: none
-	busy      []byte // Busy for the wire
-	telling   int    // peers that are told Busy
-	mayBeTold int    // at the same time
-	nobody    bool   // AcceptTimeout has passed, so it is closed
+	cut  atomic.Bool  // Close was called, or the time of a Shutdown is over
+	rest atomic.Int64 // bytes that are kept of vanished peers
+
+	mu     sync.Mutex // guards all below
+	set    *settings  // nil until the server serves, as are the next three
+	ctx    context.Context
+	cancel context.CancelFunc
+	conns  map[uint64]*Conn
+	lastID uint64
+
+	limit    int // of conversations; 0: none
+	reserved int // places taken for conversations that have not begun
+	vanished int // conversations of conns that take no place, because their connections are lost
+
+	busy         []byte // Busy for the wire
+	refusals     int    // peers that are being sent busy
+	refusalLimit int    // of refusals
+
 	listeners map[net.Listener]struct{}
+	closed    bool          // Shutdown or Close was called, or timedOut
+	timedOut  bool          // AcceptTimeout has passed
 	serving   int           // conversations, connections that are let in or refused, and Serve calls
-	idle      chan struct{} // closed when serving is zero again; made by Shutdown
-	closed    bool
-	cut       atomic.Bool
-	rest      atomic.Int64 // bytes that are kept of vanished peers
-	hangups   *hangups     // nil where nothing is accepted, or the system has none
-	look      *time.Timer  // asks hangups; nil where there are none
-	looks     bool         // look runs
-	watched   uint64       // hangups watches conversations up to this ID
-	watching  sync.Mutex   // held while conversations are given to hangups; taken before mu
-	accepting int          // calls that accept, or serve what was accepted elsewhere
+	allEnded  chan struct{} // closed when serving is zero again; made by Shutdown
+
+	hangups         *hangups    // nil if nothing is accepted, or the system has none
+	hangupTimer     *time.Timer // asks hangups; nil if there are none
+	hangupTimerRuns bool
+	hangupsUpTo     uint64     // hangups watches conversations up to this ID
+	hangupsMu       sync.Mutex // held while conversations are given to hangups; locked before mu
+	accepting       int        // calls of Serve and ServeNetConn
 }
 
 // ListenAndServe listens at address (host:port, :port, port, unix:PATH) and serves until ctx
@@ -133,17 +138,17 @@ func (s *Server) ListenAndServe(ctx context.Context, address string) error {
 // returns nil: ErrServerClosed is the good end. One Server may serve several listeners at the same time.
 func (s *Server) Serve(l net.Listener) error {
 	defer func() { _ = l.Close() }()
-	if !s.enter(l) {
+	if !s.addListener(l) {
 		return ErrServerClosed
 	}
-	defer s.leave(l)
+	defer s.removeListener(l)
 	defer s.watchHangups()()
-	defer s.awaitSomebody()()
+	defer s.startAcceptTimeout()()
 	return s.accept(l)
 }
 
 // enter takes l into the server; false where the server is closed.
-func (s *Server) enter(l net.Listener) bool {
+func (s *Server) addListener(l net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.init()
@@ -158,19 +163,19 @@ func (s *Server) enter(l net.Listener) bool {
 	return true
 }
 
-func (s *Server) leave(l net.Listener) {
+func (s *Server) removeListener(l net.Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.listeners, l)
-	s.left()
+	s.endServing()
 }
 
 // left counts one that served less. s.mu is held.
-func (s *Server) left() {
+func (s *Server) endServing() {
 	s.serving--
-	if s.serving == 0 && s.idle != nil {
-		close(s.idle)
-		s.idle = nil
+	if s.serving == 0 && s.allEnded != nil {
+		close(s.allEnded)
+		s.allEnded = nil
 	}
 }
 
@@ -180,9 +185,9 @@ func (s *Server) init() {
 		return
 	}
 	s.set = &settings{Options: s.withDefaults(), greeting: s.Greeting, throttle: s.Throttle}
-	s.limit, s.mayBeTold = s.MaxConns, maxTelling
+	s.limit, s.refusalLimit = s.MaxConns, maxRefusals
 	if n := capacity(); n > 0 {
-		s.limit, s.mayBeTold = cmp.Or(s.MaxConns, n), min(maxTelling, max(n/16, 1))
+		s.limit, s.refusalLimit = cmp.Or(s.MaxConns, n), min(maxRefusals, max(n/16, 1))
 	}
 	if s.Busy != "" {
 		var err error
@@ -205,10 +210,10 @@ func (s *Server) ServeNetConn(nc net.Conn) error {
 	defer s.watchHangups()()
 	c, err := s.admit(nc)
 	if err != nil {
-		if tell := s.refuse(nc, err); tell != nil {
-			tell(busyTime)
+		if answer := s.refuse(nc, err); answer != nil {
+			answer(refusalTime)
 		}
-		return refusal(nc, err)
+		return refusalError(nc, err)
 	}
 	if f := s.set.trace.ConnStart; f != nil {
 		f(c)
@@ -297,9 +302,9 @@ func (discard) ServeConn(ctx context.Context, c *Conn) error {
 func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
 	delete(s.conns, c.id)
-	s.forgetGhost(c)
+	s.forgetVanished(c)
 	s.set.budget.resize(len(s.conns))
-	s.left()
+	s.endServing()
 	s.mu.Unlock()
 	s.set.budget.leave(c)
 }
@@ -360,14 +365,14 @@ func (s *Server) beginClose() <-chan struct{} {
 	for l := range s.listeners {
 		_ = l.Close()
 	}
-	if s.idle != nil {
-		return s.idle
+	if s.allEnded != nil {
+		return s.allEnded
 	}
 	idle := make(chan struct{})
 	if s.serving == 0 {
 		close(idle)
 	} else {
-		s.idle = idle
+		s.allEnded = idle
 	}
 	return idle
 }

@@ -61,9 +61,9 @@ func (sp *spare) accept() net.Conn {
 	return nc
 }
 
-// tellWaiting tells peers that wait to be accepted that there is no place. It reports true where a descriptor has
+// refuseWaiting tells peers that wait to be accepted that there is no place. It reports true where a descriptor has
 // become free, and the peer was taken after all.
-func (s *Server) tellWaiting(sp *spare, why error) bool {
+func (s *Server) refuseWaiting(sp *spare, why error) bool {
 	for range spareRound {
 		nc := sp.accept()
 		switch {
@@ -76,8 +76,8 @@ func (s *Server) tellWaiting(sp *spare, why error) bool {
 		s.mu.Lock()
 		s.serving++
 		s.mu.Unlock()
-		if tell := s.refuse(nc, fmt.Errorf("%w: %w", ErrFull, why)); tell != nil {
-			tell(spareTime)
+		if answer := s.refuse(nc, fmt.Errorf("%w: %w", ErrFull, why)); answer != nil {
+			answer(spareTime)
 		}
 		sp.open()
 	}

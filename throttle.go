@@ -11,32 +11,32 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// A seldom is what few conversations need, so that the others do not pay for it.
-type seldom struct {
+// extras hold state that few conversations need. They are allocated on first use.
+type extras struct {
 	transfer atomic.Pointer[Transfer] // the one whose turn it is; nil: none. Written under sendState.mu
 	panicked atomic.Bool              // a panic of a Trace func or of the source was logged
 
 	mu         sync.Mutex       // guards the four below
 	next       framing.Codec    // set by SetFraming and not yet in use
-	framing    framing.Framing  // SetFraming's
-	encoding   framing.Encoding // SetEncoding's
+	framing    framing.Framing  // set by SetFraming
+	encoding   framing.Encoding // set by SetEncoding
 	hasChanged bool             // encoding was set and is not yet in use
 
 	account account     // with a Server.Memory
-	until   wire.Moment // nothing is read before; the reader's
-	refused error       // Throttle's, after Raw; the reader's
+	until   wire.Moment // when Throttle allows the next read; used by the goroutine that reads
+	refused error       // of Throttle, after Raw; used by the goroutine that reads
 
 	remains remains     // once the connection is lost
 	rawEOF  atomic.Bool // what Raw returned was read to the peer's end
 }
 
-// rarely gives the conversation's seldom, and makes it if need be.
-func (c *Conn) rarely() *seldom {
-	if x := c.seldom.Load(); x != nil {
+// makeExtras returns the extras, and allocates them on first use.
+func (c *Conn) makeExtras() *extras {
+	if x := c.extras.Load(); x != nil {
 		return x
 	}
-	c.seldom.CompareAndSwap(nil, new(seldom))
-	return c.seldom.Load()
+	c.extras.CompareAndSwap(nil, new(extras))
+	return c.extras.Load()
 }
 
 // throttle asks Server.Throttle about n bytes that were read. The error ends the conversation.
@@ -51,15 +51,15 @@ func (c *Conn) throttle(n int) error {
 		return err
 	}
 	if d > 0 {
-		c.rarely().until = c.wire.Now().After(d)
+		c.makeExtras().until = c.wire.Now().After(d)
 	}
 	return nil
 }
 
 // hold waits while nothing may be read from the peer; true where it did, or somebody wants the receiver to look up. It ends with the peer's
 // time to end after our farewell. The peer is not idle meanwhile.
-func (c *Conn) hold(ctx context.Context) bool {
-	x := c.seldom.Load()
+func (c *Conn) awaitThrottle(ctx context.Context) bool {
+	x := c.extras.Load()
 	if x == nil || x.until == 0 {
 		return false
 	}
@@ -75,13 +75,13 @@ func (c *Conn) hold(ctx context.Context) bool {
 		}
 		until = min(until, end)
 	}
-	c.wire.Sleep(c.watched(ctx), until)
+	c.wire.Sleep(c.waitContext(ctx), until)
 	return true
 }
 
-// holdRaw waits until Throttle allows the next read of the connection that Raw has returned, or until that will fail.
-func (c *Conn) holdRaw() error {
-	x := c.rarely()
+// awaitRawThrottle waits until Throttle allows the next read of the connection that Raw has returned, or until that will fail.
+func (c *Conn) awaitRawThrottle() error {
+	x := c.makeExtras()
 	for {
 		now, until := c.wire.Now(), x.until
 		end, over := c.wire.RawDeadline()

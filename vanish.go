@@ -13,8 +13,8 @@ import (
 
 // Bounds of the bytes that stay when a peer vanishes while it is not read, until its handler receives them.
 const (
-	restMost = wire.ChunkSize // of one conversation
-	restAll  = 4 << 20        // of all conversations of a server
+	maxRest      = wire.ChunkSize // of one conversation
+	maxRestTotal = 4 << 20        // of all conversations of a server
 )
 
 // errUnread goes with the error of a connection that had more to be read than is kept.
@@ -44,7 +44,7 @@ type remains struct {
 //
 // A peer that finishes in good order is not lost.
 func (c *Conn) Lost() <-chan struct{} {
-	x := &c.rarely().remains
+	x := &c.makeExtras().remains
 	c.life.mu.Lock()
 	defer c.life.mu.Unlock()
 	if x.lost == nil {
@@ -56,9 +56,9 @@ func (c *Conn) Lost() <-chan struct{} {
 	return x.lost
 }
 
-// tellLost closes the channel of Lost, also of a later call.
-func (c *Conn) tellLost() {
-	x := &c.rarely().remains
+// announceLoss closes the channel of Lost, also of a later call.
+func (c *Conn) announceLoss() {
+	x := &c.makeExtras().remains
 	c.life.mu.Lock()
 	defer c.life.mu.Unlock()
 	if c.life.noteLocked(connLost) && x.lost != nil {
@@ -81,23 +81,23 @@ func isDead(err error) bool {
 // lose takes note that the connection has failed, with cause if that is known. Whoever reads at this moment does the
 // rest, because bytes must stay in order; otherwise it is done here. Any goroutine may call it.
 func (c *Conn) lose(cause error) {
-	x := &c.rarely().remains
+	x := &c.makeExtras().remains
 	if first, reads := c.wire.Lose(); first && !reads {
-		x.once.Do(func() { c.leaveRemains(cause) })
+		x.once.Do(func() { c.keepRemains(cause) })
 	}
 }
 
 // loseRead is lose for the reader, to whom the connection has given the error err.
 func (c *Conn) loseRead(err error) {
 	if first, _ := c.wire.Lose(); first {
-		x := &c.rarely().remains
+		x := &c.makeExtras().remains
 		x.once.Do(func() { c.closeRemains(nil, false, err) })
 	}
 }
 
-// leaveRemains keeps what can still be received, closes the connection, and frees its place. Nobody reads.
-func (c *Conn) leaveRemains(cause error) {
-	rest, unread, err := c.wire.TakeRest(restMost)
+// keepRemains keeps what can still be received, closes the connection, and frees its place. Nobody reads.
+func (c *Conn) keepRemains(cause error) {
+	rest, unread, err := c.wire.TakeRest(maxRest)
 	if s := c.set.server; s != nil && !s.keepRest(len(rest)) {
 		rest, unread = nil, true
 	}
@@ -115,9 +115,9 @@ func (c *Conn) leaveRemains(cause error) {
 	c.closeRemains(rest, unread, err)
 }
 
-// closeRemains is leaveRemains once the rest is known, and the error that follows.
+// closeRemains is keepRemains once the rest is known, and the error that follows.
 func (c *Conn) closeRemains(rest []byte, unread bool, err error) {
-	x := &c.rarely().remains
+	x := &c.makeExtras().remains
 	x.rest, x.unread, x.err, x.send = rest, unread, err, err
 	if errors.Is(err, io.EOF) {
 		x.send = syscall.EPIPE // the peer had finished before
@@ -125,9 +125,9 @@ func (c *Conn) closeRemains(rest []byte, unread bool, err error) {
 	c.loseQueue(x)
 	x.closed = c.wire.Close()
 	if c.set.server != nil {
-		c.set.server.vanished(c)
+		c.set.server.freePlace(c)
 	}
-	c.tellLost()
+	c.announceLoss()
 	c.wire.Interrupt() // it may be held by a Throttle
 }
 
@@ -150,14 +150,14 @@ func (c *Conn) loseQueue(x *remains) {
 // remaining is what a lost connection gives next, if the last read has found nothing itself.
 //
 //go:noinline
-func (c *Conn) remaining(b []byte, err error) ([]byte, error) {
-	x := &c.rarely().remains
+func (c *Conn) readRemains(b []byte, err error) ([]byte, error) {
+	x := &c.makeExtras().remains
 	found := err != nil && (isDead(err) || errors.Is(err, io.EOF))
 	x.once.Do(func() {
 		if found {
 			c.closeRemains(nil, false, err)
 		} else {
-			c.leaveRemains(nil)
+			c.keepRemains(nil)
 		}
 	})
 	switch {
@@ -177,15 +177,15 @@ func (c *Conn) remaining(b []byte, err error) ([]byte, error) {
 func (c *Conn) got() ([]byte, error) {
 	b, err := c.wire.Got()
 	if c.wire.IsLost() {
-		return c.remaining(b, err)
+		return c.readRemains(b, err)
 	}
 	return b, err
 }
 
-// closeLost is how a conversation ends whose connection is closed already.
-func (c *Conn) closeLost() error {
-	x := &c.rarely().remains
-	x.once.Do(func() { c.leaveRemains(nil) })
+// finishLost is how a conversation ends whose connection is closed already.
+func (c *Conn) finishLost() error {
+	x := &c.makeExtras().remains
+	x.once.Do(func() { c.keepRemains(nil) })
 	if !c.recv.fin {
 		c.traceRead(0, x.err)
 	}
@@ -203,14 +203,14 @@ func (c *Conn) closeWire() error {
 		c.wire.AwaitEnd()
 		return err
 	}
-	x := &c.rarely().remains
-	x.once.Do(func() { c.leaveRemains(nil) })
+	x := &c.makeExtras().remains
+	x.once.Do(func() { c.keepRemains(nil) })
 	return x.closed
 }
 
 // keepRest counts n bytes more that are kept of vanished peers; false if there is no room for them.
 func (s *Server) keepRest(n int) bool {
-	if s.rest.Add(int64(n)) <= restAll || n <= 0 {
+	if s.rest.Add(int64(n)) <= maxRestTotal || n <= 0 {
 		return true
 	}
 	s.rest.Add(int64(-n))
@@ -219,22 +219,22 @@ func (s *Server) keepRest(n int) bool {
 
 // vanished frees the place of a conversation whose handler still runs. There are at most as many of these as
 // conversations: handlers that do not return must not be without number.
-func (s *Server) vanished(c *Conn) {
+func (s *Server) freePlace(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns[c.id] == c && (s.limit <= 0 || s.ghosts < s.limit) {
-		c.rarely().remains.freed = true
-		s.ghosts++
+	if s.conns[c.id] == c && (s.limit <= 0 || s.vanished < s.limit) {
+		c.makeExtras().remains.freed = true
+		s.vanished++
 	}
 }
 
-// forgetGhost undoes vanished, and keepRest. s.mu is held.
-func (s *Server) forgetGhost(c *Conn) {
-	if x := c.seldom.Load(); x != nil {
+// forgetVanished undoes vanished, and keepRest. s.mu is held.
+func (s *Server) forgetVanished(c *Conn) {
+	if x := c.extras.Load(); x != nil {
 		s.keepRest(-len(x.remains.rest))
 		x.remains.rest = nil
 		if x.remains.freed {
-			s.ghosts--
+			s.vanished--
 		}
 	}
 }
@@ -253,9 +253,9 @@ func (s *Server) watchHangups() (stop func()) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.accepting--; s.accepting == 0 && s.hangups != nil {
-			s.look.Stop()
+			s.hangupTimer.Stop()
 			s.hangups.close()
-			s.hangups, s.look = nil, nil
+			s.hangups, s.hangupTimer = nil, nil
 		}
 	}
 }
@@ -271,26 +271,26 @@ func (s *Server) expectFailures(c *Conn) {
 		if err != nil {
 			return // no descriptors now, or another system
 		}
-		s.hangups, s.looks = h, true
-		s.look = time.AfterFunc(hangupEvery, s.lookAgain)
+		s.hangups, s.hangupTimerRuns = h, true
+		s.hangupTimer = time.AfterFunc(hangupEvery, s.lookForHangups)
 	}
-	if !s.looks {
-		s.looks = true
-		s.look.Reset(hangupEvery)
+	if !s.hangupTimerRuns {
+		s.hangupTimerRuns = true
+		s.hangupTimer.Reset(hangupEvery)
 	}
 }
 
 // watchNew registers the conversations that are not watched yet. When it returns, all that had begun before the call are
 // watched, also those that another goroutine registers at the same time. It returns nil if the system watches none.
 func (s *Server) watchNew() *hangups {
-	s.watching.Lock()
-	defer s.watching.Unlock()
+	s.hangupsMu.Lock()
+	defer s.hangupsMu.Unlock()
 	s.mu.Lock()
 	h := s.hangups
 	var fresh []*Conn
 	if h != nil {
 		fresh = s.unwatched()
-		s.watched = s.lastID
+		s.hangupsUpTo = s.lastID
 	}
 	s.mu.Unlock()
 	for _, c := range fresh {
@@ -302,32 +302,32 @@ func (s *Server) watchNew() *hangups {
 // unwatched gives the live conversations whose numbers are above watched. s.mu is held.
 func (s *Server) unwatched() (fresh []*Conn) {
 	take := func(c *Conn) {
-		if c != nil && c.id > s.watched && c.wire.IsSocket() {
+		if c != nil && c.id > s.hangupsUpTo && c.wire.IsSocket() {
 			fresh = append(fresh, c)
 		}
 	}
-	if s.lastID-s.watched > uint64(len(s.conns)) { // most of them have ended
+	if s.lastID-s.hangupsUpTo > uint64(len(s.conns)) { // most of them have ended
 		for _, c := range s.conns {
 			take(c)
 		}
 		return fresh
 	}
-	for id := s.watched + 1; id <= s.lastID; id++ {
+	for id := s.hangupsUpTo + 1; id <= s.lastID; id++ {
 		take(s.conns[id])
 	}
 	return fresh
 }
 
-// lookAgain looks now, and later if there is still somebody.
-func (s *Server) lookAgain() {
+// lookForHangups looks now, and later if there is still somebody.
+func (s *Server) lookForHangups() {
 	s.findLost()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.look == nil {
+	if s.hangupTimer == nil {
 		return
 	}
-	if s.looks = len(s.conns) > 0; s.looks {
-		s.look.Reset(hangupEvery)
+	if s.hangupTimerRuns = len(s.conns) > 0; s.hangupTimerRuns {
+		s.hangupTimer.Reset(hangupEvery)
 	}
 }
 
