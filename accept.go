@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// Accepting that fails for a while is tried again after these waits, as net/http does.
+// The shortest and the longest pause after an accept that failed for a reason that passes, as in net/http.
 const (
 	acceptPauseMin = 5 * time.Millisecond
 	acceptPauseMax = time.Second
 )
 
-// logEvery is how often a failure that lasts is logged.
+// logEvery is the shortest time between two log entries about accepts that fail.
 const logEvery = 10 * time.Second
 
-// accept is the accept loop of one listener.
+// accept is the accept loop of one listener. It returns the error of Serve.
 func (s *Server) accept(l net.Listener) error {
 	sp := &spare{l: l}
 	defer sp.close()
@@ -60,7 +60,7 @@ func (s *Server) accept(l net.Listener) error {
 	}
 }
 
-// begin starts the conversation's goroutine. The server waits for it in Shutdown.
+// begin starts the goroutine of a new conversation, or refuses the peer. Shutdown waits for either.
 func (s *Server) begin(nc net.Conn) {
 	c, err := s.admit(nc)
 	switch f := s.set.trace.ConnStart; {
@@ -71,8 +71,8 @@ func (s *Server) begin(nc net.Conn) {
 	case f == nil:
 		go s.converse(c)
 	default:
-		// What watches may go deep, and a stack that has grown stays so for as long as the
-		// conversation waits: it gets a goroutine of its own, and the conversation a fresh one.
+		// A Trace func may need a large stack, which would stay large for as long as the conversation
+		// waits. So the conversation gets a goroutine of its own afterwards.
 		go func() {
 			f(c)
 			go s.converse(c)
@@ -80,7 +80,7 @@ func (s *Server) begin(nc net.Conn) {
 	}
 }
 
-// over is what Serve returns where the server is closed; nil while it is not.
+// closedError returns the error of Serve if the server is closed, and nil otherwise.
 func (s *Server) closedError(l net.Listener) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +93,7 @@ func (s *Server) closedError(l net.Listener) error {
 	return nil
 }
 
-// startAcceptTimeout closes the server when nobody has come for AcceptTimeout. What it returns stops that.
+// startAcceptTimeout closes the server after AcceptTimeout without a conversation, unless stop is called before.
 func (s *Server) startAcceptTimeout() (stop func()) {
 	if s.AcceptTimeout <= 0 {
 		return func() {}
@@ -107,7 +107,7 @@ func (s *Server) startAcceptTimeout() (stop func()) {
 		switch {
 		case s.lastID > 0 || s.closed:
 		case s.reserved > 0:
-			t.Reset(acceptPauseMin) // somebody is at the door
+			t.Reset(acceptPauseMin) // a peer is being admitted
 		default:
 			s.timedOut, s.closed = true, true
 			for l := range s.listeners {
@@ -118,11 +118,11 @@ func (s *Server) startAcceptTimeout() (stop func()) {
 	return func() { t.Stop() }
 }
 
-// passes reports whether an error of Accept is one that passes: no descriptors or memory now, a connection that was gone before it was
-// taken, or one that says so itself.
+// isTemporary reports whether accepting may work again after err: there were no descriptors or no memory, the connection was gone before it
+// was accepted, or err says so itself.
 func isTemporary(err error) bool {
-	var says interface{ Temporary() bool }
-	if errors.As(err, &says) && says.Temporary() {
+	var t interface{ Temporary() bool }
+	if errors.As(err, &t) && t.Temporary() {
 		return true
 	}
 	for _, e := range []error{
@@ -136,7 +136,7 @@ func isTemporary(err error) bool {
 	return false
 }
 
-// sleep waits for d; false where ctx ended first.
+// sleep waits for d. It returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// Context is the conversation's own context, the one that a [Handler] gets. It ends when this side wants the conversation to end: by Kick,
-// Shutdown, Abort or Close, when the peer is too slow, and when the handler returns. Its cause (context.Cause) is an
-// [*Error] with the ending as its Reason. It does not end when the peer finishes, or when the connection fails; see [Conn.Lost].
+// Context returns the conversation's own context, which its [Handler] gets. It ends when this side wants the conversation to end: after
+// Kick, Shutdown, Abort or Close, when the peer is too slow, and when the handler returns. Its cause (context.Cause) is an
+// [*Error] whose Reason is the ending. It does not end when the peer finishes or the connection fails; see [Conn.Lost].
 //
-// In [Serve] it also ends with the context given there, as that one does, and has its values.
+// In [Serve], it also ends with the context that Serve was given, and has its values.
 //
-// A Receive with this context costs less than with any other. A Send that waits with it goes on at its end, for at most three send
-// timeouts. After Shutdown a handler may still Send with this context, but not with one derived from it.
+// A Receive with this context costs less than with any other. A Send that waits with it goes on after its end, for at most three send
+// timeouts. After Shutdown a handler may still call Send with this context, but not with one derived from it.
 func (c *Conn) Context() context.Context { return (*ownContext)(c) }
 
-// An ownContext is the context of a conversation. It is the Conn itself, so that it costs nothing while nobody asks for Done.
+// An ownContext is the context of a conversation. It is the Conn itself, so that it costs nothing until Done is called.
 type ownContext Conn
 
-// An innerContext is what ends when the conversation is to end, once somebody has asked for that.
+// An innerContext is a real context that ends when the conversation is to end. It is made on first use.
 type innerContext struct {
 	context.Context
 	cancel context.CancelCauseFunc
-	parent context.Context // that of Serve, or the background
+	parent context.Context // that of Serve, or context.Background
 }
 
 func newInnerContext(parent context.Context) *innerContext {
@@ -32,13 +32,13 @@ func newInnerContext(parent context.Context) *innerContext {
 	return in
 }
 
-// inner gives the inner context, and makes it if need be.
+// inner returns the inner context, and makes it on first use.
 func (o *ownContext) inner() *innerContext {
 	c := (*Conn)(o)
 	if c.ctx.Load() == nil {
 		c.ctx.CompareAndSwap(nil, newInnerContext(context.Background()))
 	}
-	// This must come after the store: endContext looks for the inner context after the end was noted.
+	// This must come after the store: requestEnd and finish note the end first, and look for the inner context then.
 	if c.life.isEnding() {
 		c.endContext()
 	}
@@ -54,7 +54,7 @@ func (o *ownContext) Deadline() (deadline time.Time, ok bool) {
 
 func (o *ownContext) Done() <-chan struct{} { return o.inner().Done() }
 
-// Err asks the context of Serve as well: that ends a moment before the inner one, and Receive may have told of it.
+// Err also asks the context of Serve. That ends a moment before the inner one, and Receive may have returned its error.
 func (o *ownContext) Err() error {
 	if o.ctx.Load() == nil {
 		if o.life.isEnding() {
@@ -69,20 +69,20 @@ func (o *ownContext) Err() error {
 	return in.parent.Err()
 }
 
-// Value asks the inner context, so that context.Cause and contexts derived from this one find it.
+// Value asks the inner context, so that context.Cause and derived contexts find it.
 func (o *ownContext) Value(key any) any { return o.inner().Value(key) }
 
-// String keeps what prints a context from looking into the Conn.
+// String keeps code that prints a context from looking into the Conn.
 func (o *ownContext) String() string { return "duet.Conn.Context" }
 
-// endContext ends the conversation's own context. The reason is known.
+// endContext ends the conversation's own context. The reason of the end must be known.
 func (c *Conn) endContext() {
 	if in := c.ctx.Load(); in != nil && in.Err() == nil {
 		in.cancel(c.endCause())
 	}
 }
 
-// endCause is why the conversation is to end.
+// endCause returns the cause of the conversation's own context: why the conversation is to end.
 func (c *Conn) endCause() *Error {
 	e := &Error{Op: "converse", Addr: addrText(c.RemoteAddr())}
 	if e.Reason = c.life.request(); e.Reason != EndNone {
@@ -95,13 +95,13 @@ func (c *Conn) endCause() *Error {
 	case e.Err == nil:
 		e.Err = ErrClosed
 	case errors.As(e.Err, &de):
-		e.Err = de.Err // it says again what this one does
+		e.Err = de.Err // it has the same operation and address
 	}
 	return e
 }
 
-// endWithContext has the conversation's own context end with ctx, and whatever waits in the conversation be interrupted then, until
-// release.
+// endWithContext makes ctx the parent of the conversation's own context until release. When ctx ends, calls that wait in the
+// conversation are interrupted.
 func (c *Conn) endWithContext(ctx context.Context) (release func()) {
 	in := newInnerContext(ctx)
 	if old := c.ctx.Swap(in); old != nil {
@@ -124,8 +124,8 @@ func (c *Conn) endWithContext(ctx context.Context) (release func()) {
 	}
 }
 
-// watched is the context that a Send or Receive with ctx watches. The conversation's own needs no watch: stop interrupts a Receive, and a
-// message that has been begun is to be sent.
+// waitContext returns the context that ends a wait of a Send or Receive with ctx. For the conversation's own context, that is its
+// parent: requestEnd interrupts a Receive itself, and a Send that has begun goes on.
 func (c *Conn) waitContext(ctx context.Context) context.Context {
 	switch in := c.ctx.Load(); {
 	case ctx != c.Context():
@@ -136,10 +136,11 @@ func (c *Conn) waitContext(ctx context.Context) context.Context {
 	return context.Background()
 }
 
-// isWatched reports whether the end of ctx interrupts whatever waits in the conversation, so that nobody need watch it.
+// needsNoWatch reports whether ctx never ends, or its end interrupts the calls that wait in the conversation anyhow.
 func (c *Conn) needsNoWatch(ctx context.Context) bool { return ctx == c.Context() || ctx.Done() == nil }
 
-// contextError is the error of a Send whose context has ended: that of the conversation's end if the context has ended with it.
+// contextError returns the error of a Send whose context has ended. It is that of the conversation's end if ctx has ended with the
+// conversation, and ctx.Err() otherwise.
 func (c *Conn) contextError(ctx context.Context) error {
 	var own *Error
 	if in := c.ctx.Load(); in != nil && errors.As(context.Cause(in), &own) && errors.Is(context.Cause(ctx), own) {
@@ -148,7 +149,7 @@ func (c *Conn) contextError(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// endError is the error of op in a conversation that is to end.
+// endError returns the error of op in a conversation that is to end.
 func (c *Conn) endError(op string) error {
 	c.life.grantRequest()
 	return c.error(op, c.life.requestError())

@@ -5,11 +5,12 @@ import (
 	"errors"
 )
 
-// Serve has h answer a conversation that was dialled, as a [Server] has its
-// Handler answer those that it accepted: when ServeConn returns, or panics, the conversation is
-// drained and closed. The handler gets the conversation's own context, see [Conn.Context]; it ends with ctx, too, and then
-// Receive and Send return ctx.Err(). The error is ServeConn's; how the conversation ended is in [Conn.Result]. A
-// panic comes back as a [*PanicError].
+// Serve calls h for a conversation that was dialled, as a [Server] calls its Handler for those that it accepts. When ServeConn
+// returns or panics, the conversation is drained and closed.
+//
+// The handler gets the conversation's own context, see [Conn.Context]. That also ends with ctx; then
+// Receive and Send return ctx.Err(). Serve returns the error of ServeConn, or a [*PanicError] if that panicked. [Conn.Result]
+// says how the conversation ended.
 func Serve(ctx context.Context, c *Conn, h Handler) error {
 	release := c.endWithContext(ctx)
 	err := guard(c, h)
@@ -18,10 +19,10 @@ func Serve(ctx context.Context, c *Conn, h Handler) error {
 	return err
 }
 
-// errGoexit: the handler called runtime.Goexit, as testing.T.FailNow does.
+// errGoexit is the cause of an ending by a handler that called runtime.Goexit, as testing.T.FailNow does.
 var errGoexit = errors.New("handler left its goroutine")
 
-// guard calls h. A panic becomes an error; with runtime.Goexit the conversation ends as well.
+// guard calls h. A panic becomes an error. After runtime.Goexit the conversation ends as well.
 func guard(c *Conn, h Handler) (err error) {
 	returned := false
 	defer func() {
@@ -51,8 +52,8 @@ func outcome(err error) EndReason {
 	return EndHandlerFailed
 }
 
-// Abort closes the conversation at once, without a word: what is queued is lost. Whoever
-// receives or sends fails with ErrClosed. The conversation's owner still ends it with Close, or by returning from its handler.
+// Abort closes the connection at once. The queue is lost, and the peer gets no farewell. Calls of Receive and Send
+// fail with ErrClosed. The owner of the conversation still ends it with Close, or by returning from its handler.
 func (c *Conn) Abort() error {
 	return c.cut(EndClosed)
 }

@@ -11,41 +11,41 @@ import (
 	"duet.example/duet/framing"
 )
 
-// An EndReason names why a conversation ended. Each has exactly one; events,
-// traces, logs and people share the names.
+// An EndReason says how a conversation ended. Each conversation has exactly one.
+// Events, traces, logs and people use the same names, which String returns.
 type EndReason uint8
 
 // The ways a conversation ends.
 const (
-	// EndNone: it has not ended.
+	// EndNone means that the conversation goes on.
 	EndNone EndReason = iota
-	// EndFarewell: one side said the farewell.
+	// EndFarewell means that one side said the farewell.
 	EndFarewell
-	// EndPeerClosed: the peer closed, or finished and was answered.
+	// EndPeerClosed means that the peer closed, or finished sending and was answered.
 	EndPeerClosed
-	// EndClosed: this side closed.
+	// EndClosed means that this side closed.
 	EndClosed
-	// EndIdle: nothing was received for the idle timeout.
+	// EndIdle means that nothing was received for the idle timeout.
 	EndIdle
-	// EndTimeout: connecting took too long, or the network answers no more.
+	// EndTimeout means that connecting took too long, or that the network no longer answers.
 	EndTimeout
-	// EndReset: the peer or the network cut the connection with a reset.
+	// EndReset means that the peer or the network reset the connection.
 	EndReset
-	// EndCut: the connection ended inside a message.
+	// EndCut means that the connection ended inside a message.
 	EndCut
-	// EndTooLong: the peer's message was longer than the limit.
+	// EndTooLong means that a message of the peer was longer than the limit.
 	EndTooLong
-	// EndSlowPeer: the peer did not read what was sent to it.
+	// EndSlowPeer means that the peer did not read what was sent to it.
 	EndSlowPeer
-	// EndRefused: the peer was not let in.
+	// EndRefused means that the peer was not admitted.
 	EndRefused
-	// EndKicked: an operator ended it.
+	// EndKicked means that an operator ended the conversation.
 	EndKicked
-	// EndShutdown: the server stopped.
+	// EndShutdown means that the server stopped.
 	EndShutdown
-	// EndHandlerFailed: the handler returned an error, or it, a Trace func or a Source panicked.
+	// EndHandlerFailed means that the handler returned an error, or that the handler, a Trace func or a Source panicked.
 	EndHandlerFailed
-	// EndOverload: all conversations together held too much memory, and this one the most.
+	// EndOverload means that all conversations together held too much memory, and this one the most.
 	EndOverload
 )
 
@@ -55,7 +55,7 @@ var endNames = [...]string{
 	"overload",
 }
 
-// String is the reason's name, as people and programs see it.
+// String returns the name of the reason, for example slow-peer.
 func (r EndReason) String() string {
 	if int(r) < len(endNames) {
 		return endNames[r]
@@ -63,10 +63,10 @@ func (r EndReason) String() string {
 	return fmt.Sprintf("reason-%d", uint8(r))
 }
 
-// MarshalText gives the name.
+// MarshalText returns the name of the reason.
 func (r EndReason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText takes a name that MarshalText gave.
+// UnmarshalText accepts a name that MarshalText returns.
 func (r *EndReason) UnmarshalText(b []byte) error {
 	for i, n := range endNames {
 		if n == string(b) {
@@ -77,30 +77,29 @@ func (r *EndReason) UnmarshalText(b []byte) error {
 	return fmt.Errorf("no ending is called %q", b)
 }
 
-// Errors that a conversation or a server gives. Those of a [Conn] come wrapped in
-// an [*Error], for errors.Is.
+// Errors of conversations and servers. The methods of a [Conn] return them in an [*Error]; use errors.Is.
 var (
-	// ErrServerClosed is what Serve returns after Shutdown or Close.
+	// ErrServerClosed is returned by Server.Serve after Shutdown or Close.
 	ErrServerClosed = errors.New("server closed")
-	// ErrFull: the server has as many conversations as it may have, or the process as many descriptors.
+	// ErrFull means that the server has as many conversations as Server.MaxConns allows, or that the process has no more descriptors.
 	ErrFull = errors.New("server is full")
-	// ErrNobodyCame: nobody came in for Server.AcceptTimeout.
+	// ErrNobodyCame means that no peer was admitted within Server.AcceptTimeout.
 	ErrNobodyCame = errors.New("nobody came")
-	// ErrClosed: this side has closed the conversation, or has finished sending.
+	// ErrClosed means that this side has closed the conversation, or has finished sending.
 	ErrClosed = net.ErrClosed
-	// ErrSlowPeer: the peer does not read; what waits for it has reached its bound.
+	// ErrSlowPeer means that the peer does not read: the queue for it is full, or the send timeout has passed.
 	ErrSlowPeer = errors.New("peer does not read")
-	// ErrQueueFull: too much waits for a transfer that goes before it.
+	// ErrQueueFull means that the queue behind a transfer is full.
 	ErrQueueFull = errors.New("too much waits behind a transfer")
-	// ErrOverload: all conversations together hold more than Server.Memory, and this one the most.
+	// ErrOverload means that all conversations together hold more than Server.Memory, and this one the most.
 	ErrOverload = errors.New("all conversations together hold too much memory, and this one the most")
-	// ErrBrokenOff: a transfer that had begun did not come to its end. It is an ErrCut.
+	// ErrBrokenOff means that a transfer stopped after some of its bytes had left. For errors.Is it is also ErrCut.
 	ErrBrokenOff = fmt.Errorf("a transfer was broken off: %w", ErrCut)
-	// ErrIdle: nothing was received for the idle timeout.
+	// ErrIdle means that nothing was received for the idle timeout.
 	ErrIdle = errors.New("nothing received for too long")
-	// ErrKicked: an operator ended the conversation.
+	// ErrKicked means that an operator ended the conversation.
 	ErrKicked = errors.New("ended by an operator")
-	// ErrRaw: the bytes of the conversation were taken over with Raw.
+	// ErrRaw means that Raw has taken over the bytes of the conversation.
 	ErrRaw = errors.New("conversation was taken over with Raw")
 	// ErrDelimiter is framing.ErrDelimiter.
 	ErrDelimiter = framing.ErrDelimiter
@@ -110,13 +109,13 @@ var (
 	ErrCut = framing.ErrCut
 )
 
-// An Error says what failed in which conversation and how that ended it.
+// An Error says which operation failed in which conversation, and how the conversation ended.
 type Error struct {
-	// Op is what was tried: "receive", "send", "close", "dial", "listen", …
+	// Op is the operation: "receive", "send", "close", "dial", "listen" or another.
 	Op string
-	// Addr is the peer's address, or the one that was tried.
+	// Addr is the peer's address, or the address to dial or to listen at.
 	Addr string
-	// Reason is how the conversation ended; EndNone where it goes on.
+	// Reason is how the conversation ended. It is EndNone if the conversation goes on.
 	Reason EndReason
 	// Err is the cause, never nil.
 	Err error
@@ -135,12 +134,12 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Timeout reports whether a time limit was the cause, as net.Error has it.
+// Timeout reports whether a time limit was the cause, as the Timeout method of a net.Error does.
 func (e *Error) Timeout() bool { return e.Reason == EndTimeout || e.Reason == EndIdle }
 
-// ReasonOf tells which ending an error of the network, of a framing or of a
-// conversation stands for. A nil error is EndClosed, io.EOF EndPeerClosed; what is unknown EndReset,
-// so do not ask it about errors that end nothing: ErrDelimiter, or a Dial that failed.
+// ReasonOf returns the EndReason that an error of the network, of a framing or of a conversation stands for.
+// A nil error stands for EndClosed, io.EOF for EndPeerClosed, and an unknown error for EndReset.
+// Errors that end no conversation, such as ErrDelimiter or the error of Dial, have no meaningful reason.
 func ReasonOf(err error) EndReason {
 	var (
 		de       *Error

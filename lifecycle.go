@@ -15,7 +15,7 @@ const (
 	phaseClosed        // the connection is closed, and the result is final
 )
 
-// A fact is something that happens at most once in a conversation.
+// A fact is an event that happens at most once in a conversation.
 type fact uint32
 
 // The facts. They lie above the phase in the lifecycle's word.

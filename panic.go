@@ -8,12 +8,12 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// A PanicError is a panic of a handler, of a [Trace] func, of a [Source] or of a connection, kept in its conversation. It
-// stands for EndHandlerFailed.
+// A PanicError is a panic of a handler, of a [Trace] func, of a [Source] or of a connection. It ends its conversation as
+// EndHandlerFailed and nothing else.
 type PanicError struct {
-	// Value is what the function panicked with.
+	// Value is the argument of panic.
 	Value any
-	// Stack is where, as debug.Stack prints it.
+	// Stack is the stack of the goroutine that panicked, as debug.Stack formats it.
 	Stack []byte
 
 	where string // the function, "Trace.Read" for example; empty for a handler
@@ -26,22 +26,22 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("%s panicked: %v", e.where, e.Value)
 }
 
-// newPanicError makes an error of v, which recover has returned. Deferred functions call it.
+// newPanicError makes an error of v, which recover has returned. Only deferred functions call it.
 func newPanicError(where string, v any) *PanicError {
 	e := &PanicError{where: where}
 	e.Value, e.Stack = aside.Recovered(v)
 	return e
 }
 
-// recoverIn is deferred around a call of a func of the Trace or of the source.
+// recoverIn is deferred around each call of a func of the Trace or a method of the source.
 func (c *Conn) recoverIn(where string) {
 	if v := recover(); v != nil {
 		c.panicked(newPanicError(where, v))
 	}
 }
 
-// panicked logs a panic and ends the conversation because of it. Once that has ended, it is only logged.
-// Code that panics on and on, at each of a peer's messages, must not flood the log: only the first panic is logged.
+// panicked logs a panic and ends the conversation because of it. Only the first panic of a conversation is logged: code that
+// panics at each message must not flood the log. After the conversation's end, each panic is logged.
 func (c *Conn) panicked(p *PanicError) {
 	ended := c.life.isClosed()
 	if !c.makeExtras().panicked.Swap(true) || ended {
@@ -53,7 +53,7 @@ func (c *Conn) panicked(p *PanicError) {
 	}
 }
 
-// panicOfConnection is err. If it stands for a panic of the connection, it becomes a PanicError and ends the conversation.
+// panicOfConnection returns err. A panic of the connection becomes a PanicError and ends the conversation.
 func (c *Conn) panicOfConnection(where string, err error) error {
 	w := new(wire.Panic)
 	if !errors.As(err, &w) {
@@ -64,7 +64,7 @@ func (c *Conn) panicOfConnection(where string, err error) error {
 	return p
 }
 
-// recoverIn is deferred around a call of a func of the Trace that belongs to no conversation.
+// recoverIn is deferred around each call of a Trace func that belongs to no conversation.
 func (s *Server) recoverIn(where string) {
 	if v := recover(); v != nil {
 		p := newPanicError(where, v)
@@ -72,8 +72,8 @@ func (s *Server) recoverIn(where string) {
 	}
 }
 
-// guarded returns t with funcs whose panics end their conversation, and are logged. A nil func stays nil. s is nil for a
-// conversation that is dialled.
+// guarded returns t with guarded funcs: their panics are logged and end their conversation. A nil func stays nil. s is nil if the
+// conversation was dialled.
 func (t *Trace) guarded(s *Server) Trace {
 	if t == nil {
 		return Trace{}
@@ -147,7 +147,7 @@ func (s *sourced) next() (wire []byte, messages int, err error) {
 	return s.from.Next()
 }
 
-// sourceFailed ends the conversation because Next has returned err, or has panicked. Nothing more is sent.
+// sourceFailed ends the conversation because Next has returned err or panicked. Nothing more is sent.
 func (c *Conn) sourceFailed(err error) {
 	// The request is noted first, so that it has err as its cause. It is obeyed once nothing can be sent any more.
 	first := c.life.requestEnd(ReasonOf(err), err)
@@ -161,7 +161,7 @@ func (c *Conn) sourceFailed(err error) {
 	}
 }
 
-// endSource tells the source that nothing more is taken from it.
+// endSource tells the source that Next is not called any more.
 func (c *Conn) endSource(s *sourced) {
 	if e, ok := s.from.(SourceEnder); ok {
 		defer c.recoverIn("Source.EndSource")

@@ -10,16 +10,15 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// A peer that is not let in is told so: for refusalTime at the most, and maxRefusals at a time, or one for sixteen
-// conversations where descriptors are few; who comes beyond that is just closed.
+// Bounds of the refusals with Server.Busy. Peers beyond maxRefusals are closed without it.
 const (
-	refusalTime = time.Second
-	maxRefusals = 64
-	busyRead    = 512 // how much of what such a peer says is read at once
+	refusalTime = time.Second // the longest time that one refusal takes
+	maxRefusals = 64          // at the same time; fewer if capacity is less than 16 * maxRefusals
+	busyRead    = 512         // bytes that are read at once from a refused peer
 )
 
-// admit makes a conversation of a connection. An error says why not; refuse must follow. The server's own place is
-// taken before Admit is asked, so that who was admitted has a conversation, from ConnStart to ConnEnd.
+// admit makes a conversation of a connection. After an error, the caller must call refuse. admit reserves a place before it calls
+// Server.Admit, so that an admitted peer always has a conversation.
 func (s *Server) admit(nc net.Conn) (*Conn, error) {
 	err := s.reserve(1)
 	if errors.Is(err, ErrFull) && s.findLost() {
@@ -39,7 +38,7 @@ func (s *Server) admit(nc net.Conn) (*Conn, error) {
 	return s.enroll(nc), nil
 }
 
-// reserve takes a place for a conversation, unless it says why there is none. Either way Shutdown waits for so many more.
+// reserve takes a place for a conversation. The error says why there is none. In either case it adds more to serving.
 func (s *Server) reserve(more int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +54,7 @@ func (s *Server) reserve(more int) error {
 	return nil
 }
 
-// enroll makes a conversation of the place that reserve took. Where the server was closed meanwhile, it ends at once.
+// enroll makes a conversation, in the place that reserve took. If the server was closed meanwhile, the conversation ends at once.
 func (s *Server) enroll(nc net.Conn) *Conn {
 	c := newConn(nc, s.set)
 	s.mu.Lock()
@@ -76,7 +75,8 @@ func (s *Server) enroll(nc net.Conn) *Conn {
 	return c
 }
 
-// refuse does not let a connection in. It closes it, or returns what tells the peer first and may wait for it.
+// refuse refuses a connection. It closes the connection and returns nil, or it returns a function that sends Busy first, and may wait
+// for the peer for as long as limit.
 func (s *Server) refuse(nc net.Conn, why error) (answer func(limit time.Duration)) {
 	if f := s.set.trace.Refused; f != nil {
 		f(nc.RemoteAddr(), why)
@@ -97,7 +97,7 @@ func (s *Server) refuse(nc net.Conn, why error) (answer func(limit time.Duration
 	}
 }
 
-// beginRefusal takes a place among those who are told at the same time.
+// beginRefusal counts one more in refusals. It returns false if Busy cannot be sent.
 func (s *Server) beginRefusal() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,13 +108,13 @@ func (s *Server) beginRefusal() bool {
 	return true
 }
 
-// sendBusy says words and closes in good order: half-close, read to the peer's end, close, all within limit. [C-16]
-func sendBusy(ctx context.Context, nc net.Conn, words []byte, limit time.Duration) {
+// sendBusy sends busy and closes in good order: half-close, read to the peer's end, close, all within limit. [C-16]
+func sendBusy(ctx context.Context, nc net.Conn, busy []byte, limit time.Duration) {
 	var w wire.Conn
 	w.Init(nc, nil)
 	defer w.AwaitEnd()
 	defer func() { _ = w.Close() }()
-	if _, err := w.Write(ctx, words, limit); err != nil {
+	if _, err := w.Write(ctx, busy, limit); err != nil {
 		return
 	}
 	possible, err := w.HalfClose()
@@ -142,6 +142,7 @@ func sendBusy(ctx context.Context, nc net.Conn, words []byte, limit time.Duratio
 	}
 }
 
+// refusalError returns the error of ServeNetConn for a peer that was not admitted.
 func refusalError(nc net.Conn, err error) error {
 	if errors.Is(err, ErrServerClosed) {
 		return err

@@ -13,7 +13,7 @@ import (
 
 // extras hold state that few conversations need. They are allocated on first use.
 type extras struct {
-	transfer atomic.Pointer[Transfer] // the one whose turn it is; nil: none. Written under sendState.mu
+	transfer atomic.Pointer[Transfer] // the transfer that has its turn, nil if none has; written under sendState.mu
 	panicked atomic.Bool              // a panic of a Trace func or of the source was logged
 
 	mu         sync.Mutex       // guards the four below
@@ -27,7 +27,7 @@ type extras struct {
 	refused error       // of Throttle, after Raw; used by the goroutine that reads
 
 	remains remains     // once the connection is lost
-	rawEOF  atomic.Bool // what Raw returned was read to the peer's end
+	rawEOF  atomic.Bool // the connection that Raw returned was read to the peer's end
 }
 
 // makeExtras returns the extras, and allocates them on first use.
@@ -39,13 +39,13 @@ func (c *Conn) makeExtras() *extras {
 	return c.extras.Load()
 }
 
-// throttle asks Server.Throttle about n bytes that were read. The error ends the conversation.
+// throttle reports n bytes that were read to Server.Throttle. Its error ends the conversation.
 func (c *Conn) throttle(n int) error {
 	d, err := c.set.throttle(c, n)
 	if err != nil {
 		var de *Error
 		if errors.As(err, &de) {
-			err = de.Err // it says again what c.error will
+			err = de.Err // c.error adds the same operation and address
 		}
 		c.setEnd(EndRefused, err)
 		return err
@@ -56,8 +56,8 @@ func (c *Conn) throttle(n int) error {
 	return nil
 }
 
-// hold waits while nothing may be read from the peer; true where it did, or somebody wants the receiver to look up. It ends with the peer's
-// time to end after our farewell. The peer is not idle meanwhile.
+// awaitThrottle waits until Throttle allows the next read, or until the peer's time to end after our farewell has passed. It
+// reports whether it has waited; the caller then looks again at what there is to do. The peer is not idle meanwhile.
 func (c *Conn) awaitThrottle(ctx context.Context) bool {
 	x := c.extras.Load()
 	if x == nil || x.until == 0 {
@@ -79,7 +79,7 @@ func (c *Conn) awaitThrottle(ctx context.Context) bool {
 	return true
 }
 
-// awaitRawThrottle waits until Throttle allows the next read of the connection that Raw has returned, or until that will fail.
+// awaitRawThrottle waits until Throttle allows the next read of the connection that Raw has returned, or until that read would fail.
 func (c *Conn) awaitRawThrottle() error {
 	x := c.makeExtras()
 	for {

@@ -228,7 +228,7 @@ func TestVanish_Bounds(t *testing.T) {
 			m, err := c.Receive(ctx)
 			if err != nil {
 				received.Add(int64(n))
-				if !strings.Contains(err.Error(), "is lost") {
+				if !strings.Contains(err.Error(), "are lost") {
 					t.Errorf("conversation %d: %v, want a word about what is lost", c.ID(), err)
 				}
 				if n > most {
