@@ -218,3 +218,19 @@ func allAre(errs []error, want error) error {
 	}
 	return nil
 }
+
+// Lost is called for the first time while the connection is cut, and the connection is cut once more.
+func TestLost_WhileCut(t *testing.T) {
+	for range 300 {
+		here, there := net.Pipe()
+		c := new(duet.Dialer).NewConn(here)
+		asked := make(chan (<-chan struct{}))
+		go func() { asked <- c.Lost() }()
+		_ = c.Abort()
+		<-<-asked
+		<-c.Lost()
+		_ = c.Abort()
+		_ = c.Close()
+		_ = there.Close()
+	}
+}
