@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A conversation that receives and sends with its own context has nothing made for it.
+// No context is made for a conversation that receives and sends with its own one.
 func TestContext_CostsNothing(t *testing.T) {
 	x, y := net.Pipe()
 	a, b := new(Dialer).NewConn(x), new(Dialer).NewConn(y)
@@ -36,6 +36,6 @@ func TestContext_CostsNothing(t *testing.T) {
 	_ = a.Close()
 	_ = b.Close()
 	if a.ctx.Load() != nil || b.ctx.Load() != nil {
-		t.Error("a context was made that nobody has asked for")
+		t.Error("a context was made before its first use")
 	}
 }

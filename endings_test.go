@@ -207,7 +207,7 @@ func TestSend_CancelledBeforeItsFirstByte(t *testing.T) {
 	})
 }
 
-// The first message waits in the middle for its peer; one behind it is cancelled in the queue, and the first one itself after its first byte.
+// The first message waits for its peer after its first byte. The one behind it is cancelled in the queue, then the first one itself.
 func TestSend_Cancelled_C6(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
@@ -282,7 +282,7 @@ func TestKick(t *testing.T) {
 	})
 }
 
-// What is done with a closed conversation does not change how it ended.
+// No call changes the result of a closed conversation.
 func TestResult_IsFinal(t *testing.T) {
 	for _, test := range []struct {
 		name  string

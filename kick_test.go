@@ -9,7 +9,7 @@ import (
 	"duet.example/duet/framing"
 )
 
-// Kick tells the peer why, in one message before the farewell.
+// Kick sends its reason to the peer, in one message before the farewell.
 func TestKick_C17(t *testing.T) {
 	for _, test := range []struct {
 		name, words string
@@ -50,7 +50,7 @@ func TestKick_C17(t *testing.T) {
 	}
 }
 
-// After Raw the peer gets exactly the handler's bytes; the ending has the words.
+// After Raw the peer receives exactly the handler's bytes. The result contains the reason of the Kick.
 func TestKick_Raw(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		here := make(chan *duet.Conn, 1)

@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// A conversation takes 512 bytes, the size class below is 480 and the one above 576: each that waits is paid for.
+// A Conn must fit in 512 bytes. The next size class is 576, and each idle conversation would pay for it.
 func TestConn_Size(t *testing.T) {
 	if n := unsafe.Sizeof(Conn{}); n > 512 {
 		t.Errorf("a Conn has %d bytes", n)

@@ -114,7 +114,7 @@ func TestStop_PeerThatTakesSlowly(t *testing.T) {
 	}
 }
 
-// The same where the system says when there is room.
+// The same over a socket, where the system says when there is room.
 func TestStop_PeerThatTakesSlowly_TCP(t *testing.T) {
 	x, y := connect(t, tcp)
 	_ = x.(*net.TCPConn).SetWriteBuffer(32 << 10) // else the system is told seldom that the peer has taken something
@@ -157,7 +157,7 @@ func takeSlowly(nc net.Conn, pause time.Duration) (over <-chan struct{}) {
 	return done
 }
 
-// After Server.Close a handler sees ErrServerClosed, whatever it does, and as often as it asks.
+// After Server.Close each call of a handler fails with ErrServerClosed.
 func TestServerClose_HandlersSeeIt(t *testing.T) {
 	derived := func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithCancel(ctx) }
 	own := func(ctx context.Context) (context.Context, context.CancelFunc) { return ctx, func() {} }
@@ -209,7 +209,7 @@ func TestServerClose_HandlersSeeIt(t *testing.T) {
 	}
 }
 
-// allAre tells which of errs is not want.
+// allAre fails for each of errs that is not want.
 func allAre(errs []error, want error) error {
 	for i, err := range errs {
 		if !errors.Is(err, want) {
