@@ -10,6 +10,13 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
+// drainLimit is the number of bytes of a peer that are read and thrown away before its connection is closed.
+const drainLimit = 1 << 20
+
+// silenceLimit is how long a peer may be silent before a connection that cannot be half-closed is closed. Its peer does not learn that
+// this side has finished, so its end may never come.
+const silenceLimit = 100 * time.Millisecond
+
 // Close ends the conversation. It sends the queue and FIN. Then it reads and throws away the peer's bytes until the peer's
 // end, for at most the close timeout and 1 MiB, and closes the connection. A Receive that waits returns ErrClosed.
 //
@@ -19,6 +26,12 @@ import (
 // memory that cannot be half-closed is closed at once.
 func (c *Conn) Close() error {
 	return c.finish(EndClosed, nil)
+}
+
+// Abort closes the connection at once. The queue is lost, and the peer gets no farewell. Calls of Receive and Send
+// fail with ErrClosed. The owner of the conversation still ends it with Close, or by returning from its handler.
+func (c *Conn) Abort() error {
+	return c.cut(EndClosed)
 }
 
 // requestEnd asks the conversation to end for the reason why. Calls that wait in it are interrupted and fail. Their error is cause, or

@@ -4,40 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
-	"sync/atomic"
-
-	"duet.example/duet/framing"
-	"duet.example/duet/internal/wire"
 )
-
-// extras hold state that few conversations need. They are allocated on first use.
-type extras struct {
-	transfer atomic.Pointer[Transfer] // the transfer that has its turn, nil if none has; written under sendState.mu
-	panicked atomic.Bool              // a panic of a Trace func or of the source was logged
-
-	mu         sync.Mutex       // guards the four below
-	next       framing.Codec    // set by SetFraming and not yet in use
-	framing    framing.Framing  // set by SetFraming
-	encoding   framing.Encoding // set by SetEncoding
-	hasChanged bool             // encoding was set and is not yet in use
-
-	account account     // with a Server.Memory
-	until   wire.Moment // when Throttle allows the next read; used by the goroutine that reads
-	refused error       // of Throttle, after Raw; used by the goroutine that reads
-
-	remains remains     // once the connection is lost
-	rawEOF  atomic.Bool // the connection that Raw returned was read to the peer's end
-}
-
-// makeExtras returns the extras, and allocates them on first use.
-func (c *Conn) makeExtras() *extras {
-	if x := c.extras.Load(); x != nil {
-		return x
-	}
-	c.extras.CompareAndSwap(nil, new(extras))
-	return c.extras.Load()
-}
 
 // throttle reports n bytes that were read to Server.Throttle. Its error ends the conversation.
 func (c *Conn) throttle(n int) error {

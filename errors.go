@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"duet.example/duet/framing"
+	"duet.example/duet/internal/aside"
+	"duet.example/duet/internal/wire"
 )
 
 // An EndReason says how a conversation ended. Each conversation has exactly one.
@@ -174,4 +176,165 @@ func ReasonOf(err error) EndReason {
 		return EndTimeout
 	}
 	return EndReset
+}
+
+// A PanicError is a panic of a handler, of a [Trace] func, of a [Source] or of a connection. It ends its conversation as
+// EndHandlerFailed and nothing else.
+type PanicError struct {
+	// Value is the argument of panic.
+	Value any
+	// Stack is the stack of the goroutine that panicked, as debug.Stack formats it.
+	Stack []byte
+
+	where string // the function, "Trace.Read" for example; empty for a handler
+}
+
+func (e *PanicError) Error() string {
+	if e.where == "" {
+		return fmt.Sprintf("handler panicked: %v", e.Value)
+	}
+	return fmt.Sprintf("%s panicked: %v", e.where, e.Value)
+}
+
+// newPanicError makes an error of v, which recover has returned. Only deferred functions call it.
+func newPanicError(where string, v any) *PanicError {
+	e := &PanicError{where: where}
+	e.Value, e.Stack = aside.Recovered(v)
+	return e
+}
+
+// recoverIn is deferred around each call of a func of the Trace or a method of the source.
+func (c *Conn) recoverIn(where string) {
+	if v := recover(); v != nil {
+		c.panicked(newPanicError(where, v))
+	}
+}
+
+// panicked logs a panic and ends the conversation because of it. Only the first panic of a conversation is logged: code that
+// panics at each message must not flood the log. After the conversation's end, each panic is logged.
+func (c *Conn) panicked(p *PanicError) {
+	ended := c.life.isClosed()
+	if !c.makeExtras().panicked.Swap(true) || ended {
+		c.logger().Error("a function panicked", "func", p.where, "conversation", c.id, "peer", addrText(c.RemoteAddr()),
+			"panic", p.Value, "stack", string(p.Stack))
+	}
+	if !ended {
+		c.endBecause(p)
+	}
+}
+
+// panicOfConnection returns err. A panic of the connection becomes a PanicError and ends the conversation.
+func (c *Conn) panicOfConnection(where string, err error) error {
+	w := new(wire.Panic)
+	if !errors.As(err, &w) {
+		return err
+	}
+	p := &PanicError{Value: w.Value, Stack: w.Stack, where: where}
+	c.panicked(p)
+	return p
+}
+
+// recoverIn is deferred around each call of a Trace func that belongs to no conversation.
+func (s *Server) recoverIn(where string) {
+	if v := recover(); v != nil {
+		p := newPanicError(where, v)
+		s.log().Error("a function panicked", "func", where, "panic", p.Value, "stack", string(p.Stack))
+	}
+}
+
+// guarded returns t with guarded funcs: their panics are logged and end their conversation. A nil func stays nil. s is nil if the
+// conversation was dialled.
+func (t *Trace) guarded(s *Server) Trace {
+	if t == nil {
+		return Trace{}
+	}
+	g := Trace{
+		ConnStart:     guard1(t.ConnStart, "Trace.ConnStart"),
+		ConnEnd:       guard3(t.ConnEnd, "Trace.ConnEnd"),
+		Read:          guard3(t.Read, "Trace.Read"),
+		Wrote:         guard3(t.Wrote, "Trace.Wrote"),
+		HalfClosed:    guard2(t.HalfClosed, "Trace.HalfClosed"),
+		Reset:         guard2(t.Reset, "Trace.Reset"),
+		Closed:        guard3(t.Closed, "Trace.Closed"),
+		Received:      guard2(t.Received, "Trace.Received"),
+		Sent:          guard2(t.Sent, "Trace.Sent"),
+		WrongProtocol: guard2(t.WrongProtocol, "Trace.WrongProtocol"),
+	}
+	if s != nil {
+		g.Refused = guardOfServer(s, t.Refused, "Trace.Refused")
+		g.AcceptPaused = guardOfServer(s, t.AcceptPaused, "Trace.AcceptPaused")
+	}
+	return g
+}
+
+func guard1(f func(*Conn), where string) func(*Conn) {
+	if f == nil {
+		return nil
+	}
+	return func(c *Conn) {
+		defer c.recoverIn(where)
+		f(c)
+	}
+}
+
+func guard2[A any](f func(*Conn, A), where string) func(*Conn, A) {
+	if f == nil {
+		return nil
+	}
+	return func(c *Conn, a A) {
+		defer c.recoverIn(where)
+		f(c, a)
+	}
+}
+
+func guard3[A, B any](f func(*Conn, A, B), where string) func(*Conn, A, B) {
+	if f == nil {
+		return nil
+	}
+	return func(c *Conn, a A, b B) {
+		defer c.recoverIn(where)
+		f(c, a, b)
+	}
+}
+
+func guardOfServer[A, B any](s *Server, f func(A, B), where string) func(A, B) {
+	if f == nil {
+		return nil
+	}
+	return func(a A, b B) {
+		defer s.recoverIn(where)
+		f(a, b)
+	}
+}
+
+// next calls Next. A panic becomes an error.
+func (s *sourced) next() (wire []byte, messages int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			wire, messages, err = nil, 0, newPanicError("Source.Next", v)
+		}
+	}()
+	return s.from.Next()
+}
+
+// sourceFailed ends the conversation because Next has returned err or panicked. Nothing more is sent.
+func (c *Conn) sourceFailed(err error) {
+	// The request is noted first, so that it has err as its cause. It is obeyed once nothing can be sent any more.
+	first := c.life.requestEnd(ReasonOf(err), err)
+	_ = c.sendFailed(err)
+	c.setEnd(ReasonOf(err), err)
+	if p := (*PanicError)(nil); errors.As(err, &p) {
+		c.panicked(p)
+	}
+	if first {
+		c.obeyRequest()
+	}
+}
+
+// endSource tells the source that Next is not called any more.
+func (c *Conn) endSource(s *sourced) {
+	if e, ok := s.from.(SourceEnder); ok {
+		defer c.recoverIn("Source.EndSource")
+		e.EndSource()
+	}
 }
