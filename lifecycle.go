@@ -10,7 +10,7 @@ type phase uint32
 
 const (
 	phaseOpen    phase = iota
-	phaseEnding        // somebody wants it to end; its handler still runs
+	phaseEnding        // its end was requested; its handler still runs
 	phaseClosing       // finish is at work
 	phaseClosed        // the connection is closed, and the result is final
 )
@@ -20,7 +20,7 @@ type fact uint32
 
 // The facts. They lie above the phase in the lifecycle's word.
 const (
-	rawWanted    fact = 1 << (iota + 2) // Raw was called: nobody may send or receive. It is withdrawn if Raw fails.
+	rawWanted    fact = 1 << (iota + 2) // Raw was called: Send and Receive fail. It is withdrawn if Raw fails.
 	rawTaken                            // Raw has taken the bytes over
 	farewellSaid                        // this side has said the farewell
 	finSent                             // FIN has left, or could not
@@ -39,12 +39,12 @@ type lifecycle struct {
 	cause  error         // of reason; may be nil
 	done   chan struct{} // made by the first call of closed
 
-	requestCause error // what goes with the request; may be nil
+	requestCause error // of the request; may be nil
 }
 
 func (l *lifecycle) phase() phase { return phase(l.word.Load() & 3) }
 
-// isEnding reports whether the conversation is to end, ends, or has ended.
+// isEnding reports whether the conversation has left phaseOpen.
 func (l *lifecycle) isEnding() bool { return l.phase() >= phaseEnding }
 
 // isClosing reports whether finish has begun.
@@ -52,7 +52,7 @@ func (l *lifecycle) isClosing() bool { return l.phase() >= phaseClosing }
 
 func (l *lifecycle) isClosed() bool { return l.phase() == phaseClosed }
 
-// request returns the reason for which somebody wants the conversation to end, EndNone if nobody does.
+// request returns the reason of the first request to end the conversation, EndNone if there was none.
 func (l *lifecycle) request() EndReason { return EndReason(l.word.Load() >> requestShift) }
 
 // requestError returns the error that stands for the request.
@@ -117,7 +117,7 @@ func (l *lifecycle) result() (EndReason, error) {
 
 // setEnd notes why the conversation ends. It keeps the first reason, with two exceptions: an
 // error while a peer that has finished is still answered replaces `peer-closed`; `slow-peer` and
-// `overload` replace `closed`, because what was queued is lost then. The result of a closed conversation is final.
+// `overload` replace `closed`, because queued messages are lost then. The result of a closed conversation is final.
 func (l *lifecycle) setEnd(r EndReason, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,7 +143,7 @@ func (l *lifecycle) peerSaidFarewell() {
 	}
 }
 
-// requestEnd notes that somebody wants the conversation to end. first is false if somebody wanted it before, or if it is closed.
+// requestEnd notes a request to end the conversation. first is false if there was one before, or if the conversation is closed.
 func (l *lifecycle) requestEnd(r EndReason, cause error) (first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
