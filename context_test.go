@@ -131,13 +131,15 @@ func TestContext_HandlerReturns(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			here := make(chan context.Context, 1)
+			var done <-chan struct{}
 			st := start(t, memory, &duet.Server{Handler: handle(func(ctx context.Context, _ *duet.Conn) error {
+				done = ctx.Done() // before the end, so that the end must close it
 				here <- ctx
 				return test.err
 			})})
 			p := st.peer(t)
 			ctx := <-here
-			<-ctx.Done() // while the peer is still there
+			<-done // while the peer is still there
 			wantCause(t, "own", ctx, test.reason, test.is)
 			if cause := context.Cause(ctx).Error(); strings.Count(cause, "(") != 1 {
 				t.Errorf("the cause says it twice: %s", cause)

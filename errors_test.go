@@ -304,12 +304,9 @@ func TestResult_IsFinal(t *testing.T) {
 				t.Errorf("Close: %v", err)
 			}
 			test.after(c)
-			if _, err := c.Receive(t.Context()); err == nil {
-				t.Error("Receive after the end gives a message")
-			}
-			if err := c.Send(t.Context(), []byte("x")); err == nil {
-				t.Error("Send after the end sends")
-			}
+			_, err = c.Receive(t.Context())
+			wantErr(t, "Receive", err, duet.ErrClosed)
+			wantErr(t, "Send", c.Send(t.Context(), []byte("x")), duet.ErrClosed)
 			if r, _ := c.Result(); r != duet.EndPeerClosed {
 				t.Errorf("a conversation that ended as %v became %v", duet.EndPeerClosed, r)
 			}
