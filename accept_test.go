@@ -32,7 +32,7 @@ func (f *failing) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
-// Accepting pauses where descriptors have run out, and goes on; the log has one line.
+// Accepting pauses while there are no descriptors, and goes on. The log has one line.
 func TestAccept_Pauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
@@ -64,13 +64,13 @@ func TestAccept_Pauses(t *testing.T) {
 	})
 }
 
-// overloaded is an error of a listener that says itself that it passes.
+// overloaded is a temporary error of a listener.
 type overloaded struct{}
 
 func (overloaded) Error() string   { return "overloaded" }
 func (overloaded) Temporary() bool { return true }
 
-// Errors that say that they are temporary are waited out, as those of the system are.
+// After an error that is temporary by its own method, accepting goes on, as after one of the system.
 func TestAccept_Temporary(t *testing.T) {
 	for _, err := range []error{overloaded{}, syscall.EAGAIN, syscall.ETIMEDOUT} {
 		synctest.Test(t, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestShutdown_WhileAcceptPauses(t *testing.T) {
 	})
 }
 
-// A script is a listener that fails where it says so, and otherwise has the next connection.
+// A script is a listener whose next Accept fails or returns a connection, as its steps say.
 type script struct {
 	net.Listener
 	fails []bool
@@ -140,7 +140,7 @@ func (s *script) Accept() (net.Conn, error) {
 	return s.Listener.Accept()
 }
 
-// Where accepting has worked in between, the first pause is a short one again.
+// After accepting has worked, the next pause is short again.
 func TestAccept_PausesAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
@@ -165,7 +165,7 @@ func TestAccept_PausesAnew(t *testing.T) {
 	})
 }
 
-// Deserted fails, and has nobody for who gives up a descriptor to take a peer.
+// deserted is a listener that fails, and has no peer for a server that gives up a descriptor to accept one.
 type deserted struct {
 	net.Listener
 	fails    bool
@@ -200,7 +200,7 @@ func (d *deserted) Close() error {
 	return d.Listener.Close()
 }
 
-// A peer that was there when descriptors ran out may have gone when one was given up for it.
+// A peer that waited when descriptors ran out may be gone when one is given up for it.
 func TestAccept_SpareForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer

@@ -21,7 +21,7 @@ func (c *Conn) SayBye() error {
 
 // PostBye is SayBye without waiting: the farewell takes its place in the queue.
 func (c *Conn) PostBye() error {
-	if c.rawWanted.Load() {
+	if c.life.has(rawWanted) {
 		return c.error("send", ErrRaw)
 	}
 	var last []byte
@@ -39,7 +39,7 @@ func (c *Conn) PostBye() error {
 // CloseWrite finishes sending: the peer reads io.EOF after all that was sent
 // before. It waits for what is queued, also if the farewell was posted or answered before. Receiving goes on.
 func (c *Conn) CloseWrite() error {
-	if c.rawWanted.Load() {
+	if c.life.has(rawWanted) {
 		return c.error("close", ErrRaw)
 	}
 	return c.finishSending(nil)
@@ -47,10 +47,10 @@ func (c *Conn) CloseWrite() error {
 
 // beginBye remembers why the conversation ends; false where the farewell was said before or cannot be.
 func (c *Conn) beginBye() (first bool, err error) {
-	if c.rawWanted.Load() {
+	if c.life.has(rawWanted) {
 		return false, c.error("send", ErrRaw)
 	}
-	if c.out.saidBye.Swap(true) {
+	if !c.life.note(farewellSaid) {
 		return false, nil
 	}
 	c.setEnd(EndFarewell, nil)
@@ -60,10 +60,10 @@ func (c *Conn) beginBye() (first bool, err error) {
 // answerFarewell queues the answer to the peer's farewell, unless this side has said its own: then the peer's is the answer. The goroutine
 // that receives calls it. It does not wait, because the writer sends the answer. [C-3] [C-5]
 func (c *Conn) answerFarewell() {
-	if c.out.saidBye.Swap(true) {
+	if !c.life.note(farewellSaid) {
 		return
 	}
-	c.peerSaidBye()
+	c.life.peerSaidFarewell()
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -114,7 +114,7 @@ func (c *Conn) queueLast(last []byte) error {
 // sendFIN half-closes the connection, once. Only the writer calls it.
 func (c *Conn) sendFIN() error {
 	err := c.finishWriting()
-	if c.closing.Load() || c.out.saidBye.Load() {
+	if c.life.isClosing() || c.life.has(farewellSaid) {
 		c.wire.Interrupt() // the peer's time to end runs from now
 	}
 	return err
@@ -133,7 +133,7 @@ func (c *Conn) finishWriting() error {
 
 // halfClose sends FIN, once. A connection that cannot be half-closed stays open until it is closed.
 func (c *Conn) halfClose() error {
-	if !c.wire.CanHalfClose() || c.finSent.Swap(true) {
+	if !c.wire.CanHalfClose() || !c.life.note(finSent) {
 		return nil
 	}
 	_, err := c.wire.HalfClose()

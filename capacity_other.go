@@ -2,5 +2,5 @@
 
 package duet
 
-// capacity is 0: no limit is known here.
+// capacity returns zero: the system has no limit that is known here.
 func capacity() int { return 0 }

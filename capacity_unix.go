@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// capacity is how many conversations the descriptors of this process are good for: four of five, the rest
-// is for everything else. 0: no limit is known.
+// capacity returns the number of conversations that the process has descriptors for: four fifths of its limit. The rest is for
+// everything else. Zero: no limit is known.
 func capacity() int {
 	var r syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) != nil {

@@ -10,68 +10,95 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// Close ends the conversation: what is queued is still sent, then FIN; what the
-// peer still says is read and thrown away until its end, for the close timeout or 1 MiB
-// at the most; then the connection is closed. A Receive that waits returns ErrClosed. Close returns when all
-// that is done; a second Close waits for the first. The error is that of sending.
+// drainLimit is the number of bytes of a peer that are read and thrown away before its connection is closed.
+const drainLimit = 1 << 20
+
+// silenceLimit is how long a peer may be silent before a connection that cannot be half-closed is closed. Its peer does not learn that
+// this side has finished, so its end may never come.
+const silenceLimit = 100 * time.Millisecond
+
+// Close ends the conversation. It sends the queue and FIN. Then it reads and throws away the peer's bytes until the peer's
+// end, for at most the close timeout and 1 MiB, and closes the connection. A Receive that waits returns ErrClosed.
 //
-// A connection that cannot be half-closed is read until 100 ms of silence, within the same bounds. It is closed at once if it
-// is in memory.
+// Close returns when all that is done. A second Close waits for the first one. The error is that of sending.
+//
+// A connection that cannot be half-closed is read until 100 ms of silence, within the same bounds. A connection in
+// memory that cannot be half-closed is closed at once.
 func (c *Conn) Close() error {
 	return c.finish(EndClosed, nil)
 }
 
-// stop asks the conversation to end for the reason why: the receiving goroutine gets it as its error.
-func (c *Conn) stop(why EndReason) {
-	if c.stopped.CompareAndSwap(uint32(EndNone), uint32(why)) {
-		c.wire.SetEnding()
-		c.interruptAll()
-		c.stopTransfer(c.stopError(why))
-		c.endContext()
+// Abort closes the connection at once. The queue is lost, and the peer gets no farewell. Calls of Receive and Send
+// fail with ErrClosed. The owner of the conversation still ends it with Close, or by returning from its handler.
+func (c *Conn) Abort() error {
+	return c.cut(EndClosed)
+}
+
+// requestEnd asks the conversation to end for the reason why. Calls that wait in it are interrupted and fail. Their error is cause, or
+// the one that stands for why if cause is nil. Only the first request counts. Any goroutine may call requestEnd.
+func (c *Conn) requestEnd(why EndReason, cause error) {
+	if c.life.requestEnd(why, cause) {
+		c.obeyRequest()
 	}
 }
 
-// interruptAll interrupts Receive, and the reads and writes of what Raw returned.
+// obeyRequest interrupts the calls that wait in a conversation that is to end.
+func (c *Conn) obeyRequest() {
+	c.wire.SetEnding()
+	c.interruptAll()
+	c.stopTransfer(c.life.requestError())
+	c.endContext()
+}
+
+// endBecause asks the conversation to end because of err. Receive, Send and Result then return err.
+func (c *Conn) endBecause(err error) {
+	why := ReasonOf(err)
+	c.setEnd(why, err)
+	c.requestEnd(why, err)
+}
+
+// interruptAll interrupts Receive, and the reads and writes of the connection that Raw returned.
 func (c *Conn) interruptAll() {
 	c.wire.Interrupt()
-	if c.rawTaken.Load() {
-		c.wire.Stop(c.endsAtOnce(c.stopReason()))
+	if c.life.has(rawTaken) {
+		c.wire.Stop(c.life.request() == EndClosed || c.wantsAbort())
 	}
 }
 
-// endsAtOnce reports whether the connection is about to be closed as it is.
-func (c *Conn) endsAtOnce(why EndReason) bool { return why == EndClosed || c.wantsAbort() }
-
-// Kick ends the conversation as `kicked`, from outside its handler. The handler's Receive fails with ErrKicked. What was posted is
-// still sent, and so is a message that is on its way; any other Send fails with ErrKicked.
+// Kick ends the conversation as `kicked`, from outside its handler. The handler's Receive fails with ErrKicked. Posted messages
+// are still sent, and so is a message that is on its way. Any other Send fails with ErrKicked.
 //
-// The peer gets the reason as a message, if it is not empty, and then the farewell, if the conversation has one. It gets neither after Raw.
-// Line ends in the reason become blanks. The error of Result and of Receive then names the reason; for errors.Is it is ErrKicked.
+// The peer receives the reason as a message if it is not empty, and then the farewell if the conversation has one. After Raw it receives
+// neither. Line ends in the reason become blanks. The error of Result and of Receive contains the reason; for errors.Is it is ErrKicked.
 func (c *Conn) Kick(reason string) {
-	// The reason is one message in every framing. [C-17]
+	// A reason without line ends is one message in every framing. [C-17]
 	reason = strings.TrimSpace(strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\x00", " ").Replace(reason))
-	if reason != "" && c.stopReason() == EndNone {
-		c.rarely().kicked.CompareAndSwap(nil, &reason)
+	var cause error
+	if reason != "" {
+		cause = kickError(reason)
 	}
-	c.stop(EndKicked)
-	if c.stopReason() == EndKicked {
+	c.requestEnd(EndKicked, cause)
+	if c.life.request() == EndKicked {
 		c.dropWaiting()
 	}
 }
 
-// finish is the one way in which a conversation is closed. A Close with unread input
-// makes the system send a reset, which destroys what was written and not yet read (RFC
-// 1122, 4.2.2.13); so: send what is queued, half-close, read to the peer's end, close.
+// A kickError is ErrKicked with the reason that Kick was given.
+type kickError string
+
+func (e kickError) Error() string { return ErrKicked.Error() + ": " + string(e) }
+
+func (e kickError) Unwrap() error { return ErrKicked }
+
+// finish is the one function that closes a conversation. It sends the queue, half-closes, reads to the peer's end and closes.
+// Without that, a close with unread input would make the system send a reset, which destroys bytes that the peer has not read
+// yet (RFC 1122, 4.2.2.13).
 func (c *Conn) finish(r EndReason, cause error) error {
-	if c.closing.Swap(true) {
+	reason, first := c.life.beginClosing(r, cause)
+	if !first {
 		<-c.Done()
 		return nil
 	}
-	if why := c.stopReason(); why != EndNone {
-		c.setEnd(why, c.stopCause(why)) // whatever the handler made of it
-	}
-	c.setEnd(r, cause)
-	reason, _ := c.Result()
 	c.wire.SetEnding()
 	c.breakTransfer()
 	c.endContext()
@@ -80,22 +107,22 @@ func (c *Conn) finish(r EndReason, cause error) error {
 
 	switch reclaimed := c.reclaim(); {
 	case c.wire.IsLost():
-		return c.closeLost()
+		return c.finishLost()
 	case !reclaimed:
 		c.closeNow(true)
 		return nil
-	case !mayLinger(reason):
+	case !mayDrain(reason):
 		c.resetOnClose()
 		c.closeNow(true)
 		return nil
 	}
-	if c.queueLastWords(reason) {
+	if c.queueEnding(reason) {
 		defer c.boundSending().Stop()
 	}
 	unread := c.drain(c.wire.Now())
 	err := c.awaitWriter()
 	if err != nil {
-		// Half a message may have left: an ending that looks like a good one would make a whole of it.
+		// Half a message may have left. After an orderly end, the peer would take it for a whole one.
 		c.resetOnClose()
 		unread = true
 	}
@@ -103,8 +130,8 @@ func (c *Conn) finish(r EndReason, cause error) error {
 	return err
 }
 
-// boundSending gives what is still to be sent three send timeouts in all: a peer that takes a
-// byte now and then must not hold an ending for ever.
+// boundSending gives the queue three send timeouts in all: a peer that takes a
+// byte now and then must not delay an ending for ever.
 func (c *Conn) boundSending() *time.Timer {
 	d := 3 * c.set.SendTimeout
 	if d <= 0 {
@@ -119,8 +146,8 @@ func (c *Conn) boundSending() *time.Timer {
 	})
 }
 
-// mayLinger: whether the peer can still be served an orderly end.
-func mayLinger(r EndReason) bool {
+// mayDrain reports whether an ending for the reason r can be orderly: the peer still reads.
+func mayDrain(r EndReason) bool {
 	switch r {
 	case EndReset, EndTimeout, EndSlowPeer, EndOverload:
 		return false
@@ -128,28 +155,28 @@ func mayLinger(r EndReason) bool {
 	return true
 }
 
-// queueLastWords queues the farewell, where it is this side that ends a conversation that goes on, and FIN.
-// It reports whether somebody is writing now.
-func (c *Conn) queueLastWords(r EndReason) (writing bool) {
-	if c.rawTaken.Load() {
+// queueEnding queues FIN. If this side ends a conversation that goes on, it queues the farewell before FIN, and the reason of a Kick
+// before that. It reports whether a goroutine is writing now.
+func (c *Conn) queueEnding(r EndReason) (writing bool) {
+	if c.life.has(rawTaken) {
 		_ = c.finishWriting()
 		return false
 	}
 	var last []byte
-	if (r == EndShutdown || r == EndKicked || r == EndIdle) && c.set.Farewell != "" && !c.out.saidBye.Swap(true) {
+	if (r == EndShutdown || r == EndKicked || r == EndIdle) && c.set.Farewell != "" && c.life.note(farewellSaid) {
 		last = []byte(farewellAnswer(c.set.Farewell))
 	}
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if r == EndKicked {
-		c.queueWords()
+		c.queueKickReason()
 	}
 	if !o.shut && o.drainSource() || last != nil || o.writing || o.shut || o.err != nil {
 		_ = c.queueLast(last)
 		return o.writing
 	}
-	// Only FIN is left, which never waits and needs no writer.
+	// Only FIN is left. It never waits and needs no writer.
 	o.shut, o.writing = true, true
 	o.mu.Unlock()
 	if !c.closeFinishes() {
@@ -160,26 +187,26 @@ func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 	return false
 }
 
-// closeFinishes reports whether the close that follows sends FIN as well as a half-close would, so that it can be spared: the
-// peer has finished, so nothing is left unread that would make it a reset, and nobody watches.
+// closeFinishes reports whether the close that follows may send FIN in place of a half-close. It may if the peer has finished, so
+// that no unread bytes turn the close into a reset, and if no Trace func waits for the half-close.
 func (c *Conn) closeFinishes() bool {
 	return c.recv.fin && c.wire.IsSocket() && c.set.trace.HalfClosed == nil
 }
 
-// queueWords queues what Kick is to say. o.mu is held.
-func (c *Conn) queueWords() {
-	x := c.seldom.Load()
-	if x == nil || x.kicked.Load() == nil || c.out.shut || c.out.err != nil {
+// queueKickReason queues the reason of the Kick as a message. o.mu is held.
+func (c *Conn) queueKickReason() {
+	var reason kickError
+	if !errors.As(c.life.requestError(), &reason) || c.out.shut || c.out.err != nil {
 		return
 	}
 	m := &outgoing{}
-	if c.encode(m, []byte(*x.kicked.Load()), asMessage) == nil {
+	if c.encode(m, []byte(reason), asMessage) == nil {
 		c.push(m)
 		c.startWriter()
 	}
 }
 
-// awaitWriter waits for what is queued. Each write in it has the send timeout, so the wait is bounded.
+// awaitWriter waits until the queue is sent. Each write in it has the send timeout, so the wait is bounded.
 func (c *Conn) awaitWriter() error {
 	o := &c.out
 	o.mu.Lock()
@@ -193,9 +220,9 @@ func (c *Conn) awaitWriter() error {
 	return nil
 }
 
-// drain reads and throws away until the peer's end; true where it stopped before
-// that. It goes on while the queue is still being sent, because a peer that cannot get rid of
-// its words may not read ours; the limits count from our FIN.
+// drain reads and throws away the peer's bytes until its end. It returns true if it stopped before
+// that with bytes unread. While the queue is still being sent, it goes on without a limit: a peer that cannot send
+// may not read either. The limits count from our FIN.
 func (c *Conn) drain(began wire.Moment) (unread bool) {
 	left := drainLimit
 	last := began // when bytes last came
@@ -209,8 +236,8 @@ func (c *Conn) drain(began wire.Moment) (unread bool) {
 		case failed:
 			return true
 		case fin != 0:
-			// A half-close of long ago gave the peer no time; SayBye did.
-			if began > fin && !c.out.saidBye.Load() {
+			// CloseWrite gave the peer no time to end, SayBye did.
+			if began > fin && !c.life.has(farewellSaid) {
 				fin = began
 			}
 			until = fin.After(c.set.CloseTimeout)
@@ -249,23 +276,23 @@ func (c *Conn) drain(began wire.Moment) (unread bool) {
 	return false
 }
 
-// hasReadEOF reports whether what Raw returned was read to the peer's end.
+// hasReadEOF reports whether the connection that Raw returned was read to the peer's end.
 func (c *Conn) hasReadEOF() bool {
-	x := c.seldom.Load()
+	x := c.extras.Load()
 	return x != nil && x.rawEOF.Load()
 }
 
-// sent tells when FIN left, zero if it has not, and whether sending has failed.
+// sent returns when FIN left, zero if it has not left, and whether sending has failed.
 func (c *Conn) sent() (fin wire.Moment, failed bool) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	return c.out.finAt, c.out.err != nil
 }
 
-// wantsAbort: the server is cut off, there is no time for the peer.
+// wantsAbort reports whether Server.Close was called, so that there is no time for the peer.
 func (c *Conn) wantsAbort() bool { return c.set.server != nil && c.set.server.cut.Load() }
 
-// resetOnClose makes the close a reset: what is queued in the system for a peer that does not read is given up at once.
+// resetOnClose makes the close a reset: the system gives up at once what it holds for a peer that does not read.
 func (c *Conn) resetOnClose() {
 	if c.wire.IsLost() {
 		return
@@ -276,12 +303,13 @@ func (c *Conn) resetOnClose() {
 	}
 }
 
+// closeNow closes the connection and ends the conversation. unread says whether bytes of the peer were not read.
 func (c *Conn) closeNow(unread bool) {
 	err := c.closeWire()
 	if f := c.set.trace.Closed; f != nil {
 		f(c, unread, err)
 	}
-	// The writer has lost its connection by now, if it had not ended.
+	// The writer has lost its connection by now, so it ends soon.
 	o := &c.out
 	o.mu.Lock()
 	if o.err == nil {
@@ -297,24 +325,19 @@ func (c *Conn) closeNow(unread bool) {
 	}
 	c.releaseHeld()
 
-	c.endMu.Lock()
-	c.ended = true
-	reason, cause := c.reason, c.endErr
-	if c.done != nil {
-		close(c.done)
-	}
-	c.endMu.Unlock()
+	reason, cause := c.life.close()
 	if f := c.set.trace.ConnEnd; f != nil {
 		f(c, reason, cause)
 	}
 }
 
-// cutOff closes at once, from any goroutine: whoever reads or writes fails, and
-// finish, which the conversation's own goroutine still calls, is quick.
-func (c *Conn) cutOff() {
-	c.setEnd(EndShutdown, nil)
-	c.stop(EndShutdown)
+// cut closes the connection at once, so that reads and writes fail. Any goroutine may call it. The goroutine that owns the
+// conversation still calls finish, which then does not wait.
+func (c *Conn) cut(r EndReason) error {
+	c.setEnd(r, nil)
+	c.requestEnd(r, nil)
 	c.wire.Abandon()
-	_ = c.wire.Close()
-	c.tellLost()
+	err := c.wire.Close()
+	c.announceLoss()
+	return err
 }

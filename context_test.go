@@ -26,18 +26,18 @@ func isEnded(ctx context.Context) bool {
 }
 
 // wantCause checks that ctx has ended, and why.
-func wantCause(t *testing.T, what string, ctx context.Context, reason duet.EndReason, is error) {
+func wantCause(t *testing.T, name string, ctx context.Context, reason duet.EndReason, is error) {
 	t.Helper()
 	if !isEnded(ctx) || !errors.Is(ctx.Err(), context.Canceled) {
-		t.Errorf("%s: the context has not ended (%v)", what, ctx.Err())
+		t.Errorf("%s: the context has not ended (%v)", name, ctx.Err())
 	}
 	var e *duet.Error
 	cause := context.Cause(ctx)
 	if !errors.As(cause, &e) || e.Op != "converse" || e.Reason != reason || !errors.Is(cause, is) {
-		t.Errorf("%s: the cause is %#v (%v); want the reason %v and %v", what, cause, cause, reason, is)
+		t.Errorf("%s: the cause is %#v (%v); want the reason %v and %v", name, cause, cause, reason, is)
 	}
 	if reason := duet.ReasonOf(cause); reason != e.Reason {
-		t.Errorf("%s: the cause stands for %v", what, reason)
+		t.Errorf("%s: the cause stands for %v", name, reason)
 	}
 }
 
@@ -131,13 +131,15 @@ func TestContext_HandlerReturns(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			here := make(chan context.Context, 1)
+			var done <-chan struct{}
 			st := start(t, memory, &duet.Server{Handler: handle(func(ctx context.Context, _ *duet.Conn) error {
+				done = ctx.Done() // before the end, so that the end must close it
 				here <- ctx
 				return test.err
 			})})
 			p := st.peer(t)
 			ctx := <-here
-			<-ctx.Done() // while the peer is still there
+			<-done // while the peer is still there
 			wantCause(t, "own", ctx, test.reason, test.is)
 			if cause := context.Cause(ctx).Error(); strings.Count(cause, "(") != 1 {
 				t.Errorf("the cause says it twice: %s", cause)
@@ -220,7 +222,7 @@ func TestContext_SendAfterShutdown(t *testing.T) {
 	})
 }
 
-// After Kick nothing more is sent but what was posted, and the farewell.
+// After Kick only posted messages and the farewell are sent.
 func TestContext_SendAfterKick_C17(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: handle(func(ctx context.Context, c *duet.Conn) error {
@@ -248,7 +250,7 @@ func TestContext_SendAfterKick_C17(t *testing.T) {
 	})
 }
 
-// A Send and a transfer that wait behind another are not begun after Kick; what was posted is sent.
+// After Kick, a Send and a transfer that wait behind another do not begin. Posted messages are sent.
 func TestContext_KickDropsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.PipeSize(1 << 10)
@@ -278,7 +280,7 @@ func TestContext_KickDropsWaiting(t *testing.T) {
 		for range 3 {
 			select {
 			case err := <-dropped:
-				wantErr(t, "what waits", err, duet.ErrKicked)
+				wantErr(t, "a Send that waits", err, duet.ErrKicked)
 			default:
 				t.Error("one waits on after Kick")
 			}
@@ -328,7 +330,7 @@ func TestContext_KickInterruptsDerived(t *testing.T) {
 	})
 }
 
-// When the connection was cut there is nothing left to wait for: Lost tells that, also after Shutdown, which has ended the context before.
+// Lost is closed when the connection was cut, also after Shutdown, which has ended the context before.
 func TestLost_Cut(t *testing.T) {
 	for name, cut := range map[string]func(s *duet.Server, c *duet.Conn){
 		"abort":  func(_ *duet.Server, c *duet.Conn) { c.Abort() },
@@ -364,7 +366,7 @@ func TestLost_Cut(t *testing.T) {
 
 type contextKey struct{}
 
-// In Serve the conversation's context is under the one that was given: its end, its values, its deadline.
+// In Serve the conversation's context has the end, the values and the deadline of the context that Serve was given.
 func TestContext_Converse(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		for _, asked := range []string{"before", "in the handler"} {
@@ -411,7 +413,7 @@ func TestContext_Converse(t *testing.T) {
 	})
 }
 
-// Kick in Serve is the conversation's own end.
+// Kick in Serve ends only the conversation's own context.
 func TestContext_ConverseKicked(t *testing.T) {
 	a, _ := two(t, memory, duet.Dialer{Options: duet.Options{CloseTimeout: time.Millisecond}})
 	_ = duet.Serve(t.Context(), a, handle(func(ctx context.Context, c *duet.Conn) error {
@@ -425,7 +427,7 @@ func TestContext_ConverseKicked(t *testing.T) {
 	wantReason(t, a, duet.EndKicked)
 }
 
-// Whoever has the bytes from Raw is interrupted by the end of the context given to Serve, as by Kick.
+// The end of the context given to Serve interrupts reads and writes after Raw, as Kick does.
 func TestContext_ConverseRaw(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		for _, direction := range []string{"read", "write", "before Raw"} {
@@ -455,7 +457,7 @@ func TestContext_ConverseRaw(t *testing.T) {
 	})
 }
 
-// Contexts may be asked while the conversation ends. Once one says that it has ended, it says why.
+// A context may be used while the conversation ends. Once it has ended, its cause is known.
 func TestContext_Concurrent(t *testing.T) {
 	for range 100 {
 		a, _ := two(t, memory, duet.Dialer{Options: duet.Options{CloseTimeout: time.Millisecond}})

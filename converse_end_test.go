@@ -14,7 +14,7 @@ import (
 	"duet.example/duet/internal/aside"
 )
 
-// Serve has a handler answer a conversation that was dialled, and ends it as a server would.
+// Serve calls a handler for a conversation that was dialled, and ends it as a server would.
 func TestConverse(t *testing.T) {
 	failed := errors.New("it did not work")
 	for _, test := range []struct {
@@ -128,7 +128,7 @@ func TestConverse_PanicError(t *testing.T) {
 	})
 }
 
-// A panic on a stack that the handler has made for a part of its work tells its own frames, and its own value.
+// A panic on another stack of the handler is reported with the frames and the value of that stack.
 func TestConverse_PanicAside(t *testing.T) {
 	x, y := connect(t, tcp)
 	c := new(duet.Dialer).NewConn(x)
@@ -161,7 +161,7 @@ func TestConverse_Goexit(t *testing.T) {
 	wantReason(t, c, duet.EndHandlerFailed)
 }
 
-// Abort fails whoever receives or sends, at once, and says nothing to the peer.
+// After Abort, Receive and Send fail at once, and the peer receives nothing.
 func TestAbort(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
@@ -198,7 +198,7 @@ func TestAbort(t *testing.T) {
 	})
 }
 
-// The end does not wait for a peer that goes on sending, beyond a mebibyte. [C-11]
+// A peer that goes on sending delays the end by at most 1 MiB. [C-11]
 func TestDrain_C11_Bytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inMemoryPair(t, duet.Dialer{Options: duet.Options{CloseTimeout: time.Hour}}, func(c *duet.Conn, p *peer) {

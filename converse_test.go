@@ -176,7 +176,7 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// A farewell that its framing cannot carry is left out; the half-close says it.
+// A farewell that the framing cannot carry is left out. The half-close ends the conversation.
 func TestFarewell_C5_WithDelimiter(t *testing.T) {
 	x, y := connect(t, tcp)
 	d := duet.Dialer{Options: duet.Options{Farewell: "good\nbye"}}

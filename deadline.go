@@ -21,7 +21,7 @@ func (c *Conn) stopReceiving() {
 const reclaimLimit = time.Second
 
 // reclaim takes back the bytes that Raw has given away. It returns false if a call still uses them. recv.mu is held.
-func (c *Conn) reclaim() bool { return !c.rawTaken.Load() || c.wire.Reclaim(reclaimLimit) }
+func (c *Conn) reclaim() bool { return !c.life.has(rawTaken) || c.wire.Reclaim(reclaimLimit) }
 
 // A dueKind is what is to be done at a deadline.
 type dueKind uint8
@@ -60,7 +60,7 @@ func (c *Conn) nextDeadline() (deadline wire.Moment, kind dueKind) {
 
 // farewellDeadline returns when the peer's time to end after our farewell is over. It returns zero if our farewell has not left.
 func (c *Conn) farewellDeadline() wire.Moment {
-	if !c.out.saidBye.Load() {
+	if !c.life.has(farewellSaid) {
 		return 0
 	}
 	fin, _ := c.sent()

@@ -20,11 +20,11 @@ import (
 	"duet.example/duet"
 )
 
-// childEnv names what a copy of the test program is to serve, with few descriptors.
+// childEnv is the environment variable that makes a copy of the test program a server with few descriptors.
 const childEnv = "DUET_TEST_CHILD"
 
-// serveWithFew is the child: it serves on a socket with a low limit of descriptors, and answers each line of
-// its stdin with what it has used and seen.
+// serveWithFew is the child. It serves on a socket with a low limit of descriptors, and answers each line of
+// its stdin with a report of its use of processor time and of its log.
 func serveWithFew(t *testing.T, maxConns int, busy string) {
 	limit := syscall.Rlimit{Cur: 100, Max: 100}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -122,7 +122,7 @@ func (f *few) usage() (u usage) {
 	return u
 }
 
-// meet connects and says something: what comes back, and whether the connection stays.
+// meet connects and sends a line. It returns the answer, and whether the connection stays.
 func (f *few) meet() (p *peer, answer string) {
 	f.t.Helper()
 	nc, err := net.Dial("tcp", f.addr)
@@ -139,10 +139,10 @@ func (f *few) meet() (p *peer, answer string) {
 	return p, string(b[:n])
 }
 
-// Peers beyond the descriptors are told so, in bounded time and without spinning, and there is room again when others have left.
+// Peers beyond the descriptors are sent Busy, in bounded time and without spinning. There is room again when others have left.
 func TestDescriptors(t *testing.T) {
-	if what, busy, is := strings.Cut(os.Getenv(childEnv), ","); is {
-		n, _ := strconv.Atoi(what)
+	if limit, busy, isChild := strings.Cut(os.Getenv(childEnv), ","); isChild {
+		n, _ := strconv.Atoi(limit)
 		serveWithFew(t, n, busy)
 		return
 	}
@@ -179,7 +179,7 @@ func TestDescriptors(t *testing.T) {
 			}
 		}
 		if len(in) < 70 || told < 30 {
-			t.Errorf("%d are in, %d were told", len(in), told)
+			t.Errorf("%d are admitted, %d were refused", len(in), told)
 		}
 		u := f.usage()
 		if u.full != told || u.pauses == 0 || u.logged != 1 {
@@ -227,7 +227,7 @@ func TestDescriptors(t *testing.T) {
 		}
 		after := f.usage()
 		if told, pauses := after.full-before.full, after.pauses-before.pauses; told != crowd || pauses < crowd/round {
-			t.Errorf("%d were told in %d pauses, want no more than %d in each", told, pauses, round)
+			t.Errorf("%d were refused in %d pauses, want at most %d in each", told, pauses, round)
 		}
 	})
 }

@@ -10,12 +10,13 @@ import (
 	"duet.example/duet/transport"
 )
 
-// A Dialer connects to servers. The zero Dialer works: lines (LF), no farewell. It may
-// be used by several goroutines at the same time; fields must not be changed meanwhile.
+// A Dialer connects to servers. The zero Dialer works: lines (LF), no farewell.
+// Several goroutines may use it at the same time. Its fields must not be changed meanwhile.
 type Dialer struct {
 	// Options hold for each conversation.
 	Options
-	// Transport says how the connection is made, and for how long that is tried. The zero value does.
+	// Transport says how the connection is made, and how long that may take.
+	// The zero value is ready to use.
 	Transport transport.Dialer
 }
 
@@ -24,9 +25,11 @@ func Dial(ctx context.Context, address string) (*Conn, error) {
 	return new(Dialer).Dial(ctx, address)
 }
 
-// Dial connects to address: host:port, :port, port, unix:PATH, or a URL. An error is an [*Error], whose Reason is
-// EndTimeout where connecting took too long, EndReset where the peer reset the connection as soon as it was there, and EndNone
-// otherwise; where address is none, it is transport's own ([transport.AddressError], [transport.SchemeError]).
+// Dial connects to address: host:port, :port, port, unix:PATH, or a URL.
+//
+// If address is malformed, the error is a [transport.AddressError] or a [transport.SchemeError].
+// Any other error is an [*Error]. Its Reason is EndTimeout if connecting took too long,
+// EndReset if the peer reset the new connection at once, and EndNone otherwise.
 func (d *Dialer) Dial(ctx context.Context, address string) (*Conn, error) {
 	a, err := transport.ParseAddress(transport.DefaultConnect, address)
 	if err != nil {
@@ -35,7 +38,7 @@ func (d *Dialer) Dial(ctx context.Context, address string) (*Conn, error) {
 	return d.DialAddress(ctx, a)
 }
 
-// DialAddress is Dial for an address that was parsed before.
+// DialAddress is Dial for a parsed address.
 func (d *Dialer) DialAddress(ctx context.Context, a transport.Address) (*Conn, error) {
 	nc, err := d.Transport.Dial(ctx, a)
 	if err != nil {
@@ -53,10 +56,10 @@ func (d *Dialer) DialAddress(ctx context.Context, a transport.Address) (*Conn, e
 	return d.NewConn(nc), nil
 }
 
-// NewConn makes a conversation of a connection that was made elsewhere, and owns it from then on.
+// NewConn makes a conversation of a connection that was made elsewhere. The conversation owns the connection from then on.
 //
-// Any net.Conn works. Its own Read and Write are called, also if it embeds a *net.TCPConn. Its Close must end a Read that waits, as
-// net.Conn says. Beside a *net.TCPConn and a *net.UnixConn, a connection that implements [ReadAwaiter] needs no buffer while its peer is silent.
+// Any net.Conn works. Its own Read and Write are called, also if it embeds a *net.TCPConn. Its Close must end a Read
+// that waits, as net.Conn requires. While its peer is silent, a *net.TCPConn, a *net.UnixConn or a [ReadAwaiter] needs no buffer.
 func (d *Dialer) NewConn(nc net.Conn) *Conn {
 	c := newConn(nc, &settings{Options: d.withDefaults(), trace: d.Trace.guarded(nil)})
 	if f := c.set.trace.ConnStart; f != nil {

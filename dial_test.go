@@ -11,7 +11,7 @@ import (
 	"duet.example/duet"
 )
 
-// A server that resets at once may do so before connect(2) has returned. The connection was there, so it is a reset in any case.
+// A server that resets at once may do so before connect(2) has returned. It is a reset in either case, because there was a connection.
 func TestDial_ResetAtOnce(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a reset has other errors there")

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// hangups is only on Linux: elsewhere a connection that fails is noticed by the next read or write.
+// hangups exists only on Linux. On other systems the next read or write notices that a connection has failed.
 type hangups struct{}
 
 func newHangups() (*hangups, error) { return nil, errors.ErrUnsupported }

@@ -36,13 +36,13 @@ func (c *Conn) Budget() *Budget { return c.set.budget }
 // peer of a conversation that holds more than its share is not read. Any goroutine may call Hold.
 func (c *Conn) Hold(n int) {
 	if c.set.budget != nil && n != 0 {
-		c.count(c.rarely(), n)
+		c.count(c.makeExtras(), n)
 	}
 }
 
 // held returns how many bytes the conversation holds.
 func (c *Conn) held() int64 {
-	if x := c.seldom.Load(); x != nil {
+	if x := c.extras.Load(); x != nil {
 		return x.account.held.Load()
 	}
 	return 0
@@ -94,23 +94,23 @@ func (c *Conn) countWriting(n int) {
 }
 
 // accountFor returns the extras in whose account n bytes are counted; nil if they are too few to count.
-func (c *Conn) accountFor(n int) *seldom {
-	if x := c.seldom.Load(); x != nil || n < accountSize && int64(n) < c.set.budget.step.Load() {
+func (c *Conn) accountFor(n int) *extras {
+	if x := c.extras.Load(); x != nil || n < accountSize && int64(n) < c.set.budget.step.Load() {
 		return x
 	}
-	return c.rarely()
+	return c.makeExtras()
 }
 
 // count adds d bytes to the account of x. It tells the budget in steps. While the budget is used up, and at the end of the conversation, it
 // tells the budget of every byte.
-func (c *Conn) count(x *seldom, d int) {
+func (c *Conn) count(x *extras, d int) {
 	a, b := &x.account, c.set.budget
 	a.held.Add(int64(d))
 	for {
 		reported := a.reported.Load()
 		held := a.held.Load() // loaded after reported, so that it is never less
 		change := held - reported
-		if change == 0 || max(change, -change) < b.step.Load() && !b.isExceeded() && !c.closing.Load() {
+		if change == 0 || max(change, -change) < b.step.Load() && !b.isExceeded() && !c.life.isClosing() {
 			return
 		}
 		if a.reported.CompareAndSwap(reported, held) {
@@ -122,7 +122,7 @@ func (c *Conn) count(x *seldom, d int) {
 
 // releaseHeld gives back the conversation's own bytes at its end. Those of Hold stay. recv.mu is held, and no goroutine writes.
 func (c *Conn) releaseHeld() {
-	if x := c.seldom.Load(); x != nil && c.set.budget != nil {
+	if x := c.extras.Load(); x != nil && c.set.budget != nil {
 		c.recv.decoder.Rest()
 		c.recv.queue, c.recv.head = nil, 0
 		d := x.account.received + x.account.queued
@@ -141,7 +141,7 @@ func (g *budgetGate) IsHeld() bool { return g.recv.heldBack }
 // allowance returns how many bytes may be read now. A closing conversation throws away the bytes that it reads, so the budget does not
 // matter to it.
 func (c *Conn) allowance() int {
-	if b := c.set.budget; b != nil && !c.closing.Load() {
+	if b := c.set.budget; b != nil && !c.life.isClosing() {
 		return b.allowance(c)
 	}
 	return wire.ChunkSize
@@ -194,7 +194,7 @@ func (c *Conn) awaitBudget(ctx context.Context) (ready bool, err error) {
 		if until == 0 {
 			until = math.MaxInt64
 		}
-		c.wire.Sleep(c.watched(ctx), until)
+		c.wire.Sleep(c.waitContext(ctx), until)
 		return false, nil
 	}
 	return c.wire.Arm(until, false), nil
@@ -219,7 +219,7 @@ func (c *Conn) recheckBudget() {
 // isEnding reports whether the conversation ends anyway, so that the budget need not end it. The peer of a lost conversation cannot send
 // more.
 func (c *Conn) isEnding() bool {
-	return c.wire.IsAbandoned() || c.wire.IsLost() || c.stopReason() != EndNone && !c.closing.Load()
+	return c.wire.IsAbandoned() || c.wire.IsLost() || c.life.phase() == phaseEnding
 }
 
 // overload ends the conversation because it holds the most of a budget that is used up. It does nothing if c is nil.
@@ -228,6 +228,6 @@ func (c *Conn) overload() {
 		return
 	}
 	c.setEnd(EndOverload, ErrOverload)
-	c.stop(EndOverload)
+	c.requestEnd(EndOverload, nil)
 	c.wire.Abandon()
 }

@@ -22,14 +22,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // times as long as an idle one.
 const patience = time.Minute
 
-// An ending is what a Trace was told at the end of a conversation.
+// An ending holds the arguments of a Trace's ConnEnd.
 type ending struct {
 	id     uint64
 	reason duet.EndReason
 	err    error
 }
 
-// A stage is a server that serves, and what came of its conversations.
+// A stage is a server that serves, and the endings of its conversations.
 type stage struct {
 	*duet.Server
 	ends chan ending
@@ -135,7 +135,7 @@ func (p *peer) fin() {
 // reset makes the connection end with a RST.
 func (p *peer) reset() { resetConn(p.Conn) }
 
-// heard collects what handlers received.
+// heard collects the messages that handlers received.
 type heard struct {
 	mu   sync.Mutex
 	said []string
@@ -147,7 +147,7 @@ func (h *heard) add(s string) {
 	h.said = append(h.said, s)
 }
 
-// all is what was heard, a farewell marked by !.
+// all returns the messages, a farewell marked by !.
 func (h *heard) all() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -176,10 +176,10 @@ func wantReason(t *testing.T, c *duet.Conn, want duet.EndReason) {
 	}
 }
 
-func wantErr(t *testing.T, what string, err, want error) {
+func wantErr(t *testing.T, call string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
-		t.Errorf("%s: error %v, want %v", what, err, want)
+		t.Errorf("%s: error %v, want %v", call, err, want)
 	}
 }
 
@@ -204,7 +204,7 @@ func wantEOF(t *testing.T, c *duet.Conn) {
 	}
 }
 
-// two is a conversation of duet with itself.
+// two returns both ends of one conversation.
 func two(t *testing.T, n network, d duet.Dialer) (a, b *duet.Conn) {
 	t.Helper()
 	x, y := connect(t, n)

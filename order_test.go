@@ -18,7 +18,7 @@ import (
 	"duet.example/duet/framing"
 )
 
-// Send and Post mixed by several goroutines: each one's messages stay in order, none is lost, none comes twice.
+// Several goroutines mix Send and Post. The messages of each stay in order, none is lost, none comes twice.
 func TestOrder_C6(t *testing.T) {
 	const senders, each = 8, 200
 	overEach(t, func(t *testing.T, n network) {
@@ -64,7 +64,7 @@ func TestOrder_C6(t *testing.T) {
 	})
 }
 
-// Whatever was posted is sent before Close.
+// Posted messages are sent before Close returns.
 func TestClose_FlushesPosted(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		a, b := two(t, n, duet.Dialer{})
@@ -121,7 +121,7 @@ func TestClose_C11_MutualFlood(t *testing.T) {
 	})
 }
 
-// A reply reaches a peer whose words were not all read. A plain Close would make the system reset the connection.
+// A reply reaches a peer whose messages were not all read. A plain close would make the system reset the connection.
 func TestClose_C11_NoResetDestroysAReply(t *testing.T) {
 	overSockets(t, func(t *testing.T, n network) {
 		rounds := 20
@@ -148,7 +148,7 @@ func TestClose_C11_NoResetDestroysAReply(t *testing.T) {
 	})
 }
 
-// A Receive that is cancelled loses nothing, however the cancelling meets the bytes.
+// A Receive that is cancelled loses nothing, even if bytes arrive at the same moment.
 func TestReceive_CancelLosesNothing(t *testing.T) {
 	const messages = 2000
 	overEach(t, func(t *testing.T, n network) {
@@ -209,7 +209,7 @@ func TestSetFraming_F17(t *testing.T) {
 		<-read
 		c.SetFraming(framing.NUL) // while Receive waits, or is about to
 		if m := <-got; string(m.Body) != "two" {
-			t.Errorf("received %q, want what had arrived, cut in the new way", m.Body)
+			t.Errorf("received %q, want the bytes that had arrived, in the new framing", m.Body)
 		}
 		p.say("ree\x00")
 		if m := <-got; string(m.Body) != "three" {

@@ -31,7 +31,7 @@ func panicsOnce(name string) *duet.Trace {
 	return t
 }
 
-// answering answers each line. A line can also end the conversation with a timeout, which resets the connection.
+// answering is a handler that answers each line. The line `time out` ends the conversation with a reset.
 func answering(ctx context.Context, c *duet.Conn) error {
 	for {
 		m, err := c.Receive(ctx)
@@ -57,7 +57,7 @@ func TestTrace_Panics(t *testing.T) {
 		}
 	}
 	tests := map[string]struct {
-		peer func(p *peer)  // what the first peer does
+		peer func(p *peer)  // the behaviour of the first peer
 		end  duet.EndReason // how its conversation ends; EndNone if there is none
 	}{
 		"ConnStart":     {say(""), duet.EndHandlerFailed},
@@ -129,15 +129,15 @@ func TestTrace_Panics(t *testing.T) {
 	}
 }
 
-// What waits in the conversation fails with the panic; so does what comes later. Done is closed, and ConnEnd is called.
+// Calls that wait in the conversation fail with the panic, and so do later ones. Done is closed, and ConnEnd is called.
 func TestTrace_PanicEndsWhatWaits(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		var pe *duet.PanicError
-		wantPanic := func(what string, err error) {
+		wantPanic := func(call string, err error) {
 			t.Helper()
 			var de *duet.Error
 			if !errors.As(err, &de) || de.Reason != duet.EndHandlerFailed || !errors.As(err, &pe) || pe.Value != "boom" {
-				t.Errorf("%s: error %v, want the panic", what, err)
+				t.Errorf("%s: error %v, want the panic", call, err)
 			}
 		}
 		here := make(chan *duet.Conn, 1)
@@ -154,7 +154,7 @@ func TestTrace_PanicEndsWhatWaits(t *testing.T) {
 		if err := c.Post([]byte("posted")); err != nil {
 			t.Fatal(err)
 		}
-		p.want("posted\n") // what was on its way is not cut off
+		p.want("posted\n") // a message on its way is not cut off
 		p.wantEOF()
 		p.Close()
 		<-c.Done()
@@ -168,7 +168,7 @@ func TestTrace_PanicEndsWhatWaits(t *testing.T) {
 	})
 }
 
-// A Trace that panics at each message is logged once for each conversation: a peer must not fill the log.
+// A Trace that panics at each message is logged once per conversation, because a peer must not fill the log.
 func TestTrace_PanicsAgain(t *testing.T) {
 	var log logBuffer
 	st := start(t, tcp, &duet.Server{Logger: log.logger(), Options: duet.Options{Trace: &duet.Trace{Received: func(*duet.Conn, duet.Message) { explode() }}}})
@@ -225,7 +225,7 @@ func (b *bomb) EndSource() {
 	}
 }
 
-// A source that panics ends its own conversation, not that of the goroutine which pumps, and nothing else.
+// A source that panics ends its own conversation and nothing else, also if another conversation's goroutine pumps it.
 func TestSourcePanics(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -289,7 +289,7 @@ func TestSourcePanics(t *testing.T) {
 	}
 }
 
-// An error of a source that is not one of the connection's ends the conversation too, while its handler waits.
+// Any other error of a source also ends the conversation, while its handler waits.
 func TestSourceFails_AnyError(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		failed := errors.New("the well is dry")

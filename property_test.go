@@ -33,7 +33,7 @@ var (
 	peers       = []string{"slow", "resetting", "silent", "dripping", "talking", "closing"}
 )
 
-// A life is one conversation: what it runs over, who its peer is, and what is done to it, in order, by each goroutine.
+// A life is the plan of one conversation: its network, its peer, and the calls of each goroutine in order.
 type life struct {
 	network, peer string
 	dialled       bool
@@ -61,7 +61,7 @@ func lives(t *rapid.T) life {
 	}
 }
 
-// Whatever is called in whatever order, and whatever the peer does: each conversation ends soon after it is asked to, once, with one
+// For any order of calls and any behaviour of the peer, each conversation ends soon after it is asked to, once, with one
 // reason, and leaves nothing behind.
 func TestAnyOrder(t *testing.T) {
 	budget := 2 * time.Second
@@ -105,7 +105,7 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
-// openFiles is how many descriptors the process has, -1 where that is not known.
+// openFiles returns the number of descriptors of the process, -1 if that is not known.
 func openFiles() int {
 	all, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -130,7 +130,7 @@ func (d *door) pair() (dialled, accepted net.Conn, err error) {
 	return dialled, accepted, err
 }
 
-// live has the conversation and says what went wrong, nothing if nothing did.
+// live runs the conversation. It returns the faults, an empty string if there are none.
 func (l life) live(d *door) (wrong string) {
 	ours, theirs, err := d.pair()
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *subject) others() {
 	wg.Wait()
 }
 
-// end asks for the end. If the peer need not be waited for, a Kick must be enough: every wait is bounded then.
+// end asks for the end. If the peer need not be waited for, a Kick must be enough, because each wait is bounded then.
 func (s *subject) end(ended <-chan struct{}) {
 	s.c.Kick("")
 	limit := 50 * time.Millisecond
@@ -239,11 +239,11 @@ func (s *subject) shutdown() {
 
 func (s *subject) verdict(ended, acted <-chan struct{}) string {
 	late := time.After(patience / 6) // a life takes less than a second
-	for what, done := range map[string]<-chan struct{}{"it": ended, "what was called": acted, "Done": s.c.Done()} {
+	for name, done := range map[string]<-chan struct{}{"it": ended, "its calls": acted, "Done": s.c.Done()} {
 		select {
 		case <-done:
 		case <-late:
-			return what + " does not end"
+			return name + " does not end"
 		}
 	}
 	reason, _ := s.c.Result()
@@ -295,8 +295,8 @@ func (s *subject) do(ctx context.Context, c *duet.Conn, a act) {
 	}
 }
 
-// raw takes the bytes over and uses them a little, or until the end if it is to wait: it sets no deadline then, because Kick and Shutdown
-// have set one.
+// raw calls Raw and uses the connection a little. If wait is true, it uses it until the end and sets no deadline, because Kick and Shutdown
+// set one.
 func (s *subject) raw(c *duet.Conn, wait bool) {
 	nc, err := c.Raw()
 	if err != nil {
@@ -311,7 +311,7 @@ func (s *subject) raw(c *duet.Conn, wait bool) {
 	_, _ = nc.Read(make([]byte, 100))
 }
 
-// behave is a peer, until it is told to stop or cannot go on.
+// behave is a peer, until it is stopped or cannot go on.
 func behave(as string, nc net.Conn, stop <-chan struct{}) {
 	pause := func(d time.Duration) bool {
 		select {

@@ -25,17 +25,17 @@ import (
 // other; it need not close what Raw returned. To have it end for a reason of its own, a handler
 // returns an [*Error] with that Reason.
 func (c *Conn) Raw() (net.Conn, error) {
-	if c.rawWanted.Swap(true) {
+	if !c.life.note(rawWanted) {
 		return nil, c.error("raw", ErrRaw)
 	}
 	c.stopReceiving()
 	defer c.recv.mu.Unlock()
-	if c.closing.Load() {
-		c.rawWanted.Store(false)
+	if c.life.isClosing() {
+		c.life.withdraw(rawWanted)
 		return nil, c.error("raw", ErrClosed)
 	}
 	if err := c.awaitWriter(); err != nil && !c.wire.IsLost() {
-		c.rawWanted.Store(false)
+		c.life.withdraw(rawWanted)
 		return nil, err
 	}
 	rest := c.readAhead()
@@ -44,19 +44,19 @@ func (c *Conn) Raw() (net.Conn, error) {
 	}
 	lost := !c.wire.Detach()
 	for lost {
-		b, err := c.remaining(nil, nil)
+		b, err := c.readRemains(nil, nil)
 		if rest = append(rest, b...); err != nil {
 			break
 		}
 	}
 	var r *wire.RawConn
 	if lost {
-		x := &c.rarely().remains
+		x := &c.makeExtras().remains
 		r = c.wire.RawLost(rest, (*rawTap)(c), x.err, x.send)
 	} else {
 		r = c.wire.Raw(rest, (*rawTap)(c))
 	}
-	c.rawTaken.Store(true)
+	c.life.note(rawTaken)
 	if c.Context().Err() != nil {
 		c.interruptAll()
 	}
@@ -90,7 +90,7 @@ func (c *Conn) encodingOfReceived() framing.WireEncoding {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	encoder := c.out.encoder
-	if x := c.seldom.Load(); x != nil {
+	if x := c.extras.Load(); x != nil {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		if x.next != nil {
@@ -121,20 +121,20 @@ func (t *rawTap) BeforeRead() error {
 	if c.set.throttle == nil {
 		return nil
 	}
-	if r := c.rarely().refused; r != nil {
+	if r := c.makeExtras().refused; r != nil {
 		return c.error("receive", r)
 	}
-	return c.holdRaw()
+	return c.awaitRawThrottle()
 }
 
 // AfterRead tells the trace, of the peer's end once, and asks Throttle.
 func (t *rawTap) AfterRead(n int, err error) {
 	c := (*Conn)(t)
-	if again := errors.Is(err, io.EOF) && c.rarely().rawEOF.Swap(true); !again {
+	if again := errors.Is(err, io.EOF) && c.makeExtras().rawEOF.Swap(true); !again {
 		c.traceRead(n, err)
 	}
 	if n > 0 && c.set.throttle != nil {
-		c.rarely().refused = c.throttle(n)
+		c.makeExtras().refused = c.throttle(n)
 	}
 }
 

@@ -3,7 +3,6 @@ package duet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"net"
@@ -107,7 +106,7 @@ func (c *Conn) receive(ctx context.Context, withPartial bool, batch *[]Message) 
 			return Message{}, err
 		case !ready:
 			continue
-		case c.isWatched(ctx):
+		case c.needsNoWatch(ctx):
 			// The end of this context interrupts the read anyway. To watch it here would cost 1.6 KB in each conversation.
 			c.wire.Read(c.readLimit())
 		default:
@@ -191,11 +190,11 @@ func (c *Conn) endReceiving() {
 // receiveError returns the error of a Receive that has nothing to wait for; nil if it may wait.
 func (c *Conn) receiveError(ctx context.Context) error {
 	// The context is asked first. If the conversation has ended it, the reason is found below.
-	ended := c.watched(ctx).Err()
-	if c.rawWanted.Load() {
+	ended := c.waitContext(ctx).Err()
+	if c.life.has(rawWanted) {
 		return c.error("receive", ErrRaw)
 	}
-	if c.closing.Load() {
+	if c.life.isClosing() {
 		return c.endError("receive")
 	}
 	if r := c.recv.err; r != nil {
@@ -204,7 +203,7 @@ func (c *Conn) receiveError(ctx context.Context) error {
 		}
 		return c.error("receive", r)
 	}
-	if c.stopReason() != EndNone {
+	if c.life.request() != EndNone {
 		return c.endError("receive")
 	}
 	return ended
@@ -215,38 +214,9 @@ func (c *Conn) error(op string, err error) error {
 	return &Error{Op: op, Addr: addrText(c.RemoteAddr()), Reason: r, Err: err}
 }
 
-// stopCause returns the error behind a stop for the reason why; nil if the reason says all.
-func (c *Conn) stopCause(why EndReason) error {
-	if x := c.seldom.Load(); x != nil && why == EndKicked {
-		if words := x.kicked.Load(); words != nil {
-			return fmt.Errorf("%w: %s", ErrKicked, *words)
-		}
-	}
-	return c.stopFailure(why)
-}
-
-func (c *Conn) stopError(why EndReason) error {
-	if err := c.stopCause(why); err != nil {
-		return err
-	}
-	switch why {
-	case EndShutdown:
-		return ErrServerClosed
-	case EndKicked:
-		return ErrKicked
-	case EndSlowPeer:
-		return ErrSlowPeer
-	case EndOverload:
-		return ErrOverload
-	case EndCut:
-		return ErrCut
-	}
-	return ErrClosed
-}
-
 // prepareWait sets the deadline for a wait. If ready is false, something has changed, and the caller starts again.
 func (c *Conn) prepareWait(ctx context.Context) (ready bool, err error) {
-	if c.applyChanges() || c.set.throttle != nil && c.hold(ctx) {
+	if c.applyChanges() || c.set.throttle != nil && c.awaitThrottle(ctx) {
 		return false, nil
 	}
 	if c.set.budget != nil && c.mustWaitForBudget() {
@@ -312,10 +282,10 @@ func (c *Conn) handleReadError(err error) error {
 	c.traceRead(0, err)
 	r.fin = true
 	switch {
-	case c.closing.Load() || c.stopReason() != EndNone && (errors.Is(err, net.ErrClosed) || c.wire.IsAbandoned()):
+	case c.life.isClosing() || c.life.request() != EndNone && (errors.Is(err, net.ErrClosed) || c.wire.IsAbandoned()):
 		// This side has closed the connection, and knows the reason.
 		return c.receiveError(context.Background())
-	case c.out.saidBye.Load():
+	case c.life.has(farewellSaid):
 		// The peer has closed without reading our farewell, so its system sends a reset. It had sent all it wanted.
 		r.err = io.EOF
 		return nil
@@ -402,7 +372,7 @@ func (c *Conn) handlePeerEnd() {
 
 // applyChanges applies what SetFraming and SetEncoding have set. It reports whether there was anything.
 func (c *Conn) applyChanges() bool {
-	x := c.seldom.Load()
+	x := c.extras.Load()
 	if x == nil {
 		return false
 	}

@@ -16,7 +16,7 @@ import (
 	"duet.example/duet/framing"
 )
 
-// A peer that is not let in gets one line, in the server's framing, and an orderly end.
+// A refused peer receives one message, in the server's framing, and an orderly end.
 func TestBusy_C16(t *testing.T) {
 	full := func(_ context.Context, _ net.Addr) error { return errors.New("not today") }
 	for _, test := range []struct {
@@ -56,8 +56,8 @@ func TestBusy_C16(t *testing.T) {
 	}
 }
 
-// Peers that are told and do not leave hold up neither each other nor those who are let in. After a second they are
-// closed, of many only some are told, and Shutdown waits for that.
+// Refused peers that do not leave delay neither each other nor admitted peers. After a second they are
+// closed. Of many, only some are sent Busy. Shutdown waits for that.
 func TestBusy_Bounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &duet.Server{MaxConns: 1, Busy: "try later", Greeting: "hi"}
@@ -86,7 +86,7 @@ func TestBusy_Bounds(t *testing.T) {
 			p.wantEOF()
 		}
 		if d := time.Since(began); d != 0 {
-			t.Errorf("told after %v", d)
+			t.Errorf("Busy came after %v", d)
 		}
 		closed := make(chan error, 1)
 		go func() {
@@ -94,7 +94,7 @@ func TestBusy_Bounds(t *testing.T) {
 			closed <- err
 		}()
 		if err := <-closed; err == nil {
-			t.Error("2 MiB were taken from a peer that was told to go")
+			t.Error("2 MiB were read from a refused peer")
 		}
 		if d := time.Since(began); d > time.Second {
 			t.Errorf("closed after %v", d)
@@ -113,13 +113,13 @@ func TestBusy_Bounds(t *testing.T) {
 			t.Error(err)
 		}
 		if d := time.Since(began); d < 900*time.Millisecond || d > time.Second {
-			t.Errorf("Shutdown waited %v for a peer that is told", d)
+			t.Errorf("Shutdown waited %v for a refused peer", d)
 		}
 		wantErr(t, "Serve", <-served, duet.ErrServerClosed)
 	})
 }
 
-// Without a half-close, a peer that was told is read until its end or until it is silent. In memory it is closed at once.
+// Without a half-close, a peer that was sent Busy is read until its end or until it is silent. In memory it is closed at once.
 func TestBusy_C16_WithoutHalfClose(t *testing.T) {
 	far := func(nc net.Conn) net.Conn { return distant{wrapped{nc}} }
 	for name, test := range map[string]struct {
@@ -166,7 +166,7 @@ func TestBusy_C16_WithoutHalfClose(t *testing.T) {
 	}
 }
 
-// Close does not leave a peer that is told for later.
+// Close does not leave a refused peer behind.
 func TestBusy_Close(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &duet.Server{Busy: "try later", Admit: func(context.Context, net.Addr) error { return io.EOF }}
@@ -188,7 +188,7 @@ func TestBusy_Close(t *testing.T) {
 	})
 }
 
-// The server's own place is taken before Admit is asked, and Admit is asked last.
+// The server reserves a place before it calls Admit, and it calls Admit last.
 func TestAdmit_Last(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		asked := make(chan func(error), 1)
@@ -228,7 +228,7 @@ func TestAdmit_Last(t *testing.T) {
 	})
 }
 
-// Who was admitted has a conversation, also where the server is closed at that moment.
+// An admitted peer has a conversation, also if the server is closed at that moment.
 func TestAdmit_ThenClosed(t *testing.T) {
 	for name, end := range map[string]func(*duet.Server){
 		"Close":    func(s *duet.Server) { s.Close() },
@@ -290,7 +290,7 @@ func TestAcceptTimeout_C14(t *testing.T) {
 			wantNobody(t, <-first, began, time.Minute)
 			wantNobody(t, <-second, began, time.Minute)
 			if _, err := l.Dial(context.Background()); err == nil {
-				t.Error("somebody came in")
+				t.Error("a peer was admitted")
 			}
 		})
 	})

@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,11 +20,10 @@ type sendState struct {
 	idle    *sync.Cond // on mu: the queue has become empty, or sending has failed; made by who waits for it
 	encoder framing.Encoder
 	queue   []*outgoing
-	bytes   int   // what waits in queue
-	writing bool  // somebody is writing, or will
-	shut    bool  // CloseWrite or SayBye was called: nothing may follow
-	encoded uint8 // messages that encoder has encoded, at most 255
-	saidBye atomic.Bool
+	bytes   int         // what waits in queue
+	writing bool        // somebody is writing, or will
+	shut    bool        // CloseWrite or SayBye was called: nothing may follow
+	encoded uint8       // messages that encoder has encoded, at most 255
 	finAt   wire.Moment // when FIN had left
 	err     error       // sending has failed for good
 
@@ -94,7 +92,7 @@ func (c *Conn) Send(ctx context.Context, body []byte) error { return c.send(ctx,
 func (c *Conn) SendRaw(ctx context.Context, b []byte) error { return c.send(ctx, b, asBytes) }
 
 func (c *Conn) send(ctx context.Context, body []byte, how form) error {
-	ctx = c.watched(ctx)
+	ctx = c.waitContext(ctx)
 	if ctx.Err() != nil {
 		return c.contextError(ctx)
 	}
@@ -209,7 +207,7 @@ func (c *Conn) Queued() int {
 func (c *Conn) canSend() error {
 	o := &c.out
 	switch {
-	case c.rawWanted.Load():
+	case c.life.has(rawWanted):
 		return c.error("send", ErrRaw)
 	case o.err != nil:
 		if c.wire.IsLost() {
@@ -218,8 +216,8 @@ func (c *Conn) canSend() error {
 		return c.error("send", o.err)
 	case o.shut:
 		return c.error("send", ErrClosed)
-	case c.stopReason() == EndHandlerFailed:
-		return c.error("send", c.stopError(EndHandlerFailed))
+	case c.life.request() == EndHandlerFailed:
+		return c.error("send", c.life.requestError())
 	}
 	return nil
 }
@@ -227,10 +225,10 @@ func (c *Conn) canSend() error {
 // maySend is nil unless nobody may begin to send any more, because the conversation is to end. After Shutdown a handler may, until
 // it returns. If sending has failed before, encode tells. o.mu is held.
 func (c *Conn) maySend() error {
-	switch why := c.stopReason(); {
-	case why == EndNone, c.out.err != nil, c.rawWanted.Load():
+	switch why := c.life.request(); {
+	case why == EndNone, c.out.err != nil, c.life.has(rawWanted):
 		return nil
-	case why == EndShutdown && !c.closing.Load() && !c.wantsAbort():
+	case why == EndShutdown && !c.life.isClosing() && !c.wantsAbort():
 		return nil
 	}
 	return c.endError("send")
@@ -248,7 +246,7 @@ func (c *Conn) dropWaiting() {
 	for _, m := range o.queue {
 		switch {
 		case m.transfer != nil:
-			m.transfer.refuse(c.stopError(c.stopReason()))
+			m.transfer.refuse(c.life.requestError())
 		case m.sent != nil:
 			o.bytes -= len(m.wire)
 			m.sent <- c.endError("send")
@@ -510,18 +508,18 @@ func (c *Conn) sendFailed(err error) error {
 	case c.wire.IsSocket():
 		c.lose(err)
 	default:
-		c.tellLost() // what has come may still be read, so it is not closed
+		c.announceLoss() // what has come may still be read, so it is not closed
 	}
 	if c.wire.IsLost() && errors.Is(err, ErrClosed) {
 		err = syscall.ECONNRESET // that is why it was closed
 	}
-	switch why := c.stopReason(); {
+	switch why := c.life.request(); {
 	case why != EndNone && c.wire.IsAbandoned() && !c.wire.IsLost():
-		err = c.stopError(why) // the stop has abandoned the write
+		err = c.life.requestError() // the stop has abandoned the write
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = ErrSlowPeer
 	}
-	if c.closing.Load() && errors.Is(err, ErrClosed) {
+	if c.life.isClosing() && errors.Is(err, ErrClosed) {
 		return c.error("send", ErrClosed)
 	}
 	c.out.mu.Lock()
@@ -542,11 +540,11 @@ func (c *Conn) failSending(err error) {
 	}
 	c.setEnd(r, err)
 	o.wake()
-	if c.closing.Load() {
+	if c.life.isClosing() {
 		c.wire.Interrupt()
 	}
 	if r == EndSlowPeer || r == EndCut {
-		c.stop(r)
+		c.requestEnd(r, nil)
 		c.wire.Abandon() // the writer may be waiting
 	}
 }

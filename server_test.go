@@ -62,7 +62,7 @@ func TestServer_ClosedBefore(t *testing.T) {
 	}
 }
 
-// Shutdown says goodbye to everybody and waits, over several listeners, called by several at once.
+// Shutdown sends the farewell to all peers and waits, over several listeners, called by several goroutines at once.
 func TestShutdown_C12(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		s := &duet.Server{Options: duet.Options{Farewell: "bye"}}
@@ -214,7 +214,7 @@ func TestDial(t *testing.T) {
 	}
 }
 
-// waitFor waits for what no channel tells.
+// waitFor waits until cond is true, for conditions without a channel.
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !ok(); {

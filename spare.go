@@ -9,16 +9,15 @@ import (
 	"time"
 )
 
-// Where descriptors have run out, up to spareRound peers are told in one pause, each within spareTime: peers
-// that come faster must not keep a processor busy.
+// Bounds of the refusals while there are no descriptors. Peers that come faster must not keep a processor busy.
 const (
-	spareRound = 16
-	spareTime  = 50 * time.Millisecond
-	spareWait  = 5 * time.Millisecond // for a peer, while the descriptor is free
+	spareRound = 16                    // refusals in one pause
+	spareTime  = 50 * time.Millisecond // the longest time that one of them takes
+	spareWait  = 5 * time.Millisecond  // for a peer, while the descriptor is free
 )
 
-// A spare is a descriptor that is given up to take a peer when there is no other, so that the peer can
-// be told instead of waiting where nobody sees it.
+// A spare is a descriptor that is given up to accept a peer when there is no other, so that the peer can
+// be refused with Busy. Otherwise it would wait in the backlog.
 type spare struct {
 	l net.Listener
 	f *os.File
@@ -29,7 +28,7 @@ func exhausted(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// open takes the descriptor; false where there is none.
+// open takes the descriptor. It returns false if there is none.
 func (sp *spare) open() bool {
 	if sp.f == nil {
 		sp.f, _ = os.Open(os.DevNull)
@@ -44,7 +43,7 @@ func (sp *spare) close() {
 	}
 }
 
-// accept takes a peer that waits, in the place of the descriptor; nil where none does, or somebody else was quicker.
+// accept accepts a peer in place of the descriptor. It returns nil if no peer waits, or if the descriptor was lost to another goroutine.
 func (sp *spare) accept() net.Conn {
 	l, ok := sp.l.(interface{ SetDeadline(t time.Time) error })
 	if !ok || !sp.open() {
@@ -61,9 +60,9 @@ func (sp *spare) accept() net.Conn {
 	return nc
 }
 
-// tellWaiting tells peers that wait to be accepted that there is no place. It reports true where a descriptor has
-// become free, and the peer was taken after all.
-func (s *Server) tellWaiting(sp *spare, why error) bool {
+// refuseWaiting refuses peers that wait in the backlog. It returns true if a descriptor became free, so that
+// a peer was admitted after all.
+func (s *Server) refuseWaiting(sp *spare, why error) bool {
 	for range spareRound {
 		nc := sp.accept()
 		switch {
@@ -76,8 +75,8 @@ func (s *Server) tellWaiting(sp *spare, why error) bool {
 		s.mu.Lock()
 		s.serving++
 		s.mu.Unlock()
-		if tell := s.refuse(nc, fmt.Errorf("%w: %w", ErrFull, why)); tell != nil {
-			tell(spareTime)
+		if answer := s.refuse(nc, fmt.Errorf("%w: %w", ErrFull, why)); answer != nil {
+			answer(spareTime)
 		}
 		sp.open()
 	}

@@ -4,65 +4,29 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
-	"sync/atomic"
-
-	"duet.example/duet/framing"
-	"duet.example/duet/internal/wire"
 )
 
-// A seldom is what few conversations need, so that the others do not pay for it.
-type seldom struct {
-	kicked   atomic.Pointer[string]   // Kick's words
-	transfer atomic.Pointer[Transfer] // the one whose turn it is; nil: none. Written under sendState.mu
-	failure  atomic.Pointer[error]    // why stopBecause was called first
-	panicked atomic.Bool              // a panic of a Trace func or of the source was logged
-
-	mu         sync.Mutex           // guards the five below
-	next       framing.TimedDecoder // set by SetFraming and not yet in use
-	before     framing.Encoder      // of the framing that next will replace
-	framing    framing.Framing      // SetFraming's
-	encoding   framing.Encoding     // SetEncoding's
-	hasChanged bool                 // encoding was set and is not yet in use
-
-	account account     // with a Server.Memory
-	until   wire.Moment // nothing is read before; the reader's
-	refused error       // Throttle's, after Raw; the reader's
-
-	remains remains     // once the connection is lost
-	rawEOF  atomic.Bool // what Raw returned was read to the peer's end
-}
-
-// rarely gives the conversation's seldom, and makes it if need be.
-func (c *Conn) rarely() *seldom {
-	if x := c.seldom.Load(); x != nil {
-		return x
-	}
-	c.seldom.CompareAndSwap(nil, new(seldom))
-	return c.seldom.Load()
-}
-
-// throttle asks Server.Throttle about n bytes that were read. The error ends the conversation.
+// throttle reports n bytes that were read to Server.Throttle. Its error ends the conversation.
 func (c *Conn) throttle(n int) error {
 	d, err := c.set.throttle(c, n)
 	if err != nil {
 		var de *Error
 		if errors.As(err, &de) {
-			err = de.Err // it says again what c.error will
+			err = de.Err // c.error adds the same operation and address
 		}
 		c.setEnd(EndRefused, err)
 		return err
 	}
 	if d > 0 {
-		c.rarely().until = c.wire.Now().After(d)
+		c.makeExtras().until = c.wire.Now().After(d)
 	}
 	return nil
 }
 
-// hold waits while nothing may be read from the peer; true where it did, or somebody wants the receiver to look up. It ends with the peer's
-// time to end after our farewell. The peer is not idle meanwhile.
-func (c *Conn) hold(ctx context.Context) bool {
-	x := c.seldom.Load()
+// awaitThrottle waits until Throttle allows the next read, or until the peer's time to end after our farewell has passed. It
+// reports whether it has waited; the caller then looks again at what there is to do. The peer is not idle meanwhile.
+func (c *Conn) awaitThrottle(ctx context.Context) bool {
+	x := c.extras.Load()
 	if x == nil || x.until == 0 {
 		return false
 	}
@@ -78,13 +42,13 @@ func (c *Conn) hold(ctx context.Context) bool {
 		}
 		until = min(until, end)
 	}
-	c.wire.Sleep(c.watched(ctx), until)
+	c.wire.Sleep(c.waitContext(ctx), until)
 	return true
 }
 
-// holdRaw waits until Throttle allows the next read of the connection that Raw has returned, or until that will fail.
-func (c *Conn) holdRaw() error {
-	x := c.rarely()
+// awaitRawThrottle waits until Throttle allows the next read of the connection that Raw has returned, or until that read would fail.
+func (c *Conn) awaitRawThrottle() error {
+	x := c.makeExtras()
 	for {
 		now, until := c.wire.Now(), x.until
 		end, over := c.wire.RawDeadline()

@@ -32,7 +32,7 @@ func throttled(t *testing.T, s *duet.Server, handle func(ctx context.Context, c 
 	return end
 }
 
-// each waits for so long after every read.
+// each is a Throttle that waits for d after each read.
 func each(d time.Duration) func(*duet.Conn, int) (time.Duration, error) {
 	return func(_ *duet.Conn, n int) (time.Duration, error) {
 		if n <= 0 {
@@ -89,7 +89,7 @@ func TestThrottle(t *testing.T) {
 	})
 }
 
-// What is held back by Throttle is let go by everything that ends a wait.
+// Each event that ends a wait also ends a wait for Throttle.
 func TestThrottle_Interrupted(t *testing.T) {
 	var s *duet.Server
 	for name, test := range map[string]struct {
@@ -163,7 +163,7 @@ func TestThrottle_Interrupted(t *testing.T) {
 	}
 }
 
-// A raw handler's own deadlines, and its own Close, hold while it is held back.
+// The deadlines and the Close of a raw handler also work while it waits for Throttle.
 func TestThrottle_RawDeadlines(t *testing.T) {
 	throttled(t, &duet.Server{Throttle: each(time.Hour)}, func(_ context.Context, c *duet.Conn) error {
 		nc, err := c.Raw()
@@ -202,7 +202,7 @@ func TestThrottle_RawDeadlines(t *testing.T) {
 	})
 }
 
-// Throttle's error ends the conversation as refused, after what was read.
+// Throttle's error ends the conversation as refused, after the bytes that were read.
 func TestThrottle_Refuses(t *testing.T) {
 	tooFast := errors.New("too fast")
 	for name, err := range map[string]error{
@@ -211,12 +211,12 @@ func TestThrottle_Refuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			throttle := func(_ *duet.Conn, n int) (time.Duration, error) { return 0, err }
-			check := func(t *testing.T, what string, err error) {
+			check := func(t *testing.T, call string, err error) {
 				t.Helper()
-				wantErr(t, what, err, tooFast)
+				wantErr(t, call, err, tooFast)
 				var de *duet.Error
 				if !errors.As(err, &de) || de.Reason != duet.EndRefused || de.Err != tooFast {
-					t.Errorf("%s: %#v", what, err)
+					t.Errorf("%s: %#v", call, err)
 				}
 			}
 			end := throttled(t, &duet.Server{Throttle: throttle}, func(ctx context.Context, c *duet.Conn) error {
@@ -254,7 +254,7 @@ func TestThrottle_Refuses(t *testing.T) {
 	}
 }
 
-// Idle time begins when the peer is listened to again; and our farewell's time ends a wait.
+// Idle time begins when the peer is read again. The peer's time after our farewell ends a wait for Throttle.
 func TestThrottle_IdleAndFarewell(t *testing.T) {
 	throttled(t, &duet.Server{Throttle: each(time.Hour), Options: duet.Options{IdleTimeout: time.Minute}}, func(ctx context.Context, c *duet.Conn) error {
 		wantReceive(t, c, "one")
@@ -286,7 +286,7 @@ func TestThrottle_IdleAndFarewell(t *testing.T) {
 	})
 }
 
-// With Throttle, the system does not copy what Raw gives by itself; over a socket nothing is read meanwhile.
+// With Throttle, the system does not copy the bytes of Raw by itself. Over a socket nothing is read meanwhile.
 func TestThrottle_Sockets(t *testing.T) {
 	overSockets(t, func(t *testing.T, n network) {
 		read := make(chan int, 1000)
@@ -310,7 +310,7 @@ func TestThrottle_Sockets(t *testing.T) {
 		p.want("x")
 		p.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
 		if _, err := p.Write(make([]byte, 64<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("64 MiB to one who does not read: %v", err)
+			t.Errorf("64 MiB to a peer that does not read: %v", err)
 		}
 		if len(read) != 1 {
 			t.Errorf("%d reads", len(read))

@@ -52,7 +52,7 @@ func (c *Conn) Transfer() (*Transfer, error) {
 // transfer; a Read that waits is not interrupted, and its bytes are dropped.
 func (t *Transfer) SendFrom(ctx context.Context, from io.Reader) (n int64, err error) {
 	defer t.cancel(nil)
-	ctx = t.conn.watched(ctx)
+	ctx = t.conn.waitContext(ctx)
 	stop := context.AfterFunc(ctx, func() { t.cancel(ctx.Err()) })
 	defer stop()
 	if err := t.await(ctx); err != nil {
@@ -119,12 +119,12 @@ func (c *Conn) withdraw(t *Transfer) bool {
 func (t *Transfer) begin() bool {
 	c := t.conn
 	// stop cancels what it finds here, so this comes before the look at what stop has left.
-	x := c.rarely()
+	x := c.makeExtras()
 	x.transfer.Store(t)
 	why := c.out.err
-	if stopped := c.stopReason(); why == nil && stopped != EndNone {
-		why = c.stopError(stopped)
-	} else if why == nil && c.closing.Load() {
+	if stopped := c.life.request(); why == nil && stopped != EndNone {
+		why = c.life.requestError()
+	} else if why == nil && c.life.isClosing() {
 		why = ErrClosed
 	}
 	if why == nil {
@@ -196,11 +196,11 @@ func (t *Transfer) end(err error) error {
 func (t *Transfer) leave(broken bool) {
 	c := t.conn
 	t.over = true
-	c.rarely().transfer.Store(nil)
+	c.makeExtras().transfer.Store(nil)
 	if broken && t.sent > 0 && c.out.err == nil {
 		why := ErrBrokenOff
-		if stopped := c.stopReason(); stopped != EndNone {
-			why = c.stopError(stopped)
+		if stopped := c.life.request(); stopped != EndNone {
+			why = c.life.requestError()
 		}
 		c.failSending(why)
 	}
@@ -210,7 +210,7 @@ func (t *Transfer) leave(broken bool) {
 // breakTransfer ends the transfer that is under way, for the conversation that ends. One that waits for its reader is passed over, so that
 // the end need not wait for it.
 func (c *Conn) breakTransfer() {
-	x := c.seldom.Load()
+	x := c.extras.Load()
 	if x == nil {
 		return
 	}
@@ -228,13 +228,13 @@ func (c *Conn) breakTransfer() {
 
 // isTransferring reports whether a transfer has its turn. sendState.mu is held.
 func (c *Conn) isTransferring() bool {
-	x := c.seldom.Load()
+	x := c.extras.Load()
 	return x != nil && x.transfer.Load() != nil
 }
 
 // stopTransfer has the transfer that is under way, if there is one, fail with err.
 func (c *Conn) stopTransfer(err error) {
-	if x := c.seldom.Load(); x != nil {
+	if x := c.extras.Load(); x != nil {
 		if t := x.transfer.Load(); t != nil {
 			t.cancel(err)
 		}

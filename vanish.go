@@ -11,64 +11,63 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// Bounds of the bytes that stay when a peer vanishes while it is not read, until its handler receives them.
+// Bounds of the bytes that are kept of vanished peers until their handlers receive them.
 const (
-	restMost = wire.ChunkSize // of one conversation
-	restAll  = 4 << 20        // of all conversations of a server
+	maxRest      = wire.ChunkSize // of one conversation
+	maxRestTotal = 4 << 20        // of all conversations of a server
 )
 
-// errUnread goes with the error of a connection that had more to be read than is kept.
-var errUnread = errors.New("some of what the peer had said is lost")
+// errUnread is part of the error of a lost connection if more bytes had arrived than are kept.
+var errUnread = errors.New("some bytes of the peer are lost")
 
-// remains is what stays of a connection that has failed. Its descriptor is closed, while the handler still runs.
+// remains hold the rest of a lost connection. Its descriptor is closed, while its handler still runs.
 type remains struct {
 	once   sync.Once
-	rest   []byte // what the peer had sent and nobody had read; its owner is who reads
-	err    error  // what reading gives after rest
-	send   error  // what sending gives
-	unsent bool   // something was on its way to the peer
+	rest   []byte // bytes that had arrived and were not read; used by the goroutine that reads
+	err    error  // of reading, after rest
+	send   error  // of sending
+	unsent bool   // a message was on its way to the peer
 	unread bool   // bytes of the peer are lost
-	closed error  // the outcome of the close
+	closed error  // of the close
 	freed  bool   // its place is free; under Server.mu
 
-	lost bool          // under Conn.endMu
-	told chan struct{} // closed when lost; made by the first Lost, under Conn.endMu
+	lost chan struct{} // made by the first Lost; under lifecycle.mu
 }
 
-// Lost is closed when the connection has failed: the peer has reset it, or the network answers no more. On Linux that
-// is noticed within 100 ms, also while nobody receives or sends; elsewhere, and after Raw, by the next read or write. From then on
-// Receive gives the messages that have come before, up to 64 KiB of what was not read yet, and then the error; Send
-// and Post fail. The descriptor is closed, and the conversation takes no place of the server's MaxConns any more,
-// while its handler goes on. Done is closed when that has returned.
+// Lost returns a channel that is closed when the connection has failed: the peer has reset it, or the network no longer answers. On
+// Linux that is noticed within 100 ms, also while no goroutine receives or sends. On other systems and after Raw, the next read or
+// write notices it.
 //
-// It is also closed when this side has cut the connection: by Abort, by Server.Close, or when the time of a Shutdown is over.
+// From then on, Receive returns the messages that had arrived, up to 64 KiB of bytes that were not read yet, and then the error. Send
+// and Post fail. The descriptor is closed and the conversation no longer counts for Server.MaxConns, while its handler goes on.
+// Done is closed when the handler has returned.
 //
-// A peer that finishes in good order is not lost.
+// The channel is also closed when this side has cut the connection: after Abort, Server.Close, or a Shutdown whose context has ended.
+// It is not closed when the peer finishes in good order.
 func (c *Conn) Lost() <-chan struct{} {
-	x := &c.rarely().remains
-	c.endMu.Lock()
-	defer c.endMu.Unlock()
-	if x.told == nil {
-		x.told = make(chan struct{})
-		if x.lost {
-			close(x.told)
+	x := &c.makeExtras().remains
+	c.life.mu.Lock()
+	defer c.life.mu.Unlock()
+	if x.lost == nil {
+		x.lost = make(chan struct{})
+		if c.life.has(connLost) {
+			close(x.lost)
 		}
 	}
-	return x.told
+	return x.lost
 }
 
-// tellLost closes the channel of Lost, also of a later call.
-func (c *Conn) tellLost() {
-	x := &c.rarely().remains
-	c.endMu.Lock()
-	defer c.endMu.Unlock()
-	if !x.lost && x.told != nil {
-		close(x.told)
+// announceLoss closes the channel of Lost. A later call of Lost returns a closed channel.
+func (c *Conn) announceLoss() {
+	x := &c.makeExtras().remains
+	c.life.mu.Lock()
+	defer c.life.mu.Unlock()
+	if c.life.noteLocked(connLost) && x.lost != nil {
+		close(x.lost)
 	}
-	x.lost = true
 }
 
-// isDead reports whether an error of a connection says that it is of no use any more, in both directions.
+// isDead reports whether err means that a connection has failed in both directions.
 func isDead(err error) bool {
 	for _, e := range []error{
 		syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.ECONNABORTED, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
@@ -80,32 +79,32 @@ func isDead(err error) bool {
 	return false
 }
 
-// lose takes note that the connection has failed, with cause if that is known. Whoever reads at this moment does the
-// rest, because bytes must stay in order; otherwise it is done here. Any goroutine may call it.
+// lose notes that the connection has failed. cause is nil if it is not known. If a goroutine is reading, that goroutine does the
+// rest, because bytes must stay in order. Otherwise lose does it. Any goroutine may call lose.
 func (c *Conn) lose(cause error) {
-	x := &c.rarely().remains
+	x := &c.makeExtras().remains
 	if first, reads := c.wire.Lose(); first && !reads {
-		x.once.Do(func() { c.leaveRemains(cause) })
+		x.once.Do(func() { c.keepRemains(cause) })
 	}
 }
 
-// loseRead is lose for the reader, to whom the connection has given the error err.
+// loseRead is lose for the goroutine that reads, after a read that failed with err.
 func (c *Conn) loseRead(err error) {
 	if first, _ := c.wire.Lose(); first {
-		x := &c.rarely().remains
+		x := &c.makeExtras().remains
 		x.once.Do(func() { c.closeRemains(nil, false, err) })
 	}
 }
 
-// leaveRemains keeps what can still be received, closes the connection, and frees its place. Nobody reads.
-func (c *Conn) leaveRemains(cause error) {
-	rest, unread, err := c.wire.ReadRest(restMost)
+// keepRemains keeps the bytes that can still be received, closes the connection, and frees its place. No goroutine reads.
+func (c *Conn) keepRemains(cause error) {
+	rest, unread, err := c.wire.ReadRest(maxRest)
 	if s := c.set.server; s != nil && !s.keepRest(len(rest)) {
 		rest, unread = nil, true
 	}
 	switch {
 	case err == nil, errors.Is(err, io.EOF) && (unread || isDead(cause) && !errors.Is(cause, syscall.EPIPE)):
-		// Who has asked was told of the error once; reading gives an end instead.
+		// The system reports an error once. After that, reading returns an end.
 		err = cause
 	}
 	if err == nil {
@@ -117,9 +116,9 @@ func (c *Conn) leaveRemains(cause error) {
 	c.closeRemains(rest, unread, err)
 }
 
-// closeRemains is leaveRemains once the rest is known, and the error that follows.
+// closeRemains is keepRemains for a rest that was read already, and the error that follows it.
 func (c *Conn) closeRemains(rest []byte, unread bool, err error) {
-	x := &c.rarely().remains
+	x := &c.makeExtras().remains
 	x.rest, x.unread, x.err, x.send = rest, unread, err, err
 	if errors.Is(err, io.EOF) {
 		x.send = syscall.EPIPE // the peer had finished before
@@ -127,14 +126,14 @@ func (c *Conn) closeRemains(rest []byte, unread bool, err error) {
 	c.loseQueue(x)
 	x.closed = c.wire.Close()
 	if c.set.server != nil {
-		c.set.server.vanished(c)
+		c.set.server.freePlace(c)
 	}
-	c.tellLost()
-	c.wire.Interrupt() // it may be held by a Throttle
+	c.announceLoss()
+	c.wire.Interrupt() // it may wait for a Throttle
 }
 
-// loseQueue has sending fail. Only what was on its way makes that the conversation's end: a peer that had said its
-// farewell, or had finished, may want no answer.
+// loseQueue makes sending fail. That decides the ending only if a message was on its way: a peer that had said its
+// farewell or had finished may not want an answer.
 func (c *Conn) loseQueue(x *remains) {
 	o := &c.out
 	o.mu.Lock()
@@ -149,17 +148,18 @@ func (c *Conn) loseQueue(x *remains) {
 	}
 }
 
-// remaining is what a lost connection gives next, if the last read has found nothing itself.
+// readRemains returns the next bytes and the error of a lost connection. b and err are those of the last read. If it has found
+// something, that comes first.
 //
 //go:noinline
-func (c *Conn) remaining(b []byte, err error) ([]byte, error) {
-	x := &c.rarely().remains
+func (c *Conn) readRemains(b []byte, err error) ([]byte, error) {
+	x := &c.makeExtras().remains
 	found := err != nil && (isDead(err) || errors.Is(err, io.EOF))
 	x.once.Do(func() {
 		if found {
 			c.closeRemains(nil, false, err)
 		} else {
-			c.leaveRemains(nil)
+			c.keepRemains(nil)
 		}
 	})
 	switch {
@@ -175,19 +175,19 @@ func (c *Conn) remaining(b []byte, err error) ([]byte, error) {
 	return nil, x.err
 }
 
-// got is the outcome of the last read or try; see wire.got.
+// got returns the bytes and the error of the last read, as wire.Conn.Got does, also for a lost connection.
 func (c *Conn) got() ([]byte, error) {
 	b, err := c.wire.Got()
 	if c.wire.IsLost() {
-		return c.remaining(b, err)
+		return c.readRemains(b, err)
 	}
 	return b, err
 }
 
-// closeLost is how a conversation ends whose connection is closed already.
-func (c *Conn) closeLost() error {
-	x := &c.rarely().remains
-	x.once.Do(func() { c.leaveRemains(nil) })
+// finishLost is finish for a lost connection, which is closed already.
+func (c *Conn) finishLost() error {
+	x := &c.makeExtras().remains
+	x.once.Do(func() { c.keepRemains(nil) })
 	if !c.recv.fin {
 		c.traceRead(0, x.err)
 	}
@@ -205,48 +205,48 @@ func (c *Conn) closeWire() error {
 		c.wire.AwaitEnd()
 		return err
 	}
-	x := &c.rarely().remains
-	x.once.Do(func() { c.leaveRemains(nil) })
+	x := &c.makeExtras().remains
+	x.once.Do(func() { c.keepRemains(nil) })
 	return x.closed
 }
 
-// keepRest counts n bytes more that are kept of vanished peers; false if there is no room for them.
+// keepRest counts n bytes more that are kept of vanished peers. It returns false if there is no room for them.
 func (s *Server) keepRest(n int) bool {
-	if s.rest.Add(int64(n)) <= restAll || n <= 0 {
+	if s.rest.Add(int64(n)) <= maxRestTotal || n <= 0 {
 		return true
 	}
 	s.rest.Add(int64(-n))
 	return false
 }
 
-// vanished frees the place of a conversation whose handler still runs. There are at most as many of these as
-// conversations: handlers that do not return must not be without number.
-func (s *Server) vanished(c *Conn) {
+// freePlace frees the place of a conversation whose handler still runs. At most limit conversations without a place may exist, so
+// that the number of handlers that do not return is bounded.
+func (s *Server) freePlace(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns[c.id] == c && (s.limit <= 0 || s.ghosts < s.limit) {
-		c.rarely().remains.freed = true
-		s.ghosts++
+	if s.conns[c.id] == c && (s.limit <= 0 || s.vanished < s.limit) {
+		c.makeExtras().remains.freed = true
+		s.vanished++
 	}
 }
 
-// forgetGhost undoes vanished, and keepRest. s.mu is held.
-func (s *Server) forgetGhost(c *Conn) {
-	if x := c.seldom.Load(); x != nil {
+// forgetVanished undoes freePlace and keepRest. s.mu is held.
+func (s *Server) forgetVanished(c *Conn) {
+	if x := c.extras.Load(); x != nil {
 		s.keepRest(-len(x.remains.rest))
 		x.remains.rest = nil
 		if x.remains.freed {
-			s.ghosts--
+			s.vanished--
 		}
 	}
 }
 
-// hangupEvery is how often it is looked whether connections have failed that nobody reads, while there are any. Where a
-// place or a descriptor is wanted, it is looked at once.
+// hangupEvery is how often a server with conversations looks for connections that have failed. It looks at once if it needs a place or
+// a descriptor.
 const hangupEvery = 100 * time.Millisecond
 
-// watchHangups has connections watched that fail while nobody reads them, for as long as somebody accepts. What it
-// returns ends that. One timer serves the whole server, and only while it has conversations.
+// watchHangups makes the server look for connections that fail while no goroutine reads them, until stop is called. One timer serves the whole
+// server, and runs only while there are conversations.
 func (s *Server) watchHangups() (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -255,14 +255,14 @@ func (s *Server) watchHangups() (stop func()) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.accepting--; s.accepting == 0 && s.hangups != nil {
-			s.look.Stop()
+			s.hangupTimer.Stop()
 			s.hangups.close()
-			s.hangups, s.look = nil, nil
+			s.hangups, s.hangupTimer = nil, nil
 		}
 	}
 }
 
-// expectFailures has the server look within hangupEvery whether c's connection has failed. Until then c costs nothing: watchNew
+// expectFailures makes the server look within hangupEvery whether c's connection has failed. Until then c costs nothing: watchNew
 // registers it at the first look, if it still lives. s.mu is held.
 func (s *Server) expectFailures(c *Conn) {
 	if !c.wire.IsSocket() || s.accepting == 0 {
@@ -273,26 +273,26 @@ func (s *Server) expectFailures(c *Conn) {
 		if err != nil {
 			return // no descriptors now, or another system
 		}
-		s.hangups, s.looks = h, true
-		s.look = time.AfterFunc(hangupEvery, s.lookAgain)
+		s.hangups, s.hangupTimerRuns = h, true
+		s.hangupTimer = time.AfterFunc(hangupEvery, s.lookForHangups)
 	}
-	if !s.looks {
-		s.looks = true
-		s.look.Reset(hangupEvery)
+	if !s.hangupTimerRuns {
+		s.hangupTimerRuns = true
+		s.hangupTimer.Reset(hangupEvery)
 	}
 }
 
-// watchNew registers the conversations that are not watched yet. When it returns, all that had begun before the call are
-// watched, also those that another goroutine registers at the same time. It returns nil if the system watches none.
+// watchNew registers the conversations that are not watched yet. When it returns, all conversations that had begun before the call are
+// watched, even if another goroutine registers some at the same time. It returns nil if none can be watched.
 func (s *Server) watchNew() *hangups {
-	s.watching.Lock()
-	defer s.watching.Unlock()
+	s.hangupsMu.Lock()
+	defer s.hangupsMu.Unlock()
 	s.mu.Lock()
 	h := s.hangups
 	var fresh []*Conn
 	if h != nil {
 		fresh = s.unwatched()
-		s.watched = s.lastID
+		s.hangupsUpTo = s.lastID
 	}
 	s.mu.Unlock()
 	for _, c := range fresh {
@@ -301,39 +301,39 @@ func (s *Server) watchNew() *hangups {
 	return h
 }
 
-// unwatched gives the live conversations whose numbers are above watched. s.mu is held.
+// unwatched returns the live conversations whose numbers are above hangupsUpTo. s.mu is held.
 func (s *Server) unwatched() (fresh []*Conn) {
-	take := func(c *Conn) {
-		if c != nil && c.id > s.watched && c.wire.IsSocket() {
+	add := func(c *Conn) {
+		if c != nil && c.id > s.hangupsUpTo && c.wire.IsSocket() {
 			fresh = append(fresh, c)
 		}
 	}
-	if s.lastID-s.watched > uint64(len(s.conns)) { // most of them have ended
+	if s.lastID-s.hangupsUpTo > uint64(len(s.conns)) { // most of them have ended
 		for _, c := range s.conns {
-			take(c)
+			add(c)
 		}
 		return fresh
 	}
-	for id := s.watched + 1; id <= s.lastID; id++ {
-		take(s.conns[id])
+	for id := s.hangupsUpTo + 1; id <= s.lastID; id++ {
+		add(s.conns[id])
 	}
 	return fresh
 }
 
-// lookAgain looks now, and later if there is still somebody.
-func (s *Server) lookAgain() {
+// lookForHangups looks now, and again after hangupEvery if there are still conversations.
+func (s *Server) lookForHangups() {
 	s.findLost()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.look == nil {
+	if s.hangupTimer == nil {
 		return
 	}
-	if s.looks = len(s.conns) > 0; s.looks {
-		s.look.Reset(hangupEvery)
+	if s.hangupTimerRuns = len(s.conns) > 0; s.hangupTimerRuns {
+		s.hangupTimer.Reset(hangupEvery)
 	}
 }
 
-// findLost takes note of connections that have failed. It reports whether there were any.
+// findLost looks for connections that have failed, and reports whether there were any.
 func (s *Server) findLost() (found bool) {
 	h := s.watchNew()
 	if h == nil {

@@ -63,7 +63,7 @@ func wantLost(t *testing.T, c *duet.Conn) {
 	}
 }
 
-// A reset frees the place at once, also while the handler is busy elsewhere, and what the peer had said can still be received.
+// A reset frees the place at once, also while the handler is busy elsewhere. The peer's messages can still be received.
 func TestVanish_PlacesAreFree(t *testing.T) {
 	const places, lines = 3, 60
 	h := &heard{}
@@ -216,8 +216,7 @@ func TestVanish_Farewell(t *testing.T) {
 	}
 }
 
-// What is kept of a vanished peer that nobody reads is bounded, for each and in all; the next ones have the room of those
-// whose words were received.
+// The bytes that are kept of vanished peers are bounded, for each and in all. Bytes that are received make room for others.
 func TestVanish_Bounds(t *testing.T) {
 	const most, all, each = 64 << 10, 4 << 20, 100 << 10
 	const peers = all/most + 16
@@ -228,8 +227,8 @@ func TestVanish_Bounds(t *testing.T) {
 			m, err := c.Receive(ctx)
 			if err != nil {
 				received.Add(int64(n))
-				if !strings.Contains(err.Error(), "is lost") {
-					t.Errorf("conversation %d: %v, want a word about what is lost", c.ID(), err)
+				if !strings.Contains(err.Error(), "are lost") {
+					t.Errorf("conversation %d: %v, want an error that says that bytes are lost", c.ID(), err)
 				}
 				if n > most {
 					t.Errorf("%d bytes were kept of conversation %d, want at most %d", n, c.ID(), most)
@@ -299,7 +298,7 @@ func TestVanish_DescriptorsAreFree(t *testing.T) {
 	p.Close()
 }
 
-// Handlers that do not return hold no more places than twice the limit, and give back what they hold.
+// Handlers that do not return hold at most twice as many places as the limit, and give them back.
 func TestVanish_HandlersAreBounded(t *testing.T) {
 	const places = 2
 	var now atomic.Pointer[stuck]
@@ -333,7 +332,7 @@ func TestVanish_HandlersAreBounded(t *testing.T) {
 	st.peer(t).wantEOF()
 }
 
-// A peer that is slowed down is noticed, too.
+// The reset of a throttled peer is noticed, too.
 func TestVanish_Throttled(t *testing.T) {
 	h := &heard{}
 	began := make(chan *duet.Conn, 1)
@@ -358,7 +357,7 @@ func TestVanish_Throttled(t *testing.T) {
 	}
 }
 
-// Raw gives what a vanished peer had said, and then the reset.
+// Raw returns the bytes of a vanished peer, and then the reset.
 func TestVanish_Raw(t *testing.T) {
 	for name, throttle := range map[string]func(*duet.Conn, int) (time.Duration, error){
 		"": nil, "throttled": func(*duet.Conn, int) (time.Duration, error) { return time.Hour, nil },
@@ -413,7 +412,7 @@ func TestVanish_NoticedByOthers(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				switch {
 				case !n.hasDescriptor && name == "post":
-					t.Skip("without a descriptor a failed write does not tell what can still be read")
+					t.Skip("without a descriptor a failed write leaves unknown what can still be read")
 				case !n.seesResets && name == "read":
 					t.Skip("a peer that has left is read to a good end")
 				}

@@ -13,7 +13,7 @@ import (
 	"duet.example/duet/duettest"
 )
 
-// silence is how long a peer may say nothing before a connection that cannot be half-closed is closed. [C-11]
+// silence is how long a peer may be silent before a connection that cannot be half-closed is closed. [C-11]
 const silence = 100 * time.Millisecond
 
 // A distant connection in memory cannot be half-closed, and looks as if it came over a network.
@@ -22,13 +22,13 @@ type distant struct{ wrapped }
 func (distant) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1} }
 func (distant) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 2} }
 
-// farOff is a conversation over a distant connection, and its peer.
+// farOff returns a conversation over a distant connection, and its peer.
 func farOff(d duet.Dialer) (*duet.Conn, net.Conn) {
 	x, y := duettest.Pipe()
 	return d.NewConn(distant{wrapped{x}}), y
 }
 
-// closing is how long Close takes.
+// closing returns how long Close takes.
 func closing(t *testing.T, c *duet.Conn) time.Duration {
 	t.Helper()
 	began := time.Now()
@@ -89,7 +89,7 @@ func TestClose_C11_WithoutHalfClose(t *testing.T) {
 	}
 }
 
-// The silence counts from the last send. A peer that reads late and says nothing gets everything.
+// The silence counts from the last send. A peer that reads late and sends nothing receives everything.
 func TestClose_C11_SilenceCountsFromTheLastSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := farOff(duet.Dialer{})
@@ -112,7 +112,7 @@ func TestClose_C11_SilenceCountsFromTheLastSend(t *testing.T) {
 	})
 }
 
-// In memory no system destroys what the peer has not read: nothing is waited for.
+// In memory a close destroys no bytes that the peer has not read, so it waits for nothing.
 func TestClose_C11_NetPipe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := net.Pipe()
@@ -124,7 +124,7 @@ func TestClose_C11_NetPipe(t *testing.T) {
 	})
 }
 
-// A connection that others have wrapped is closed without the two seconds that a half-close would be given.
+// A wrapped connection is closed without the 2 s that a half-close would get.
 func TestClose_C11_LimitListener(t *testing.T) {
 	limited := network{name: "limited", listen: func(t *testing.T) (net.Listener, func() (net.Conn, error)) {
 		l, dial := listenTCP(t)
@@ -202,7 +202,7 @@ func TestFarewell_C5_WithoutHalfClose(t *testing.T) {
 	})
 }
 
-// A limited listener is what netutil.LimitListener of golang.org/x/net makes: its connections hide what they can do beyond net.Conn.
+// A limited listener is like netutil.LimitListener of golang.org/x/net: its connections have only the methods of net.Conn.
 type limited struct {
 	net.Listener
 	places chan struct{}

@@ -248,8 +248,7 @@ func (w *Conn) IsAbandoned() bool { return w.state.Load()&stateAbandoned != 0 }
 // SetEnding limits each later Write to three times its timeout, however often the peer makes room. The conversation is about to end.
 func (w *Conn) SetEnding() { w.state.Or(stateEnding) }
 
-// IsEnding reports whether SetEnding was called.
-func (w *Conn) IsEnding() bool { return w.state.Load()&stateEnding != 0 }
+func (w *Conn) isEnding() bool { return w.state.Load()&stateEnding != 0 }
 
 // isTimeout reports whether err says that a deadline has passed.
 func isTimeout(err error) bool { return errors.Is(err, errDeadline) }

@@ -152,7 +152,7 @@ func (w *writeOp) await() error {
 func (w *writeOp) nextDeadline() Moment {
 	now := w.Now()
 	until := now.After(w.timeout)
-	if !w.IsEnding() {
+	if !w.isEnding() {
 		return until
 	}
 	if w.last == 0 {

@@ -13,6 +13,7 @@ import (
 
 	"duet.example/duet"
 	"duet.example/duet/duettest"
+	"duet.example/duet/framing"
 )
 
 // handle makes a Handler of a function that has no error of its own.
@@ -114,7 +115,7 @@ func TestStop_PeerThatTakesSlowly(t *testing.T) {
 	}
 }
 
-// The same where the system says when there is room.
+// The same over a socket, where the system says when there is room.
 func TestStop_PeerThatTakesSlowly_TCP(t *testing.T) {
 	x, y := connect(t, tcp)
 	_ = x.(*net.TCPConn).SetWriteBuffer(32 << 10) // else the system is told seldom that the peer has taken something
@@ -157,7 +158,7 @@ func takeSlowly(nc net.Conn, pause time.Duration) (over <-chan struct{}) {
 	return done
 }
 
-// After Server.Close a handler sees ErrServerClosed, whatever it does, and as often as it asks.
+// After Server.Close each call of a handler fails with ErrServerClosed.
 func TestServerClose_HandlersSeeIt(t *testing.T) {
 	derived := func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithCancel(ctx) }
 	own := func(ctx context.Context) (context.Context, context.CancelFunc) { return ctx, func() {} }
@@ -209,7 +210,7 @@ func TestServerClose_HandlersSeeIt(t *testing.T) {
 	}
 }
 
-// allAre tells which of errs is not want.
+// allAre fails for each of errs that is not want.
 func allAre(errs []error, want error) error {
 	for i, err := range errs {
 		if !errors.Is(err, want) {
@@ -217,4 +218,84 @@ func allAre(errs []error, want error) error {
 		}
 	}
 	return nil
+}
+
+// Lost is called for the first time while the connection is cut, and the connection is cut once more.
+func TestLost_WhileCut(t *testing.T) {
+	for range 300 {
+		here, there := net.Pipe()
+		c := new(duet.Dialer).NewConn(here)
+		asked := make(chan (<-chan struct{}))
+		go func() { asked <- c.Lost() }()
+		_ = c.Abort()
+		<-<-asked
+		<-c.Lost()
+		_ = c.Abort()
+		_ = c.Close()
+		_ = there.Close()
+	}
+}
+
+// Kick sends its reason to the peer, in one message before the farewell.
+func TestKick_C17(t *testing.T) {
+	for _, test := range []struct {
+		name, words string
+		framing     framing.Framing
+		peer, cause string
+	}{
+		{"words", "too loud", nil, "too loud\nBye\n", "ended by an operator: too loud"},
+		{"several lines", " too\r\nloud\nreally\x00 \n", nil, "too loud really\nBye\n", "ended by an operator: too loud really"},
+		{"no framing", "too loud", framing.Raw, "too loudBye", "ended by an operator: too loud"},
+		{"nothing", " \n", nil, "Bye\n", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			overEach(t, func(t *testing.T, n network) {
+				here := make(chan *duet.Conn, 1)
+				st := start(t, n, &duet.Server{Options: duet.Options{Framing: test.framing, Farewell: "bye"}, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
+					here <- c
+					_, err := c.Receive(ctx)
+					wantErr(t, "Receive", err, duet.ErrKicked)
+					return err
+				})})
+				p := st.peer(t)
+				c := <-here
+				c.Kick(test.words)
+				c.Kick("once more")
+				p.want(test.peer)
+				p.wantEOF()
+				p.Close()
+				e := st.wantEnd(t, duet.EndKicked)
+				if test.cause == "" {
+					return
+				}
+				wantErr(t, "cause", e.err, duet.ErrKicked)
+				if e.err.Error() != test.cause {
+					t.Errorf("cause %q", e.err)
+				}
+			})
+		})
+	}
+}
+
+// After Raw the peer receives exactly the handler's bytes. The result contains the reason of the Kick.
+func TestKick_Raw(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		here := make(chan *duet.Conn, 1)
+		st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
+			nc, err := c.Raw()
+			if err != nil {
+				return err
+			}
+			here <- c
+			_, err = io.Copy(io.Discard, nc)
+			return err
+		})})
+		p := st.peer(t)
+		(<-here).Kick("too loud")
+		p.wantEOF()
+		p.Close()
+		if e := st.wantEnd(t, duet.EndKicked); e.err == nil || e.err.Error() != "ended by an operator: too loud" {
+			t.Errorf("cause %v", e.err)
+		}
+	})
 }

@@ -207,7 +207,7 @@ func TestSend_CancelledBeforeItsFirstByte(t *testing.T) {
 	})
 }
 
-// The first message waits in the middle for its peer; one behind it is cancelled in the queue, and the first one itself after its first byte.
+// The first message waits for its peer after its first byte. The one behind it is cancelled in the queue, then the first one itself.
 func TestSend_Cancelled_C6(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
@@ -280,4 +280,36 @@ func TestKick(t *testing.T) {
 		p.Close()
 		st.wantEnd(t, duet.EndKicked)
 	})
+}
+
+// No call changes the result of a closed conversation.
+func TestResult_IsFinal(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		after func(c *duet.Conn)
+	}{
+		{"Kick", func(c *duet.Conn) { c.Kick("too late") }},
+		{"Abort", func(c *duet.Conn) { _ = c.Abort() }},
+		{"Close", func(c *duet.Conn) { _ = c.Close() }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			here, peer := net.Pipe()
+			c := new(duet.Dialer).NewConn(here)
+			if err := peer.Close(); err != nil {
+				t.Fatal(err)
+			}
+			_, err := c.Receive(t.Context())
+			wantErr(t, "Receive", err, io.EOF)
+			if err := c.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			test.after(c)
+			_, err = c.Receive(t.Context())
+			wantErr(t, "Receive", err, duet.ErrClosed)
+			wantErr(t, "Send", c.Send(t.Context(), []byte("x")), duet.ErrClosed)
+			if r, _ := c.Result(); r != duet.EndPeerClosed {
+				t.Errorf("a conversation that ended as %v became %v", duet.EndPeerClosed, r)
+			}
+		})
+	}
 }
