@@ -1,6 +1,7 @@
 package duet_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"runtime"
@@ -115,7 +116,7 @@ func TestRaw_WhileAppendWire(t *testing.T) {
 		}
 	})
 	<-asked
-	nc, err := c.Raw()
+	nc, err := c.Raw(context.Background())
 	close(done)
 	wg.Wait()
 	if broken.Load() {

@@ -298,7 +298,7 @@ func (s *subject) do(ctx context.Context, c *duet.Conn, a act) {
 // raw takes the bytes over and uses them a little, or until the end if it is to wait: it sets no deadline then, because Kick and Shutdown
 // have set one.
 func (s *subject) raw(c *duet.Conn, wait bool) {
-	nc, err := c.Raw()
+	nc, err := c.Raw(context.Background())
 	if err != nil {
 		return
 	}

@@ -1,6 +1,7 @@
 package duet
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -8,35 +9,30 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// Raw takes over the bytes of the conversation: the handler reads and
-// writes them itself, and Send and Receive return ErrRaw from then on. What was
-// read ahead comes first; whole messages that wait to be received come in their framing's own form.
-// Raw waits until what was posted has been sent. If Raw fails, it has taken nothing over.
+// Raw takes over the bytes of the conversation. The handler reads and writes them itself from then on, and Send and Receive return
+// ErrRaw. The bytes that were read ahead come first. Whole messages that nobody has received come in the form of their framing.
 //
-// The result passes each call on to the connection. It is not the connection itself, and has no SyscallConn. Beside the
+// Raw waits until everything that was posted has been sent. If ctx ends first, it returns ctx.Err(); if ctx was derived from
+// [Conn.Context] and has ended with it, the error is that of the conversation's end. If Raw fails, for this or any other reason, the
+// conversation goes on unchanged: it can still send and receive.
+//
+// The result passes each call on to the connection. It is not the connection itself, and has no SyscallConn. In addition to the
 // methods of a net.Conn it has CloseWrite, SetLinger and AwaitRead ([ReadAwaiter]). One goroutine may read and one may write at a
-// time. io.Copy lets the system copy by itself over TCP, unless the server's Throttle or a func of the trace has to see the bytes.
+// time. Stats counts the bytes.
+//
+// io.Copy lets the system copy by itself over TCP, unless the server's Throttle or a func of the trace has to see the bytes. Stats then
+// follows in pieces of at most 1 MiB. A copy to a unix socket is counted at its end.
 //
 // After Kick and Shutdown, reads and writes fail with os.ErrDeadlineExceeded, and no deadline that the handler sets changes that.
 // After Close and Abort, they fail with net.ErrClosed; those that wait return at once.
 //
-// When the handler returns, the conversation is half-closed, drained and closed as any
-// other; it need not close what Raw returned. To have it end for a reason of its own, a handler
-// returns an [*Error] with that Reason.
-func (c *Conn) Raw() (net.Conn, error) {
-	if c.rawWanted.Swap(true) {
-		return nil, c.error("raw", ErrRaw)
-	}
-	c.stopReceiving()
-	defer c.recv.mu.Unlock()
-	if c.closing.Load() {
-		c.rawWanted.Store(false)
-		return nil, c.error("raw", ErrClosed)
-	}
-	if err := c.awaitWriter(); err != nil && !c.wire.IsLost() {
-		c.rawWanted.Store(false)
+// When the handler returns, the conversation is half-closed, drained and closed like any other. The handler need not close the
+// result. To end the conversation for another reason, the handler returns an [*Error] with that Reason.
+func (c *Conn) Raw(ctx context.Context) (net.Conn, error) {
+	if err := c.claim(ctx); err != nil {
 		return nil, err
 	}
+	defer c.recv.mu.Unlock()
 	rest := c.readAhead()
 	if c.set.budget != nil {
 		c.countReceived()
@@ -44,6 +40,7 @@ func (c *Conn) Raw() (net.Conn, error) {
 	lost := !c.wire.Detach()
 	for lost {
 		b, err := c.remaining(nil, nil)
+		c.bytesIn.Add(int64(len(b)))
 		if rest = append(rest, b...); err != nil {
 			break
 		}
@@ -62,11 +59,64 @@ func (c *Conn) Raw() (net.Conn, error) {
 	return r, nil
 }
 
-// readAhead takes out what was read and was not received.
+// claim waits until everything that was posted has been sent. Then it keeps all others from sending and receiving, and locks recv.mu. If
+// it fails, it has changed nothing.
+func (c *Conn) claim(ctx context.Context) error {
+	o := &c.out
+	o.mu.Lock()
+	err := c.awaitQueue(ctx)
+	if err == nil {
+		c.rawWanted.Store(true)
+	}
+	o.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	c.stopReceiving()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	// Receive may have answered a farewell in the meantime.
+	c.rawWanted.Store(false)
+	if err := c.awaitQueue(ctx); err != nil {
+		c.recv.mu.Unlock()
+		return err
+	}
+	c.rawWanted.Store(true)
+	return nil
+}
+
+// awaitQueue waits until the queue is empty and nobody writes. The queue of a lost connection never empties. out.mu is held.
+func (c *Conn) awaitQueue(ctx context.Context) error {
+	o := &c.out
+	if o.writing && o.err == nil {
+		defer context.AfterFunc(ctx, func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.wake()
+		})()
+	}
+	for {
+		switch {
+		case c.rawWanted.Load():
+			return c.error("raw", ErrRaw)
+		case c.closing.Load():
+			return c.error("raw", ErrClosed)
+		case o.err != nil && !c.wire.IsLost():
+			return c.error("raw", o.err)
+		case ctx.Err() != nil:
+			return c.contextError(ctx)
+		case !o.writing || o.err != nil:
+			return nil
+		}
+		o.wait()
+	}
+}
+
+// readAhead removes the bytes that were read and not received, and returns them.
 func (c *Conn) readAhead() []byte {
 	r := &c.recv
 	var b []byte
-	c.out.mu.Lock() // the senders' goroutines call Append too
+	c.out.mu.Lock() // senders call Append too
 	defer c.out.mu.Unlock()
 	for ; r.head < len(r.queue); r.head++ {
 		if m := r.queue[r.head]; !m.Partial {
@@ -80,19 +130,19 @@ func (c *Conn) readAhead() []byte {
 	return append(b, r.codec.Rest()...)
 }
 
-// CountRaw adds bytes that a handler has read and written itself, to Stats.
-func (c *Conn) CountRaw(in, out int64) {
-	c.bytesIn.Add(in)
-	c.bytesOut.Add(out)
-}
-
-// A rawTap is the wire.Tap of a conversation: it sees what passes the connection that Raw returned.
+// A rawTap is the wire.Tap of a conversation. It sees the bytes that pass the connection that Raw has returned.
 type rawTap Conn
 
 // Sees reports whether the trace or Throttle has to see what passes.
 func (t *rawTap) Sees() bool {
 	tr := &t.set.trace
 	return t.set.throttle != nil || tr.Read != nil || tr.Wrote != nil || tr.HalfClosed != nil
+}
+
+// Count adds to Stats.
+func (t *rawTap) Count(in, out int64) {
+	t.bytesIn.Add(in)
+	t.bytesOut.Add(out)
 }
 
 // BeforeRead waits as long as Throttle wants.
@@ -107,7 +157,7 @@ func (t *rawTap) BeforeRead() error {
 	return c.holdRaw()
 }
 
-// AfterRead tells the trace, of the peer's end once, and asks Throttle.
+// AfterRead calls the trace and Throttle. The trace learns of the peer's end once.
 func (t *rawTap) AfterRead(n int, err error) {
 	c := (*Conn)(t)
 	if again := errors.Is(err, io.EOF) && c.rarely().rawEOF.Swap(true); !again {

@@ -93,7 +93,6 @@ func (t *trickle) pass(back bool) error {
 // giveBack writes b. It is looked at only where the peer does not take it at once.
 func (t *trickle) giveBack(b []byte) error {
 	n, err := t.little.Return()
-	t.c.CountRaw(0, int64(n))
 	if err != nil || n == len(b) {
 		t.went.Store(int64(t.now()))
 		return err

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -77,7 +78,7 @@ func Copy(ctx context.Context, dst io.Writer, src io.Reader, counted func(n int6
 		r.interrupt()
 		w.interrupt()
 	})
-	m := &meter{tell: counted}
+	m := &meter{tell: counted, from: r.loan, to: w.loan}
 	err = run(ctx, w, r, m)
 	if !stop() {
 		<-woken
@@ -113,8 +114,9 @@ func cause(ctx context.Context, err error) error {
 
 // A meter adds up what the destination has taken.
 type meter struct {
-	total int64
-	tell  func(n int64)
+	total    int64
+	tell     func(n int64)
+	from, to loan
 }
 
 func (m *meter) add(n int) {
@@ -122,6 +124,8 @@ func (m *meter) add(n int) {
 		return
 	}
 	m.total += int64(n)
+	m.from.moved(int64(n))
+	m.to.moved(int64(n))
 	if m.tell != nil {
 		m.tell(int64(n))
 	}
@@ -135,11 +139,43 @@ type side struct {
 	await  func() error // until the reader has something; nil if only Read can wait
 
 	wake, calm, free func() // each may be nil
+	loan             loan
 }
 
 func (s *side) interrupt() { call(s.wake) }
 func (s *side) resume()    { call(s.calm) }
-func (s *side) release()   { call(s.free) }
+
+func (s *side) release() {
+	call(s.free)
+	s.loan.end()
+}
+
+// A lender is a connection that lends its stream socket, to be read or to be written, until GiveBack is called. The lender's deadlines
+// hold. The borrower reports the bytes with Moved. rc is nil if the connection has no such socket, or if somebody must see what passes.
+type lender interface {
+	Lend(toRead bool) (rc syscall.RawConn, tcp bool)
+	GiveBack(toRead bool)
+	Moved(in bool, n int64)
+}
+
+// A loan is a socket that a lender has lent. The zero loan is none.
+type loan struct {
+	lender lender
+	toRead bool
+}
+
+// moved reports n bytes of the direction for which the socket was lent.
+func (l loan) moved(n int64) {
+	if l.lender != nil {
+		l.lender.Moved(l.toRead, n)
+	}
+}
+
+func (l loan) end() {
+	if l.lender != nil {
+		l.lender.GiveBack(l.toRead)
+	}
+}
 
 func call(f func()) {
 	if f != nil {

@@ -56,7 +56,7 @@ func openRead(src io.Reader) (*side, error) {
 		return s, err
 	}
 	s := plainRead(src)
-	if s.desc, s.free = socket(src, unix.POLLIN); s.desc != nil {
+	if s.desc, s.loan = socket(src, unix.POLLIN); s.desc != nil {
 		s.await = s.desc.wait
 	}
 	return s, nil
@@ -72,25 +72,21 @@ func openWrite(dst io.Writer) (*side, error) {
 		return s, err
 	}
 	s := plainWrite(dst)
-	s.desc, s.free = socket(dst, unix.POLLOUT)
+	s.desc, s.loan = socket(dst, unix.POLLOUT)
 	return s, nil
 }
 
-// A lender is a connection that lends its stream socket. The lender's deadlines hold, and giveBack ends the loan. rc and giveBack are nil
-// if it has no such socket, or if somebody must see what passes.
-type lender interface {
-	Lend() (rc syscall.RawConn, tcp bool, giveBack func())
-}
-
-// socket returns the descriptor of a stream socket, and the func that gives it back, which may be nil. A lender lends it. Otherwise only
+// socket returns the descriptor of a stream socket, and the loan if a lender lends it. Otherwise only
 // the types of package net will do: a wrapper may have bytes of its own.
-func socket(v any, events int16) (d *descriptor, giveBack func()) {
+func socket(v any, events int16) (d *descriptor, l loan) {
 	var raw syscall.RawConn
 	var err error
 	tcp := false
 	switch c := v.(type) {
 	case lender:
-		raw, tcp, giveBack = c.Lend()
+		if raw, tcp = c.Lend(events == unix.POLLIN); raw != nil {
+			l = loan{c, events == unix.POLLIN}
+		}
 	case *net.TCPConn:
 		tcp = true
 		raw, err = c.SyscallConn()
@@ -100,9 +96,9 @@ func socket(v any, events int16) (d *descriptor, giveBack func()) {
 		}
 	}
 	if err != nil || raw == nil {
-		return nil, nil
+		return nil, loan{}
 	}
-	return newDescriptor(raw, sock, events, tcp), giveBack
+	return newDescriptor(raw, sock, events, tcp), l
 }
 
 func newDescriptor(raw syscall.RawConn, k kind, events int16, tcp bool) *descriptor {

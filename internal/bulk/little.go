@@ -19,22 +19,22 @@ type Little struct {
 	sent  int32
 	err   error
 	room  func(fd uintptr) bool // give, made by the first Return
-	free  func()                // gives src back; may be nil
+	loan  loan                  // of src
 }
 
 // NewLittle returns a Little that reads src, or nil if src is no plain connection of the system. The caller calls Close.
 func NewLittle(src any) *Little {
-	raw, giveBack := stream(src)
+	raw, loan := stream(src)
 	if raw == nil {
 		return nil
 	}
 	l := newLittle(raw)
-	l.free = giveBack
+	l.loan = loan
 	return l
 }
 
 // Close ends the use of the connection, and leaves it open.
-func (l *Little) Close() { call(l.free) }
+func (l *Little) Close() { l.loan.end() }
 
 func newLittle(src syscall.RawConn) *Little {
 	l := &Little{src: src}
@@ -48,6 +48,7 @@ func (l *Little) Wait() {
 	if err := l.src.Read(l.ready); err != nil {
 		l.err = err
 	}
+	l.loan.moved(int64(l.n))
 }
 
 // Got gives what the last Wait has found, until Done; nothing at the end of src. Where it is LittleMost, much may be coming.
@@ -66,6 +67,9 @@ func (l *Little) Return() (n int, err error) {
 	l.sent = 0
 	if err := l.src.Write(l.room); err != nil && l.err == nil {
 		l.err = err
+	}
+	if l.loan.lender != nil {
+		l.loan.lender.Moved(false, int64(l.sent))
 	}
 	if l.err != nil {
 		return int(l.sent), &SideError{"write", l.err}

@@ -5,7 +5,7 @@ package bulk
 import "syscall"
 
 // stream: no socket can be read without waiting.
-func stream(any) (rc syscall.RawConn, giveBack func()) { return nil, nil }
+func stream(any) (rc syscall.RawConn, l loan) { return nil, loan{} }
 
 func (l *Little) take(uintptr) bool { return true }
 

@@ -10,12 +10,12 @@ import (
 )
 
 // stream returns the system's side of a stream socket; see socket.
-func stream(v any) (rc syscall.RawConn, giveBack func()) {
-	d, giveBack := socket(v, unix.POLLIN)
+func stream(v any) (rc syscall.RawConn, l loan) {
+	d, l := socket(v, unix.POLLIN)
 	if d == nil {
-		return nil, nil
+		return nil, loan{}
 	}
-	return d.raw, giveBack
+	return d.raw, l
 }
 
 // take makes one read; false means wait.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -23,6 +23,8 @@ type Tap interface {
 	AfterReset(err error)
 	// Sees reports whether each Read and Write must pass the tap, so that the system must not copy by itself.
 	Sees() bool
+	// Count adds to the numbers of bytes that were read and written. The bytes that Raw was given are not counted again.
+	Count(in, out int64)
 }
 
 // A RawConn is a connection whose bytes are read and written without messages. Deadlines that are set on it go through the
@@ -37,12 +39,20 @@ type RawConn struct {
 	rerr, werr error  // of a connection that was lost before; nil otherwise
 
 	// Under Conn.mu:
-	users   int           // calls that use the connection now
+	users   int           // calls and loans that use the connection now
 	left    chan struct{} // closed when users is zero again; nil if nobody waits for that
 	stopped bool          // both deadlines are in the past, whatever is set
 	revoked bool          // the connection was taken back
 	closed  bool          // Close was called
+
+	lent [2]atomic.Bool // it is lent for reading, for writing: the borrower counts
 }
+
+// The indices of RawConn.lent.
+const (
+	lentToRead = iota
+	lentToWrite
+)
 
 // Raw gives the bytes of the connection away, to be used through the RawConn that it returns. Read returns ahead before what it reads from the
 // connection. Raw is called once, by the goroutine that has the right to read, while nobody writes.
@@ -207,6 +217,9 @@ func (r *RawConn) Read(p []byte) (n int, err error) {
 	}
 	n, err = r.read(p)
 	err = r.outcome(err)
+	if !r.lent[lentToRead].Load() {
+		r.Moved(true, int64(n))
+	}
 	if r.tap != nil && !isTimeout(err) {
 		r.tap.AfterRead(n, err)
 	}
@@ -302,6 +315,9 @@ func (r *RawConn) Write(p []byte) (n int, err error) {
 		n, err = r.w.nc.Write(p)
 	}
 	err = r.outcome(err)
+	if !r.lent[lentToWrite].Load() {
+		r.Moved(false, int64(n))
+	}
 	if r.tap != nil {
 		r.tap.AfterWrite(n, err)
 	}
@@ -407,14 +423,40 @@ func (w *Conn) RawDeadline() (until Moment, over bool) {
 // Descriptor returns the socket of the system, to be asked and not to be read or written; nil if there is none.
 func (r *RawConn) Descriptor() syscall.RawConn { return r.w.rc }
 
-// Lend lends the socket of the system to code that copies by itself, until giveBack is called. The deadlines of r hold for it.
-// rc and giveBack are nil if there is no socket, or if the tap has to see what passes. tcp reports whether it is a TCP socket.
-func (r *RawConn) Lend() (rc syscall.RawConn, tcp bool, giveBack func()) {
+// Lend lends the socket of the system to code that copies by itself, to read from it or to write to it, until GiveBack is called. The
+// deadlines of r hold for it. The borrower calls Moved for the bytes of its direction, also for those that pass Read or Write. rc is nil
+// if there is no socket, or if the tap has to see what passes. tcp reports whether it is a TCP socket.
+func (r *RawConn) Lend(toRead bool) (rc syscall.RawConn, tcp bool) {
 	if !r.isPlain() || !r.use() {
-		return nil, false, nil
+		return nil, false
 	}
+	r.loan(toRead).Store(true)
 	_, tcp = r.w.nc.(*net.TCPConn)
-	return r.w.rc, tcp, sync.OnceFunc(r.unuse)
+	return r.w.rc, tcp
+}
+
+// GiveBack ends a loan. It is called once for each.
+func (r *RawConn) GiveBack(toRead bool) {
+	r.loan(toRead).Store(false)
+	r.unuse()
+}
+
+// Moved counts n bytes that a borrower has read or written.
+func (r *RawConn) Moved(in bool, n int64) {
+	switch {
+	case r.tap == nil || n <= 0:
+	case in:
+		r.tap.Count(n, 0)
+	default:
+		r.tap.Count(0, n)
+	}
+}
+
+func (r *RawConn) loan(toRead bool) *atomic.Bool {
+	if toRead {
+		return &r.lent[lentToRead]
+	}
+	return &r.lent[lentToWrite]
 }
 
 // isPlain reports whether all bytes that are still to be read come from the socket, and nobody has to see them.
@@ -433,7 +475,7 @@ func (r *RawConn) WriteTo(dst io.Writer) (int64, error) {
 		}
 	}
 	t, ok := r.w.nc.(*net.TCPConn)
-	if !ok || !r.isPlain() {
+	if !ok || !r.isPlain() || !canCopy(dst) {
 		n, err := io.Copy(dst, struct{ io.Reader }{r})
 		return before + n, err
 	}
@@ -441,11 +483,16 @@ func (r *RawConn) WriteTo(dst io.Writer) (int64, error) {
 		return before, r.closedError()
 	}
 	defer r.unuse()
+	moved := func(n int64) { r.Moved(true, n) }
 	if o, ok := dst.(*RawConn); ok && o.isPlain() && o.use() {
 		defer o.unuse()
 		dst = o.w.nc
+		moved = func(n int64) {
+			r.Moved(true, n)
+			o.Moved(false, n)
+		}
 	}
-	n, err := io.Copy(dst, t)
+	n, err := inPieces(dst, t, moved)
 	return before + n, r.outcome(err)
 }
 
@@ -456,8 +503,41 @@ func (r *RawConn) ReadFrom(src io.Reader) (int64, error) {
 		return io.Copy(struct{ io.Writer }{r}, src)
 	}
 	defer r.unuse()
-	n, err := t.ReadFrom(src)
+	n, err := inPieces(t, src, func(n int64) { r.Moved(false, n) })
 	return n, r.outcome(err)
+}
+
+// canCopy reports whether the system may be able to copy to dst.
+func canCopy(dst io.Writer) bool {
+	switch dst.(type) {
+	case io.ReaderFrom, *net.UnixConn:
+		return true
+	}
+	return false
+}
+
+// The pieces in which the system copies by itself. They double from firstPiece to lastPiece, so that at least half of the bytes are
+// counted already, or all but 1 MiB.
+const (
+	firstPiece = 4 << 10
+	lastPiece  = 1 << 20
+)
+
+// inPieces copies until the end of src, and calls moved after each piece. Package net knows no limit for a copy to a unix socket: that is one
+// piece.
+func inPieces(dst io.Writer, src io.Reader, moved func(n int64)) (total int64, err error) {
+	if _, ok := dst.(*net.UnixConn); ok {
+		total, err = io.Copy(dst, src)
+		moved(total)
+		return total, err
+	}
+	for piece := int64(firstPiece); ; piece = min(2*piece, lastPiece) {
+		n, err := io.Copy(dst, &io.LimitedReader{R: src, N: piece})
+		moved(n)
+		if total += n; err != nil || n < piece {
+			return total, err
+		}
+	}
 }
 
 var (
