@@ -33,30 +33,38 @@ func (c *Conn) Raw(ctx context.Context) (net.Conn, error) {
 		return nil, err
 	}
 	defer c.recv.mu.Unlock()
-	rest := c.readAhead()
-	if c.set.budget != nil {
-		c.countReceived()
-	}
-	lost := !c.wire.Detach()
-	for lost {
-		b, err := c.remaining(nil, nil)
-		c.bytesIn.Add(int64(len(b)))
-		if rest = append(rest, b...); err != nil {
-			break
-		}
-	}
-	var r *wire.RawConn
-	if lost {
-		x := &c.rarely().remains
-		r = c.wire.RawLost(rest, (*rawTap)(c), x.err, x.send)
-	} else {
-		r = c.wire.Raw(rest, (*rawTap)(c))
-	}
+	nc := c.giveRaw()
 	c.rawTaken.Store(true)
 	if c.Context().Err() != nil {
 		c.interruptAll()
 	}
-	return r, nil
+	return nc, nil
+}
+
+// giveRaw gives the connection away, with the bytes that were read ahead. recv.mu is held.
+func (c *Conn) giveRaw() *wire.RawConn {
+	ahead := c.readAhead()
+	if c.set.budget != nil {
+		c.countReceived()
+	}
+	if !c.wire.Detach() {
+		return c.giveLost(ahead)
+	}
+	return c.wire.Raw(ahead, (*rawTap)(c))
+}
+
+// giveLost is giveRaw for a connection that is lost. What was read of it by then comes after ahead.
+//
+//go:noinline
+func (c *Conn) giveLost(ahead []byte) *wire.RawConn {
+	for {
+		b, err := c.remaining(nil, nil)
+		c.bytesIn.Add(int64(len(b)))
+		if ahead = append(ahead, b...); err != nil {
+			x := &c.rarely().remains
+			return c.wire.RawLost(ahead, (*rawTap)(c), x.err, x.send)
+		}
+	}
 }
 
 // claim waits until everything that was posted has been sent. Then it keeps all others from sending and receiving, and locks recv.mu. If
@@ -112,15 +120,26 @@ func (c *Conn) awaitQueue(ctx context.Context) error {
 	}
 }
 
-// readAhead removes the bytes that were read and not received, and returns them.
+// readAhead removes the bytes that were read and not received, and returns them. Most conversations have none, and have no room on the
+// stack for more than to find that.
 func (c *Conn) readAhead() []byte {
 	r := &c.recv
-	var b []byte
 	c.out.mu.Lock() // senders call Append too
 	defer c.out.mu.Unlock()
+	if r.head == len(r.queue) {
+		return r.codec.Rest()
+	}
+	return c.encodeReceived()
+}
+
+// encodeReceived is readAhead if there are messages. recv.mu and out.mu are held.
+//
+//go:noinline
+func (c *Conn) encodeReceived() (b []byte) {
+	r := &c.recv
 	for ; r.head < len(r.queue); r.head++ {
 		if m := r.queue[r.head]; !m.Partial {
-			// It came out of this codec, so that it can go back into one.
+			// It came out of this codec, so it can go back into one.
 			if w, err := r.codec.Append(b, m.Body); err == nil {
 				b = w
 			}

@@ -44,14 +44,14 @@ func discardMessages(ctx context.Context, c *duet.Conn) error {
 }
 
 func (d Discard) bytes(ctx context.Context, c *duet.Conn) error {
-	t, err := takeTrickle(ctx, c, d.Idle, -1)
+	t, err := newTrickle(ctx, c, d.Idle, -1)
 	if err != nil {
 		return err
 	}
-	defer t.end()
-	if err := t.run(false); !errors.Is(err, errMuch) {
-		return t.concluded(err, false)
+	defer t.stop()
+	err = t.run(false)
+	if errors.Is(err, errMany) {
+		_, err = bulk.Copy(t.flow.ctx, io.Discard, t.flow.conn, t.flow.noteReceived)
 	}
-	_, err = bulk.Copy(t.ctx, io.Discard, t.conn, t.received)
-	return t.concluded(err, false)
+	return t.needFlow().conclude(err, false)
 }

@@ -39,34 +39,36 @@ func (e Echo) ServeConn(ctx context.Context, c *duet.Conn) error {
 	return e.bytes(ctx, c)
 }
 
-// bytes is a function of its own, so that what it keeps on the stack is not below a conversation that waits for a message.
+// bytes is a function of its own, so that its frame is not on the stack of a conversation that waits for a message.
 func (e Echo) bytes(ctx context.Context, c *duet.Conn) error {
-	t, err := takeTrickle(ctx, c, e.Idle, e.Send)
+	t, err := newTrickle(ctx, c, e.Idle, e.Send)
 	if err != nil {
 		return err
 	}
-	defer t.end()
-	if err := t.run(true); !errors.Is(err, errMuch) {
-		return t.concluded(err, true)
+	defer t.stop()
+	err = t.run(true)
+	if errors.Is(err, errMany) {
+		err = echoMany(t.flow)
 	}
-	return echoMuch(t.flow)
+	return t.needFlow().conclude(err, true)
 }
 
-func echoMuch(f *flow) error {
+func echoMany(f *flow) error {
 	_, err := bulk.Copy(f.ctx, f.conn, f.conn, func(n int64) {
-		f.received(n)
-		f.sent(n)
+		f.noteReceived(n)
+		f.noteSent(n)
 	})
-	return f.concluded(err, true)
+	return err
 }
 
-// concluded is how the conversation ends after a copy that ended with err; answering: what the peer was given back may be lost yet.
-func (f *flow) concluded(err error, answering bool) error {
+// conclude returns how the conversation ends after a copy that has ended with err. If the copy has answered the peer, bytes may still
+// be lost.
+func (f *flow) conclude(err error, answered bool) error {
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
-	if err == nil && answering {
-		f.settle()
+	if err == nil && answered {
+		f.awaitDelivery()
 		err = f.lost(true)
 	}
 	if err != nil {
@@ -92,12 +94,4 @@ func echoMessages(ctx context.Context, c *duet.Conn) error {
 			return ended(c, err)
 		}
 	}
-}
-
-// ended gives the end of a context its reason; all other errors of a Conn have theirs.
-func ended(c *duet.Conn, err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return failure(c, "converse", duet.EndClosed, err)
-	}
-	return err
 }

@@ -3,6 +3,7 @@ package handler_test
 import (
 	"context"
 	"io"
+	"net"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -34,6 +35,26 @@ func TestEchoTransfers(t *testing.T) {
 			if kind == "traced" && s.wrote != size {
 				t.Errorf("the trace saw %d bytes leave, want %d", s.wrote, size)
 			}
+		})
+	}
+}
+
+// TestEchoFewBytes: bytes that come a few at a time are counted as they come.
+func TestEchoFewBytes(t *testing.T) {
+	t.Parallel()
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			peer, nc := ends(t, kind)
+			s := serve(t, handler.Echo{}, nc, kind)
+			c := <-s.conn
+			for i := range int64(3) {
+				say(t, peer, "few")
+				hear(t, peer, "few")
+				until(t, "counted", func() bool { s := c.Stats(); return s.BytesIn == 3*(i+1) && s.BytesOut == s.BytesIn })
+			}
+			halfClose(t, peer)
+			hearAll(t, peer, "")
+			s.want(t, duet.EndPeerClosed, io.EOF)
 		})
 	}
 }
@@ -117,6 +138,26 @@ func TestEchoPeerGone(t *testing.T) {
 			s.want(t, duet.EndReset, nil)
 		})
 	}
+}
+
+// TestSlowPeerOfFewBytes: a peer that sends a few bytes at a time, and reads none, is too slow as well.
+func TestSlowPeerOfFewBytes(t *testing.T) {
+	t.Parallel()
+	peer, nc := ends(t, "tcp")
+	must(t, nc.(*net.TCPConn).SetWriteBuffer(4<<10))
+	s := serve(t, handler.Echo{Send: 300 * time.Millisecond}, nc, "tcp")
+	c := <-s.conn
+	piece := make([]byte, 4<<10)
+	for sent, ended := int64(0), false; !ended; {
+		if n, err := peer.Write(piece); err == nil {
+			sent += int64(n)
+		}
+		until(t, "read or ended", func() bool {
+			ended = isDone(s.done)
+			return ended || c.Stats().BytesIn == sent
+		})
+	}
+	s.want(t, duet.EndSlowPeer, duet.ErrSlowPeer)
 }
 
 // TestSlowPeer: a peer that does not read is told from one that is silent.

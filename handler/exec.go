@@ -106,11 +106,11 @@ func (e *Exec) ServeConn(ctx context.Context, c *duet.Conn) error {
 	if err != nil {
 		return failure(c, "exec", duet.EndHandlerFailed, err)
 	}
-	f, err := take(ctx, c, e.Idle, e.Send)
+	f, err := takeOver(ctx, c, e.Idle, e.Send)
 	if err != nil {
 		return err
 	}
-	defer f.end()
+	defer f.stop()
 	policy := e.Stderr
 	if policy == StderrLog && e.Log == nil {
 		policy = StderrDrop
@@ -206,7 +206,7 @@ type execution struct {
 func (x *execution) run(limit time.Duration) error {
 	f, p := x.f, x.p
 	// Nobody reads the peer while the program takes nothing.
-	f.lookForReset(func(err error) silence {
+	f.watchDeparture(func(err error) silence {
 		f.cancel(f.peerError(err))
 		return silence{limit: -1}
 	})
@@ -272,7 +272,7 @@ func (x *execution) emptyPipe() {
 		case <-x.f.ctx.Done():
 			return
 		case <-look.C:
-			if left := x.rest.Load(); left != rest || x.f.meter.state().full {
+			if left := x.rest.Load(); left != rest || x.f.inspector.state().full {
 				rest, since = left, time.Now()
 			}
 			if isEmpty(x.p.out, time.Since(since)) {
@@ -307,11 +307,11 @@ func isClosed(c <-chan struct{}) bool {
 // listen gives the program what the peer says.
 func (x *execution) listen() {
 	f, in := x.f, x.p.in
-	_, err := bulk.Copy(f.ctx, in, f.conn, f.received)
+	_, err := bulk.Copy(f.ctx, in, f.conn, f.noteReceived)
 	x.heardAll.Store(err == nil) // before the program can know and end
 	_ = in.Close()
 	if failedSide(err) == "write" {
-		_, err = bulk.Copy(f.ctx, io.Discard, f.conn, f.received)
+		_, err = bulk.Copy(f.ctx, io.Discard, f.conn, f.noteReceived)
 		x.heardAll.Store(err == nil)
 	}
 	if err != nil && f.ctx.Err() == nil {
@@ -323,7 +323,7 @@ func (x *execution) listen() {
 func (x *execution) print() {
 	f := x.f
 	_, err := bulk.Copy(f.ctx, f.conn, x.out, func(n int64) {
-		f.sent(n)
+		f.noteSent(n)
 		if x.rest.Load() > 0 && x.rest.Add(-n) <= 0 {
 			f.cancel(errHeld)
 		}

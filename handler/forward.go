@@ -62,17 +62,17 @@ var _ duet.Handler = (*Forward)(nil)
 
 // ServeConn reaches the target and passes bytes until both sides have finished.
 func (h *Forward) ServeConn(ctx context.Context, c *duet.Conn) error {
-	f, err := take(ctx, c, 0, h.Send)
+	f, err := takeOver(ctx, c, 0, h.Send)
 	if err != nil {
 		return err
 	}
-	defer f.end()
+	defer f.stop()
 	target, err := h.reach(f)
 	if err != nil {
 		return h.unreachable(f, err)
 	}
 	r := newRelay(h, f, target)
-	defer r.g.end()
+	defer r.g.stop()
 	return r.run()
 }
 
@@ -86,10 +86,10 @@ func (h *Forward) reach(f *flow) (net.Conn, error) {
 	if h.loops(ctx, f.c.LocalAddr()) {
 		return nil, errLoop
 	}
-	f.lookForReset(func(err error) silence {
-		return silence{limit: time.Millisecond, end: f.peerError(&bulk.SideError{Op: "read", Err: err})}
+	f.watchDeparture(func(err error) silence {
+		return silence{limit: time.Millisecond, cause: f.peerError(&bulk.SideError{Op: "read", Err: err})}
 	})
-	defer f.endLookForReset()
+	defer f.ignoreDeparture()
 	if h.Dial != nil {
 		return h.Dial(ctx, h.Address)
 	}
@@ -137,8 +137,8 @@ func (h *Forward) unreachable(f *flow, err error) error {
 		fr, _ := f.c.Framing()
 		line, lerr := fr.New(framing.DefaultMaxMessage).Append(nil, []byte(cmp.Or(h.Busy, DefaultForwardBusy)))
 		if lerr == nil {
-			f.took() // from now on the peer has its time to take it
-			_, _ = bulk.Copy(f.ctx, f.conn, strings.NewReader(string(line)), f.sent)
+			f.noteSent(0) // from now on the peer has its time to take it
+			_, _ = bulk.Copy(f.ctx, f.conn, strings.NewReader(string(line)), f.noteSent)
 		}
 	}
 	return h.failure(duet.EndHandlerFailed, err)

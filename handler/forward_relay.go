@@ -37,18 +37,18 @@ type side struct {
 
 func newRelay(h *Forward, f *flow, conn net.Conn) *relay {
 	raw := wire.NewRaw(conn)
-	g := &flow{c: f.c, raw: raw, send: f.send, began: f.began, ctx: f.ctx, cancel: f.cancel, other: f}
-	g.fault = func(_ string, why duet.EndReason, err error) error { return h.failure(why, err) }
-	g.conn, g.meter = measure(raw, g)
+	g := newFlow(f.ctx, f.c, raw, 0, h.Send)
+	g.cancel, g.began, g.partner = f.cancel, f.began, &f.watchdog
+	g.fault = h.failure
 	r := &relay{h: h, f: f, g: g}
 	r.peer = &side{flow: f, mark: '<'}
 	r.target = &side{flow: g, mark: '>'}
-	g.gone = func(err error) silence { return r.broke(r.target, err) }
+	g.departure.notify = func(err error) silence { return r.broke(r.target, err) }
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.other, f.idle = g, max(h.Idle, 0)
+	f.partner, f.idle = &g.watchdog, max(h.Idle, 0)
 	f.heard = f.now()
-	f.gone = func(err error) silence { return r.broke(r.peer, err) }
+	f.departure.notify = func(err error) silence { return r.broke(r.peer, err) }
 	f.schedule()
 	return r
 }
@@ -59,15 +59,15 @@ func (r *relay) run() error {
 	go func() {
 		defer close(down)
 		r.pass(r.target, r.peer, func(n int64) {
-			r.f.sent(n)
-			r.g.came.Store(int64(r.g.now()))
-			r.g.attend()
+			r.f.noteSent(n)
+			r.g.noteReceived(n)
+			r.g.watch()
 		})
 	}()
 	r.pass(r.peer, r.target, func(n int64) {
-		r.f.received(n)
-		r.f.attend()
-		r.g.took()
+		r.f.noteReceived(n)
+		r.f.watch()
+		r.g.noteSent(n)
 	})
 	<-down
 	return r.conclude()
@@ -90,7 +90,7 @@ func (r *relay) pass(from, to *side, counted func(n int64)) {
 		r.f.cancel(r.f.peerError(err))
 	case failedSide(err) == "write":
 		// What it had said before it was gone can still be read, and ends soon.
-		to.silentFrom(r.broke(to, err))
+		to.setSilence(r.broke(to, err))
 	default:
 		r.broke(from, err)
 		_, failed := r.failure()
@@ -146,10 +146,10 @@ func (r *relay) finish(from, to *side) {
 	err := to.raw.CloseWrite()
 	to.mu.Unlock()
 	if err != nil {
-		to.silentFrom(r.broke(to, err))
+		to.setSilence(r.broke(to, err))
 		return
 	}
-	from.lookForReset(nil) // nobody reads it any more
+	from.endRead()
 }
 
 // cut tells a reset that was read as an end, because somebody who wrote, or looked, was told of it first.
@@ -160,7 +160,7 @@ func (s *side) cut() error {
 	if s.finished || a == nil || a.Network() != "tcp" {
 		return nil
 	}
-	if err := s.meter.refuses(); err != nil {
+	if err := s.inspector.writeError(); err != nil {
 		return fmt.Errorf("the connection was reset: %w", err)
 	}
 	return nil
@@ -173,7 +173,7 @@ func (r *relay) broke(s *side, err error) silence {
 	if r.failed == nil {
 		r.failed, r.bad = s.peerError(err), s
 	}
-	quiet := silence{limit: duet.DefaultCloseTimeout, hearing: true, end: r.failed}
+	quiet := silence{limit: duet.DefaultCloseTimeout, received: true, cause: r.failed}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.done {
@@ -208,9 +208,9 @@ func (r *relay) conclude() error {
 	switch {
 	case failed == nil || duet.ReasonOf(why) != duet.ReasonOf(failed):
 	case bad == r.peer:
-		r.target.settle()
+		r.target.awaitDelivery()
 	default:
-		r.peer.settle()
+		r.peer.awaitDelivery()
 	}
 	abort(r.g.raw)
 	switch duet.ReasonOf(why) {

@@ -73,11 +73,11 @@ func (p *Pipe) ServeConn(ctx context.Context, c *duet.Conn) error {
 		return failure(c, "pipe", duet.EndHandlerFailed, fmt.Errorf("input: %w", err))
 	}
 	defer release()
-	f, err := take(ctx, c, p.Idle, p.Send)
+	f, err := takeOver(ctx, c, p.Idle, p.Send)
 	if err != nil {
 		return err
 	}
-	defer f.end()
+	defer f.stop()
 	fin := make(chan struct{}) // closed when the peer has finished
 	up := make(chan error, 1)
 	go func() { up <- p.upload(f, in, fin) }()
@@ -103,11 +103,11 @@ func (p *Pipe) ServeConn(ctx context.Context, c *duet.Conn) error {
 
 // upload sends In and half-closes. Its error is that the peer did not take all of it.
 func (p *Pipe) upload(f *flow, in io.Reader, fin <-chan struct{}) error {
-	_, err := bulk.Copy(f.ctx, f.conn, in, f.sent)
+	_, err := bulk.Copy(f.ctx, f.conn, in, f.noteSent)
 	if err == nil {
 		select {
 		case <-fin:
-			f.settle() // what a peer that is gone refuses comes back as a reset
+			f.awaitDelivery() // what a peer that is gone refuses comes back as a reset
 			err = f.lost(true)
 		default:
 		}
@@ -116,7 +116,7 @@ func (p *Pipe) upload(f *flow, in io.Reader, fin <-chan struct{}) error {
 		}
 	}
 	if err == nil && !f.raw.CanHalfClose() && !isClosed(fin) {
-		f.silentFrom(silence{limit: p.halfOpen(), hearing: true, end: errUnheard})
+		f.setSilence(silence{limit: p.halfOpen(), received: true, cause: errUnheard})
 	}
 	switch {
 	case err == nil, f.ctx.Err() != nil:
@@ -130,7 +130,7 @@ func (p *Pipe) upload(f *flow, in io.Reader, fin <-chan struct{}) error {
 	}
 	err = f.peerError(err)
 	// What the peer had said before it went can still be read, and ends soon.
-	f.silentFrom(silence{limit: duet.DefaultCloseTimeout, hearing: true, end: err})
+	f.setSilence(silence{limit: duet.DefaultCloseTimeout, received: true, cause: err})
 	return err
 }
 
@@ -140,10 +140,10 @@ func (p *Pipe) download(f *flow, fin chan<- struct{}) {
 	if p.Out != nil {
 		out = p.Out
 	}
-	_, err := bulk.Copy(f.ctx, out, f.conn, f.received)
+	_, err := bulk.Copy(f.ctx, out, f.conn, f.noteReceived)
 	switch {
 	case err == nil:
-		f.silentFrom(silence{limit: p.halfOpen(), end: errSilent})
+		f.setSilence(silence{limit: p.halfOpen(), cause: errSilent})
 		close(fin)
 	case f.ctx.Err() != nil:
 	case failedSide(err) == "write":

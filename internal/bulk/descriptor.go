@@ -76,16 +76,23 @@ func openWrite(dst io.Writer) (*side, error) {
 	return s, nil
 }
 
-// socket returns the descriptor of a stream socket, and the loan if a lender lends it. Otherwise only
+// socket returns the descriptor of a stream socket; nil if v is none. See stream.
+func socket(v any, events int16) (*descriptor, loan) {
+	raw, tcp, l := stream(v, events == unix.POLLIN)
+	if raw == nil {
+		return nil, loan{}
+	}
+	return newDescriptor(raw, sock, events, tcp), l
+}
+
+// stream returns the system's side of a stream socket, and the loan if a lender lends it. Otherwise only
 // the types of package net will do: a wrapper may have bytes of its own.
-func socket(v any, events int16) (d *descriptor, l loan) {
-	var raw syscall.RawConn
+func stream(v any, toRead bool) (raw syscall.RawConn, tcp bool, l loan) {
 	var err error
-	tcp := false
 	switch c := v.(type) {
 	case lender:
-		if raw, tcp = c.Lend(events == unix.POLLIN); raw != nil {
-			l = loan{c, events == unix.POLLIN}
+		if raw, tcp = c.Lend(toRead); raw != nil {
+			l = loan{c, toRead}
 		}
 	case *net.TCPConn:
 		tcp = true
@@ -95,10 +102,10 @@ func socket(v any, events int16) (d *descriptor, l loan) {
 			raw, err = c.SyscallConn()
 		}
 	}
-	if err != nil || raw == nil {
-		return nil, loan{}
+	if err != nil {
+		return nil, false, loan{}
 	}
-	return newDescriptor(raw, sock, events, tcp), l
+	return raw, tcp, l
 }
 
 func newDescriptor(raw syscall.RawConn, k kind, events int16, tcp bool) *descriptor {

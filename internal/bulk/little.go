@@ -13,33 +13,63 @@ const LittleMost = 16 << 10
 // One goroutine uses it, while nobody else reads from the connection.
 type Little struct {
 	src   syscall.RawConn
-	ready func(fd uintptr) bool // take, made once
-	buf   *[bufferSize]byte     // only between Read and Done
+	ready func(fd uintptr) bool // take, or give while there is a buffer; made once
+	buf   *[bufferSize]byte     // only between Wait and Done
 	n     int32
 	sent  int32
 	err   error
-	room  func(fd uintptr) bool // give, made by the first Return
-	loan  loan                  // of src
+	owner lender // of src; nil if it was not lent
 }
 
 // NewLittle returns a Little that reads src, or nil if src is no plain connection of the system. The caller calls Close.
 func NewLittle(src any) *Little {
-	raw, loan := stream(src)
-	if raw == nil {
+	l := new(Little)
+	if !l.Init(src) {
 		return nil
 	}
-	l := newLittle(raw)
-	l.loan = loan
 	return l
 }
 
+// Init makes the zero Little read src. It returns false if src is no plain connection of the system. The caller calls Close.
+func (l *Little) Init(src any) bool {
+	raw, _, loan := stream(src, true)
+	l.start(raw)
+	l.owner = loan.lender
+	return raw != nil
+}
+
 // Close ends the use of the connection, and leaves it open.
-func (l *Little) Close() { l.loan.end() }
+func (l *Little) Close() {
+	if l.owner != nil {
+		l.owner.GiveBack(true)
+	}
+}
 
 func newLittle(src syscall.RawConn) *Little {
-	l := &Little{src: src}
-	l.ready = l.take
+	l := new(Little)
+	l.start(src)
 	return l
+}
+
+func (l *Little) start(src syscall.RawConn) {
+	l.src, l.ready = src, l.use
+}
+
+func (l *Little) use(fd uintptr) bool {
+	if l.buf != nil {
+		return l.give(fd)
+	}
+	return l.take(fd)
+}
+
+// Source returns what Init was given, if that has lent its socket; otherwise nil.
+func (l *Little) Source() any { return l.owner }
+
+// moved reports n bytes to the owner.
+func (l *Little) moved(in bool, n int32) {
+	if l.owner != nil {
+		l.owner.Moved(in, int64(n))
+	}
 }
 
 // Wait waits until something has come, or nothing will: Got tells.
@@ -48,7 +78,7 @@ func (l *Little) Wait() {
 	if err := l.src.Read(l.ready); err != nil {
 		l.err = err
 	}
-	l.loan.moved(int64(l.n))
+	l.moved(true, l.n)
 }
 
 // Got gives what the last Wait has found, until Done; nothing at the end of src. Where it is LittleMost, much may be coming.
@@ -61,16 +91,11 @@ func (l *Little) Got() ([]byte, error) {
 
 // Return writes what Got gives back to where it came from, as far as there is room now; it never waits.
 func (l *Little) Return() (n int, err error) {
-	if l.room == nil {
-		l.room = l.give
-	}
 	l.sent = 0
-	if err := l.src.Write(l.room); err != nil && l.err == nil {
+	if err := l.src.Write(l.ready); err != nil && l.err == nil {
 		l.err = err
 	}
-	if l.loan.lender != nil {
-		l.loan.lender.Moved(false, int64(l.sent))
-	}
+	l.moved(false, l.sent)
 	if l.err != nil {
 		return int(l.sent), &SideError{"write", l.err}
 	}

@@ -5,7 +5,7 @@ package bulk
 import "syscall"
 
 // stream: no socket can be read without waiting.
-func stream(any) (rc syscall.RawConn, l loan) { return nil, loan{} }
+func stream(any, bool) (raw syscall.RawConn, tcp bool, l loan) { return nil, false, loan{} }
 
 func (l *Little) take(uintptr) bool { return true }
 

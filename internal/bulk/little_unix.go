@@ -4,19 +4,9 @@ package bulk
 
 import (
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// stream returns the system's side of a stream socket; see socket.
-func stream(v any) (rc syscall.RawConn, l loan) {
-	d, l := socket(v, unix.POLLIN)
-	if d == nil {
-		return nil, loan{}
-	}
-	return d.raw, l
-}
 
 // take makes one read; false means wait.
 func (l *Little) take(fd uintptr) bool {

@@ -76,7 +76,7 @@ const (
 
 // An extension holds state that few connections need. Conn.mu guards its pointers.
 type extension struct {
-	woken   chan struct{} // Interrupt sends to it; capacity 1
+	woken   chan struct{} // Interrupt sends to it; capacity 1; nil until Sleep, unless kind is unknown
 	foreign *foreign      // not nil if kind is unknown
 	raw     *RawConn      // not nil after Raw
 }
@@ -103,7 +103,7 @@ func (w *Conn) Init(nc net.Conn, gate Gate) {
 // extend returns the extension. mu is held.
 func (w *Conn) extend() *extension {
 	if w.ext == nil {
-		w.ext = &extension{woken: make(chan struct{}, 1)}
+		w.ext = new(extension)
 	}
 	return w.ext
 }

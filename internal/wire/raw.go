@@ -35,22 +35,27 @@ type RawConn struct {
 	w   *Conn
 	tap Tap // nil: nobody sees anything
 
-	ahead      []byte // what was read before Raw; used by the goroutine that reads
-	rerr, werr error  // of a connection that was lost before; nil otherwise
+	before *before       // nil for most
+	lent   atomic.Uint32 // see lentToRead
 
 	// Under Conn.mu:
-	users   int           // calls and loans that use the connection now
+	users   int32         // calls and loans that use the connection now
 	left    chan struct{} // closed when users is zero again; nil if nobody waits for that
 	stopped bool          // both deadlines are in the past, whatever is set
 	revoked bool          // the connection was taken back
 	closed  bool          // Close was called
-
-	lent [2]atomic.Bool // it is lent for reading, for writing: the borrower counts
 }
 
-// The indices of RawConn.lent.
+// A before is what happened before Raw. The goroutine that reads uses ahead.
+type before struct {
+	ahead       []byte // the bytes that were read
+	lost        bool   // the connection was lost, with these errors of Read and Write
+	read, write error
+}
+
+// The bits of RawConn.lent: the borrower of that direction counts.
 const (
-	lentToRead = iota
+	lentToRead = 1 << iota
 	lentToWrite
 )
 
@@ -59,7 +64,10 @@ const (
 func (w *Conn) Raw(ahead []byte, tap Tap) *RawConn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := &RawConn{w: w, ahead: ahead, tap: tap}
+	r := &RawConn{w: w, tap: tap}
+	if len(ahead) > 0 {
+		r.before = &before{ahead: ahead}
+	}
 	w.extend().raw = r
 	w.clearRead()
 	return r
@@ -68,7 +76,7 @@ func (w *Conn) Raw(ahead []byte, tap Tap) *RawConn {
 // RawLost is Raw for a connection that is lost: after ahead, Read returns rerr, and Write returns werr.
 func (w *Conn) RawLost(ahead []byte, tap Tap, rerr, werr error) *RawConn {
 	r := w.Raw(ahead, tap)
-	r.rerr, r.werr = rerr, werr
+	r.before = &before{ahead, true, rerr, werr}
 	return r
 }
 
@@ -137,6 +145,17 @@ func (w *Conn) rawConn() *RawConn {
 	return w.ext.raw
 }
 
+// ahead returns the bytes that were read before Raw, and not since. The goroutine that reads calls it.
+func (r *RawConn) ahead() []byte {
+	if r.before == nil {
+		return nil
+	}
+	return r.before.ahead
+}
+
+// wasLost reports whether the connection was lost before Raw.
+func (r *RawConn) wasLost() bool { return r.before != nil && r.before.lost }
+
 func waitFor(c <-chan struct{}, limit time.Duration) bool {
 	select {
 	case <-c:
@@ -201,9 +220,9 @@ func network(nc net.Conn) string {
 
 // Read reads what was read before, then from the connection.
 func (r *RawConn) Read(p []byte) (n int, err error) {
-	if len(r.ahead) > 0 {
-		n := copy(p, r.ahead)
-		r.ahead = r.ahead[n:]
+	if ahead := r.ahead(); len(ahead) > 0 {
+		n := copy(p, ahead)
+		r.before.ahead = ahead[n:]
 		return n, nil
 	}
 	if !r.use() {
@@ -217,7 +236,7 @@ func (r *RawConn) Read(p []byte) (n int, err error) {
 	}
 	n, err = r.read(p)
 	err = r.outcome(err)
-	if !r.lent[lentToRead].Load() {
+	if r.lent.Load()&lentToRead == 0 {
 		r.Moved(true, int64(n))
 	}
 	if r.tap != nil && !isTimeout(err) {
@@ -228,8 +247,8 @@ func (r *RawConn) Read(p []byte) (n int, err error) {
 
 func (r *RawConn) read(p []byte) (int, error) {
 	switch {
-	case r.rerr != nil:
-		return 0, r.rerr
+	case r.wasLost():
+		return 0, r.before.read
 	case r.w.kind != unknown:
 		return r.w.nc.Read(p)
 	case len(p) == 0:
@@ -267,7 +286,7 @@ func (r *RawConn) isDue() bool {
 // AwaitRead returns when a Read would return without waiting, or when the read deadline has passed: a copy needs no buffer while the peer is
 // silent. If that cannot be known, it returns at once. An error is one that Read would return too.
 func (r *RawConn) AwaitRead() error {
-	if len(r.ahead) > 0 || r.rerr != nil {
+	if len(r.ahead()) > 0 || r.wasLost() {
 		return nil
 	}
 	if !r.use() {
@@ -307,15 +326,15 @@ func (r *RawConn) Write(p []byte) (n int, err error) {
 	}
 	defer r.unuse()
 	switch {
-	case r.werr != nil:
-		return 0, r.werr
+	case r.wasLost():
+		return 0, r.before.write
 	case r.w.kind == unknown:
 		n, err = r.w.ext.foreign.write(p, 0, r.hasEnded)
 	default:
 		n, err = r.w.nc.Write(p)
 	}
 	err = r.outcome(err)
-	if !r.lent[lentToWrite].Load() {
+	if r.lent.Load()&lentToWrite == 0 {
 		r.Moved(false, int64(n))
 	}
 	if r.tap != nil {
@@ -430,14 +449,14 @@ func (r *RawConn) Lend(toRead bool) (rc syscall.RawConn, tcp bool) {
 	if !r.isPlain() || !r.use() {
 		return nil, false
 	}
-	r.loan(toRead).Store(true)
+	r.lent.Or(loan(toRead))
 	_, tcp = r.w.nc.(*net.TCPConn)
 	return r.w.rc, tcp
 }
 
 // GiveBack ends a loan. It is called once for each.
 func (r *RawConn) GiveBack(toRead bool) {
-	r.loan(toRead).Store(false)
+	r.lent.And(^loan(toRead))
 	r.unuse()
 }
 
@@ -452,24 +471,25 @@ func (r *RawConn) Moved(in bool, n int64) {
 	}
 }
 
-func (r *RawConn) loan(toRead bool) *atomic.Bool {
+// loan returns the bit of RawConn.lent for a direction.
+func loan(toRead bool) uint32 {
 	if toRead {
-		return &r.lent[lentToRead]
+		return lentToRead
 	}
-	return &r.lent[lentToWrite]
+	return lentToWrite
 }
 
 // isPlain reports whether all bytes that are still to be read come from the socket, and nobody has to see them.
 func (r *RawConn) isPlain() bool {
-	return r.w.rc != nil && len(r.ahead) == 0 && r.rerr == nil && (r.tap == nil || !r.tap.Sees())
+	return r.w.rc != nil && len(r.ahead()) == 0 && !r.wasLost() && (r.tap == nil || !r.tap.Sees())
 }
 
 // WriteTo copies to dst until the end. The system copies by itself if it can.
 func (r *RawConn) WriteTo(dst io.Writer) (int64, error) {
 	var before int64
-	if n := len(r.ahead); n > 0 && (r.tap == nil || !r.tap.Sees()) {
-		k, err := dst.Write(r.ahead)
-		r.ahead = r.ahead[k:]
+	if ahead := r.ahead(); len(ahead) > 0 && (r.tap == nil || !r.tap.Sees()) {
+		k, err := dst.Write(ahead)
+		r.before.ahead = ahead[k:]
 		if before = int64(k); err != nil {
 			return before, err
 		}
