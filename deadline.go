@@ -4,7 +4,6 @@ import (
 	"io"
 	"time"
 
-	"duet.example/duet/internal/aside"
 	"duet.example/duet/internal/wire"
 )
 
@@ -75,15 +74,9 @@ func (c *Conn) byeDeadline() wire.Moment {
 	return until
 }
 
-// dueAside calls due on a stack of its own. due reads, which takes a large stack, and the conversation may wait for long afterwards.
+// due does what the time has come for.
 //
 //go:noinline
-func (c *Conn) dueAside(what dueKind) (err error) {
-	aside.Do(func() { err = c.due(what) })
-	return err
-}
-
-// due does what the time has come for.
 func (c *Conn) due(what dueKind) error {
 	r := &c.recv
 	if what != dueBye {

@@ -210,7 +210,7 @@ func (c *Conn) prepare(ctx context.Context) (ready bool, err error) {
 	}
 	until, what := c.nextDeadline()
 	if until != 0 && c.wire.Now() >= until {
-		return false, c.dueAside(what)
+		return false, c.due(what)
 	}
 	return c.wire.Arm(until, what == dueIdle), nil
 }
