@@ -109,17 +109,17 @@ func init() {
 	}
 }
 
-// listGuard takes custody and lists the descriptors of the guard, which is the only child (Linux).
+// listGuard takes reaper and lists the descriptors of the guard, which is the only child (Linux).
 func listGuard() {
 	inherited, err := unix.Open("/dev/null", unix.O_RDONLY, 0)
 	if err != nil {
 		panic(err)
 	}
-	custody, err := handler.TakeCustody()
+	reaper, err := handler.StartReaper()
 	if err != nil {
 		panic(err)
 	}
-	defer custody.Close()
+	defer reaper.Close()
 	if flags, err := unix.FcntlInt(uintptr(inherited), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC != 0 {
 		fmt.Println("our own descriptor has become close-on-exec", err)
 	}

@@ -75,8 +75,8 @@ func TestSharedDescriptors(t *testing.T) {
 	s.want(t, duet.EndShutdown, duet.ErrServerClosed)
 }
 
-// TestCustodyDescriptors: the guard has no descriptors of ours either. A Custody changes the whole process, so another one takes it.
-func TestCustodyDescriptors(t *testing.T) {
+// TestReaperDescriptors: the guard has no descriptors of ours either. A Reaper changes the whole process, so another one takes it.
+func TestReaperDescriptors(t *testing.T) {
 	argv := child("custodian")
 	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
 	if want := "0\n1\n2\n"; err != nil || string(out) != want {
