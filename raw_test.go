@@ -18,7 +18,7 @@ import (
 func TestRaw(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		ahead   string // said before Raw is called; its first line is received
+		ahead   string // sent before Raw is called; its first line is received
 		framing framing.Framing
 		want    string
 	}{
@@ -71,7 +71,7 @@ func TestRaw(t *testing.T) {
 	}
 }
 
-// Raw gets a Receive that waits in another goroutine out.
+// Raw ends a Receive that waits in another goroutine.
 func TestRaw_WhileReceiving(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
@@ -106,7 +106,7 @@ func TestRaw_AfterClose(t *testing.T) {
 	wantErr(t, "Raw", err, duet.ErrClosed)
 }
 
-// Shutdown gets raw handlers out, whether they read or write.
+// Shutdown ends the reads and writes of raw handlers.
 func TestRaw_Shutdown(t *testing.T) {
 	for name, wait := range map[string]func(nc net.Conn) error{
 		"reading": func(nc net.Conn) error { _, err := io.Copy(io.Discard, nc); return err },
@@ -144,7 +144,7 @@ func TestRaw_Shutdown(t *testing.T) {
 	}
 }
 
-// The trace sees what a raw handler does; the reason is the handler's to say.
+// The trace sees the reads and writes of a raw handler, and the handler chooses the reason of the end.
 func TestRaw_TraceAndReason(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		var said heard
@@ -190,8 +190,8 @@ func TestRaw_TraceAndReason(t *testing.T) {
 	})
 }
 
-// Whoever copies from a watched connection waits without a buffer: AwaitRead waits while nothing has come, up to the deadline, and for nothing
-// where bytes were read ahead, have come, or the end has.
+// AwaitRead lets a copy from an observed connection wait without a buffer. It waits until bytes or the end come, or until the deadline. It does
+// not wait if bytes were read ahead.
 func TestRaw_AwaitRead(t *testing.T) {
 	overSockets(t, func(t *testing.T, n network) {
 		asked, answer := make(chan struct{}), make(chan error)
@@ -319,7 +319,7 @@ func TestRaw_KickedWhileItWaits(t *testing.T) {
 	})
 }
 
-// What the handler reads and writes counts in Stats, once, whoever copies.
+// The bytes that a handler reads and writes count in Stats, once, whether duet or the system copies them.
 func TestRaw_Stats(t *testing.T) {
 	const size = 1<<20 + 1
 	file := filepath.Join(t.TempDir(), "file")
@@ -424,7 +424,7 @@ func TestRaw_StatsWhileCopying(t *testing.T) {
 	}
 }
 
-// A Raw that has failed takes nothing over: sending and receiving go on, or fail for their own reason.
+// A Raw that has failed changes nothing: sending and receiving go on, or fail for their own reason.
 func TestRaw_Fails(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)

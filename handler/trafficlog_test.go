@@ -23,7 +23,7 @@ type piece struct {
 	data string
 }
 
-// pieces reads what a TrafficLog has written.
+// pieces reads the records of a TrafficLog.
 func pieces(t *testing.T, text string) []piece {
 	t.Helper()
 	var all []piece
@@ -78,7 +78,7 @@ func (r *record) text() string {
 	return r.String()
 }
 
-// TestForwardTraffic: what is recorded is what passed, in order, of several conversations at once.
+// TestForwardTraffic: the records are the bytes that passed, in order, of several conversations at once.
 func TestForwardTraffic(t *testing.T) {
 	t.Parallel()
 	eachHop(t, true, func(t *testing.T, peerKind, targetKind string) {
@@ -147,11 +147,11 @@ func TestForwardTraffic(t *testing.T) {
 func TestTrafficLogFormat(t *testing.T) {
 	rec := &record{room: -1}
 	peer, target, s := forward(t, &handler.Forward{Traffic: handler.NewTrafficLog(rec)}, "tcp", "tcp")
-	say(t, peer, "question\n> 3\n")
-	hear(t, target, "question\n> 3\n")
-	say(t, target, "answer")
+	sendText(t, peer, "question\n> 3\n")
+	wantText(t, target, "question\n> 3\n")
+	sendText(t, target, "answer")
 	halfClose(t, target)
-	hearAll(t, peer, "answer")
+	wantAll(t, peer, "answer")
 	halfClose(t, peer)
 	s.want(t, duet.EndPeerClosed, io.EOF)
 	var got []string
@@ -167,7 +167,7 @@ func TestTrafficLogFormat(t *testing.T) {
 	}
 }
 
-// TestForwardTrafficFails: what cannot be recorded does not pass.
+// TestForwardTrafficFails: bytes that cannot be recorded do not pass.
 func TestForwardTrafficFails(t *testing.T) {
 	t.Parallel()
 	for _, who := range []string{"peer", "target"} {
@@ -178,9 +178,9 @@ func TestForwardTrafficFails(t *testing.T) {
 			if who == "target" {
 				a, b = b, a
 			}
-			say(t, a, "recorded")
-			hear(t, b, "recorded")
-			say(t, a, "not recorded")
+			sendText(t, a, "recorded")
+			wantText(t, b, "recorded")
+			sendText(t, a, "not recorded")
 			if got, err := io.ReadAll(b); len(got) > 0 || err == nil {
 				t.Errorf("passed %q, and the end %v", got, err)
 			}
@@ -194,7 +194,7 @@ func TestForwardTrafficFails(t *testing.T) {
 			// Nobody is let through any more, and nothing follows half a piece.
 			peer, nc := ends(t, "tcp")
 			s = serve(t, h, nc, "tcp")
-			hearAll(t, peer, handler.DefaultForwardBusy+"\n")
+			wantAll(t, peer, handler.DefaultForwardBusy+"\n")
 			must(t, peer.Close())
 			s.want(t, duet.EndHandlerFailed, errDiskFull)
 			if rec.text() != wrote {
