@@ -53,7 +53,7 @@ func (c *Conn) giveRaw() *wire.RawConn {
 	return c.wire.Raw(ahead, (*rawTap)(c))
 }
 
-// giveLost is giveRaw for a connection that is lost. What was read of it by then comes after ahead.
+// giveLost is giveRaw for a connection that is lost. The bytes that were still read from it come after ahead.
 //
 //go:noinline
 func (c *Conn) giveLost(ahead []byte) *wire.RawConn {
@@ -152,7 +152,7 @@ func (c *Conn) encodeReceived() (b []byte) {
 // A rawTap is the wire.Tap of a conversation. It sees the bytes that pass the connection that Raw has returned.
 type rawTap Conn
 
-// Sees reports whether the trace or Throttle has to see what passes.
+// Sees reports whether the trace or Throttle has to see the bytes.
 func (t *rawTap) Sees() bool {
 	tr := &t.set.trace
 	return t.set.throttle != nil || tr.Read != nil || tr.Wrote != nil || tr.HalfClosed != nil
