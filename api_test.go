@@ -46,7 +46,7 @@ var unusedNames = map[string][]string{
 	},
 	"programs read it after errors.As": {
 		"admission.RuleError", "admission.RuleError.Err", "admission.RuleError.Source", "admission.RuleError.Text",
-		"handler.ExitError", "handler.ExitError.Signal", "handler.ExitError.Status", "handler.TeeError", "handler.TeeError.Err",
+		"handler.ExitError", "handler.ExitError.Signal", "handler.ExitError.Status", "handler.TrafficLogError", "handler.TrafficLogError.Err",
 		"transport.ActivationError.Reason", "transport.AddressError.Reason", "transport.AddressError.Text",
 		"transport.DescriptorError.FD", "transport.DescriptorError.Want",
 		"transport.SchemeError.Planned", "transport.SchemeError.Scheme",
@@ -73,8 +73,8 @@ var unusedNames = map[string][]string{
 	"a program that ends without Shutdown calls it": {
 		"handler.Exec.Kill", "handler.Shared.Kill",
 	},
-	"a program that holds the Tee asks for its state": {
-		"handler.Tee.Err",
+	"a program that holds the TrafficLog asks for its state": {
+		"handler.TrafficLog.Err",
 	},
 }
 

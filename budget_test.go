@@ -364,7 +364,7 @@ func TestBudget_Interrupted(t *testing.T) {
 		"Close":      {func(*duet.Conn, func()) { s.Close() }, duet.ErrServerClosed, duet.EndShutdown},
 		"Conn.Close": {func(c *duet.Conn, _ func()) { go c.Close() }, duet.ErrClosed, duet.EndClosed},
 		"Abort":      {func(c *duet.Conn, _ func()) { c.Abort() }, duet.ErrClosed, duet.EndClosed},
-		"Raw":        {func(c *duet.Conn, _ func()) { go c.Raw() }, duet.ErrRaw, duet.EndClosed},
+		"Raw":        {func(c *duet.Conn, _ func()) { go c.Raw(context.Background()) }, duet.ErrRaw, duet.EndClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {

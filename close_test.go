@@ -282,7 +282,7 @@ func TestKick_Raw(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		here := make(chan *duet.Conn, 1)
 		st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye"}, Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
-			nc, err := c.Raw()
+			nc, err := c.Raw(context.Background())
 			if err != nil {
 				return err
 			}

@@ -437,7 +437,7 @@ func TestContext_ConverseRaw(t *testing.T) {
 				if direction == "before Raw" {
 					cancel()
 				}
-				nc, err := c.Raw()
+				nc, err := c.Raw(context.Background())
 				if err != nil {
 					return err
 				}

@@ -4,7 +4,6 @@ import (
 	"io"
 	"time"
 
-	"duet.example/duet/internal/aside"
 	"duet.example/duet/internal/wire"
 )
 
@@ -70,16 +69,9 @@ func (c *Conn) farewellDeadline() wire.Moment {
 	return fin.After(c.set.CloseTimeout)
 }
 
-// handleDeadlineAside calls handleDeadline on a stack of its own. handleDeadline reads, which takes a large stack, and the conversation
-// may wait for long afterwards.
+// handleDeadline does what is due. It reads, so it must not be inlined where the conversation waits: its frame would count there.
 //
 //go:noinline
-func (c *Conn) handleDeadlineAside(kind dueKind) (err error) {
-	aside.Do(func() { err = c.handleDeadline(kind) })
-	return err
-}
-
-// handleDeadline does what is due.
 func (c *Conn) handleDeadline(kind dueKind) error {
 	r := &c.recv
 	if kind != dueFarewell {

@@ -35,7 +35,7 @@ func serveWithFew(t *testing.T, maxConns int, busy string) {
 	s := &duet.Server{
 		MaxConns: maxConns, Busy: busy, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
-			nc, err := c.Raw()
+			nc, err := c.Raw(context.Background())
 			if err != nil {
 				return err
 			}

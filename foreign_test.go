@@ -54,7 +54,7 @@ func TestForeign_OwnReadAndWrite(t *testing.T) {
 	if s.writes.Load() == 0 {
 		t.Error("Write was not called")
 	}
-	nc, err := c.Raw()
+	nc, err := c.Raw(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestRaw_ThenClose(t *testing.T) {
 		d := duet.Dialer{Options: duet.Options{CloseTimeout: long}}
 		c := d.NewConn(x)
 		p := newPeer(t, y)
-		nc, err := c.Raw()
+		nc, err := c.Raw(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package duet_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -128,7 +129,7 @@ func TestRaw_WhileWireEncoding(t *testing.T) {
 		}
 	})
 	<-asked
-	nc, err := c.Raw()
+	nc, err := c.Raw(context.Background())
 	close(done)
 	wg.Wait()
 	if err != nil {
@@ -152,7 +153,7 @@ func TestRaw_AfterSetFraming(t *testing.T) {
 		wantReceive(t, c, "a")
 		c.SetFraming(framing.LF)
 		c.SetFraming(framing.NUL)
-		nc, err := c.Raw()
+		nc, err := c.Raw(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -189,7 +189,7 @@ func (c *Conn) awaitBudget(ctx context.Context) (ready bool, err error) {
 	until := c.farewellDeadline()
 	switch {
 	case until != 0 && c.wire.Now() >= until:
-		return false, c.handleDeadlineAside(dueFarewell)
+		return false, c.handleDeadline(dueFarewell)
 	case !c.wire.IsSocket():
 		if until == 0 {
 			until = math.MaxInt64

@@ -78,7 +78,7 @@ func TestReceive_CancelledIsOver(t *testing.T) {
 			close(gate)
 			wantErr(t, "Receive", <-back, context.Canceled)
 		}
-		nc, err := c.Raw()
+		nc, err := c.Raw(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestRaw_AfterKick(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		st := start(t, n, &duet.Server{Options: duet.Options{CloseTimeout: -1}, Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
 			c.Kick("")
-			nc, err := c.Raw()
+			nc, err := c.Raw(context.Background())
 			if err != nil {
 				return err
 			}

@@ -298,7 +298,7 @@ func (s *subject) do(ctx context.Context, c *duet.Conn, a act) {
 // raw calls Raw and uses the connection a little. If wait is true, it uses it until the end and sets no deadline, because Kick and Shutdown
 // set one.
 func (s *subject) raw(c *duet.Conn, wait bool) {
-	nc, err := c.Raw()
+	nc, err := c.Raw(context.Background())
 	if err != nil {
 		return
 	}

@@ -1,6 +1,7 @@
 package duet
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -9,65 +10,133 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// Raw takes over the bytes of the conversation: the handler reads and
-// writes them itself, and Send and Receive return ErrRaw from then on. What was
-// read ahead comes first; whole messages that wait to be received come in their framing's own form.
-// Raw waits until what was posted has been sent. If Raw fails, it has taken nothing over.
+// Raw takes over the bytes of the conversation. The handler reads and writes them itself from then on, and Send and Receive return
+// ErrRaw. The bytes that were read ahead come first. Whole messages that nobody has received come in the form of their framing.
 //
-// The result passes each call on to the connection. It is not the connection itself, and has no SyscallConn. Beside the
+// Raw waits until everything that was posted has been sent. If ctx ends first, it returns ctx.Err(); if ctx was derived from
+// [Conn.Context] and has ended with it, the error is that of the conversation's end. If Raw fails, for this or any other reason, the
+// conversation goes on unchanged: it can still send and receive.
+//
+// The result passes each call on to the connection. It is not the connection itself, and has no SyscallConn. In addition to the
 // methods of a net.Conn it has CloseWrite, SetLinger and AwaitRead ([ReadAwaiter]). One goroutine may read and one may write at a
-// time. io.Copy lets the system copy by itself over TCP, unless the server's Throttle or a func of the trace has to see the bytes.
+// time. Stats counts the bytes.
+//
+// io.Copy lets the system copy by itself over TCP, unless the server's Throttle or a func of the trace has to see the bytes. Stats then
+// follows in pieces of at most 1 MiB. A copy to a unix socket is counted at its end.
 //
 // After Kick and Shutdown, reads and writes fail with os.ErrDeadlineExceeded, and no deadline that the handler sets changes that.
 // After Close and Abort, they fail with net.ErrClosed; those that wait return at once.
 //
-// When the handler returns, the conversation is half-closed, drained and closed as any
-// other; it need not close what Raw returned. To have it end for a reason of its own, a handler
-// returns an [*Error] with that Reason.
-func (c *Conn) Raw() (net.Conn, error) {
-	if !c.life.note(rawWanted) {
-		return nil, c.error("raw", ErrRaw)
-	}
-	c.stopReceiving()
-	defer c.recv.mu.Unlock()
-	if c.life.isClosing() {
-		c.life.withdraw(rawWanted)
-		return nil, c.error("raw", ErrClosed)
-	}
-	if err := c.awaitWriter(); err != nil && !c.wire.IsLost() {
-		c.life.withdraw(rawWanted)
+// When the handler returns, the conversation is half-closed, drained and closed like any other. The handler need not close the
+// result. To end the conversation for another reason, the handler returns an [*Error] with that Reason.
+func (c *Conn) Raw(ctx context.Context) (net.Conn, error) {
+	if err := c.claim(ctx); err != nil {
 		return nil, err
 	}
-	rest := c.readAhead()
-	if c.set.budget != nil {
-		c.countReceived()
-	}
-	lost := !c.wire.Detach()
-	for lost {
-		b, err := c.readRemains(nil, nil)
-		if rest = append(rest, b...); err != nil {
-			break
-		}
-	}
-	var r *wire.RawConn
-	if lost {
-		x := &c.makeExtras().remains
-		r = c.wire.RawLost(rest, (*rawTap)(c), x.err, x.send)
-	} else {
-		r = c.wire.Raw(rest, (*rawTap)(c))
-	}
+	defer c.recv.mu.Unlock()
+	nc := c.giveRaw()
 	c.life.note(rawTaken)
 	if c.Context().Err() != nil {
 		c.interruptAll()
 	}
-	return r, nil
+	return nc, nil
 }
 
-// readAhead takes out what was read and was not received: the bytes as they came, if their marks tell them.
+// giveRaw gives the connection away, with the bytes that were read ahead. recv.mu is held.
+func (c *Conn) giveRaw() *wire.RawConn {
+	ahead := c.readAhead()
+	if c.set.budget != nil {
+		c.countReceived()
+	}
+	if !c.wire.Detach() {
+		return c.giveLost(ahead)
+	}
+	return c.wire.Raw(ahead, (*rawTap)(c))
+}
+
+// giveLost is giveRaw for a connection that is lost. The bytes that were still read from it come after ahead.
+//
+//go:noinline
+func (c *Conn) giveLost(ahead []byte) *wire.RawConn {
+	for {
+		b, err := c.readRemains(nil, nil)
+		c.bytesIn.Add(int64(len(b)))
+		if ahead = append(ahead, b...); err != nil {
+			x := &c.makeExtras().remains
+			return c.wire.RawLost(ahead, (*rawTap)(c), x.err, x.send)
+		}
+	}
+}
+
+// claim waits until everything that was posted has been sent. Then it keeps all others from sending and receiving, and locks recv.mu. If
+// it fails, it has changed nothing.
+func (c *Conn) claim(ctx context.Context) error {
+	o := &c.out
+	o.mu.Lock()
+	err := c.awaitQueue(ctx)
+	if err == nil {
+		c.life.note(rawWanted)
+	}
+	o.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	c.stopReceiving()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	// Receive may have answered a farewell in the meantime.
+	c.life.withdraw(rawWanted)
+	if err := c.awaitQueue(ctx); err != nil {
+		c.recv.mu.Unlock()
+		return err
+	}
+	c.life.note(rawWanted)
+	return nil
+}
+
+// awaitQueue waits until the queue is empty and nobody writes. The queue of a lost connection never empties. out.mu is held.
+func (c *Conn) awaitQueue(ctx context.Context) error {
+	o := &c.out
+	if o.writing && o.err == nil {
+		defer context.AfterFunc(ctx, func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.wake()
+		})()
+	}
+	for {
+		switch {
+		case c.life.has(rawWanted):
+			return c.error("raw", ErrRaw)
+		case c.life.isClosing():
+			return c.error("raw", ErrClosed)
+		case o.err != nil && !c.wire.IsLost():
+			return c.error("raw", o.err)
+		case ctx.Err() != nil:
+			return c.contextError(ctx)
+		case !o.writing || o.err != nil:
+			return nil
+		}
+		o.wait()
+	}
+}
+
+// readAhead removes the bytes that were read and not received, and returns them as they came. Most conversations have none, and have no
+// room on the stack for more than to find that.
 func (c *Conn) readAhead() []byte {
 	r := &c.recv
+	if r.head == len(r.queue) {
+		return r.decoder.Rest()
+	}
+	return c.encodeReceived()
+}
+
+// encodeReceived is readAhead if there are messages. Their marks tell the bytes; a message without a mark is encoded again. recv.mu is held.
+//
+//go:noinline
+func (c *Conn) encodeReceived() (b []byte) {
+	r := &c.recv
 	encoding := c.encodingOfReceived()
-	var b []byte
 	for ; r.head < len(r.queue); r.head++ {
 		m := r.queue[r.head]
 		switch {
@@ -100,19 +169,19 @@ func (c *Conn) encodingOfReceived() framing.WireEncoding {
 	return encoder.WireEncoding(false)
 }
 
-// CountRaw adds bytes that a handler has read and written itself, to Stats.
-func (c *Conn) CountRaw(in, out int64) {
-	c.bytesIn.Add(in)
-	c.bytesOut.Add(out)
-}
-
-// A rawTap is the wire.Tap of a conversation: it sees what passes the connection that Raw returned.
+// A rawTap is the wire.Tap of a conversation. It sees the bytes that pass the connection that Raw has returned.
 type rawTap Conn
 
-// Sees reports whether the trace or Throttle has to see what passes.
+// Sees reports whether the trace or Throttle has to see the bytes.
 func (t *rawTap) Sees() bool {
 	tr := &t.set.trace
 	return t.set.throttle != nil || tr.Read != nil || tr.Wrote != nil || tr.HalfClosed != nil
+}
+
+// Count adds to Stats.
+func (t *rawTap) Count(in, out int64) {
+	t.bytesIn.Add(in)
+	t.bytesOut.Add(out)
 }
 
 // BeforeRead waits as long as Throttle wants.
@@ -127,7 +196,7 @@ func (t *rawTap) BeforeRead() error {
 	return c.awaitRawThrottle()
 }
 
-// AfterRead tells the trace, of the peer's end once, and asks Throttle.
+// AfterRead calls the trace and Throttle. The trace learns of the peer's end once.
 func (t *rawTap) AfterRead(n int, err error) {
 	c := (*Conn)(t)
 	if again := errors.Is(err, io.EOF) && c.makeExtras().rawEOF.Swap(true); !again {

@@ -224,7 +224,7 @@ func (c *Conn) prepareWait(ctx context.Context) (ready bool, err error) {
 	}
 	until, kind := c.nextDeadline()
 	if until != 0 && c.wire.Now() >= until {
-		return false, c.handleDeadlineAside(kind)
+		return false, c.handleDeadline(kind)
 	}
 	return c.wire.Arm(until, kind == dueIdle), nil
 }

@@ -75,7 +75,7 @@ func TestThrottle(t *testing.T) {
 	})
 	t.Run("raw", func(t *testing.T) {
 		overTime(t, func(_ context.Context, c *duet.Conn) error {
-			nc, err := c.Raw()
+			nc, err := c.Raw(context.Background())
 			if err != nil {
 				return err
 			}
@@ -104,7 +104,7 @@ func TestThrottle_Interrupted(t *testing.T) {
 		"Close":      {func(*duet.Conn, func()) { s.Close() }, duet.ErrServerClosed, net.ErrClosed, duet.EndShutdown},
 		"Conn.Close": {func(c *duet.Conn, _ func()) { go c.Close() }, duet.ErrClosed, nil, duet.EndClosed},
 		"Abort":      {func(c *duet.Conn, _ func()) { c.Abort() }, duet.ErrClosed, net.ErrClosed, duet.EndClosed},
-		"Raw":        {func(c *duet.Conn, _ func()) { go c.Raw() }, duet.ErrRaw, nil, duet.EndClosed},
+		"Raw":        {func(c *duet.Conn, _ func()) { go c.Raw(context.Background()) }, duet.ErrRaw, nil, duet.EndClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s = &duet.Server{Throttle: each(time.Hour), Options: duet.Options{CloseTimeout: -1}}
@@ -139,7 +139,7 @@ func TestThrottle_Interrupted(t *testing.T) {
 			}
 			s = &duet.Server{Throttle: each(time.Hour), Options: duet.Options{CloseTimeout: -1}}
 			throttled(t, s, func(_ context.Context, c *duet.Conn) error {
-				nc, err := c.Raw()
+				nc, err := c.Raw(context.Background())
 				if err != nil {
 					return err
 				}
@@ -166,7 +166,7 @@ func TestThrottle_Interrupted(t *testing.T) {
 // The deadlines and the Close of a raw handler also work while it waits for Throttle.
 func TestThrottle_RawDeadlines(t *testing.T) {
 	throttled(t, &duet.Server{Throttle: each(time.Hour)}, func(_ context.Context, c *duet.Conn) error {
-		nc, err := c.Raw()
+		nc, err := c.Raw(context.Background())
 		if err != nil {
 			return err
 		}
@@ -233,7 +233,7 @@ func TestThrottle_Refuses(t *testing.T) {
 				t.Errorf("ended as %v (%v)", end.reason, end.err)
 			}
 			end = throttled(t, &duet.Server{Throttle: throttle}, func(ctx context.Context, c *duet.Conn) error {
-				nc, err := c.Raw()
+				nc, err := c.Raw(context.Background())
 				if err != nil {
 					return err
 				}
@@ -297,7 +297,7 @@ func TestThrottle_Sockets(t *testing.T) {
 				return time.Hour, nil
 			},
 			Handler: duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
-				nc, err := c.Raw()
+				nc, err := c.Raw(context.Background())
 				if err != nil {
 					return err
 				}

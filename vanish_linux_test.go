@@ -364,7 +364,7 @@ func TestVanish_Raw(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStuck(duet.HandlerFunc(func(_ context.Context, c *duet.Conn) error {
-				nc, err := c.Raw()
+				nc, err := c.Raw(context.Background())
 				if err != nil {
 					return err
 				}

@@ -191,7 +191,7 @@ func (b *booth) connect(opts ...func(*duet.Server)) *fakePeer {
 func (b *booth) connectBytes() net.Conn {
 	b.t.Helper()
 	peer, c := duettest.ConnPair(b.t, with(framing.Auto))
-	nc, err := peer.Raw()
+	nc, err := peer.Raw(context.Background())
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"io"
 	"math/rand/v2"
@@ -43,7 +44,7 @@ func fileOf(t *testing.T, content []byte) string {
 func (b *booth) connectRaw(f framing.Framing) net.Conn {
 	b.t.Helper()
 	peer, c := duettest.ConnPair(b.t, with(f), func(s *duet.Server) { s.Farewell, s.ShowFarewell = "bye", true })
-	nc, err := peer.Raw()
+	nc, err := peer.Raw(context.Background())
 	if err != nil {
 		b.t.Fatal(err)
 	}

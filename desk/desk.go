@@ -16,7 +16,6 @@ import (
 
 	"duet.example/duet"
 	"duet.example/duet/framing"
-	"duet.example/duet/internal/aside"
 )
 
 // ErrNobody means that there is no live conversation with this number.
@@ -101,7 +100,7 @@ func (s *seat) awaitFarewell(err error) {
 //
 //go:noinline
 func (d *Desk) arrive(ctx context.Context, c *duet.Conn) (s *seat) {
-	aside.Do(func() {
+	onOwnStack(func() {
 		var watchers []*Watch
 		s, watchers = d.seat(ctx, c)
 		d.tell(ctx, s, watchers, d.event(s, Arrived))
@@ -142,7 +141,7 @@ func (d *Desk) listen(ctx context.Context, s *seat) error {
 
 // said tells what the peer said.
 func (d *Desk) said(ctx context.Context, s *seat, m duet.Message) {
-	aside.Do(func() { d.tellSaid(ctx, s, m) })
+	onOwnStack(func() { d.tellSaid(ctx, s, m) })
 }
 
 func (d *Desk) tellSaid(ctx context.Context, s *seat, m duet.Message) {
@@ -202,7 +201,7 @@ func (d *Desk) of(c *duet.Conn) *seat {
 // sent tells what was said to the peer, and by whom. It does not wait: the conversation's writer must not wait for a screen.
 // What a hall hands on was told before.
 func (d *Desk) sent(s *seat, body []byte) {
-	aside.Do(func() { d.tellSent(s, body) })
+	onOwnStack(func() { d.tellSent(s, body) })
 }
 
 func (d *Desk) tellSent(s *seat, body []byte) {

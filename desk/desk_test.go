@@ -234,7 +234,7 @@ func TestSaying(t *testing.T) {
 		w := watch(t, d)
 		peer, _ := pair(t, d, func(s *duet.Server) { s.Framing = framing.Auto })
 		next(t, w, desk.Arrived)
-		nc, err := peer.Raw()
+		nc, err := peer.Raw(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +29,7 @@ func TestEncoding_F6_Messages(t *testing.T) {
 				w := watch(t, d)
 				peer, _ := pair(t, d, func(s *duet.Server) { s.Framing = fr })
 				next(t, w, desk.Arrived)
-				nc, err := peer.Raw()
+				nc, err := peer.Raw(context.Background())
 				if err != nil {
 					t.Fatal(err)
 				}

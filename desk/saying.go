@@ -3,8 +3,6 @@ package desk
 import (
 	"sync"
 	"time"
-
-	"duet.example/duet/internal/aside"
 )
 
 // sayingPause is the time between two Saying of one conversation: four in a second. Each repeats the whole line.
@@ -73,7 +71,7 @@ func (d *Desk) finished(s *seat, last bool) {
 		u.timer = nil
 	}
 	if last && u.body != nil {
-		aside.Do(func() { d.tellSaying(s, u) })
+		d.tellSaying(s, u)
 	}
 	u.body = nil
 }

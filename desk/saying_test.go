@@ -20,7 +20,7 @@ const pause = 30 * time.Millisecond
 func beginner(t *testing.T, d *desk.Desk) (nc io.WriteCloser, served <-chan struct{}) {
 	t.Helper()
 	peer, served := pair(t, d, func(s *duet.Server) { s.Framing = framing.Auto })
-	raw, err := peer.Raw()
+	raw, err := peer.Raw(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func rawPeer(t *testing.T, d *desk.Desk, f framing.Framing, opts ...func(*duet.S
 	t.Helper()
 	opts = append(opts, func(s *duet.Server) { s.Framing, s.QueueSize = f, 64<<10 }, farewell)
 	peer, served := pair(t, d, opts...)
-	nc, err := peer.Raw()
+	nc, err := peer.Raw(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

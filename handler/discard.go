@@ -10,18 +10,19 @@ import (
 	"duet.example/duet/internal/bulk"
 )
 
-// Discard reads what the peer says and throws it away (RFC 863). The zero Discard
-// reads bytes.
+// Discard reads everything that the peer sends and throws it away (RFC 863). The zero Discard reads bytes.
 //
-// Half-close: the peer's FIN is answered with FIN; nothing else is ever sent, except, in framed mode, the
-// answer to a farewell. Endings: `peer-closed`, `farewell`, `reset`, `idle`. One Discard may serve any number of
-// conversations at the same time.
+// The peer's FIN is answered with FIN. Discard sends nothing else, except that a Framed one answers the farewell.
+//
+// Endings: `peer-closed`, `farewell`, `reset`, `idle`.
+//
+// One Discard may serve any number of conversations at the same time.
 type Discard struct {
-	// Framed reads messages, with the framing of the conversation, so that its farewell and its longest
-	// message hold. Otherwise it reads bytes.
+	// Framed makes Discard read messages, so that the farewell and the longest message of the conversation hold. Otherwise it reads
+	// bytes.
 	Framed bool
-	// Idle ends a conversation whose bytes are read when nothing was received for so long. Zero: never. A
-	// framed one has the IdleTimeout of its server.
+	// Idle is the time after which a conversation ends if nothing is received. Zero: none. It has no effect if Framed is set; set the
+	// IdleTimeout of the server then.
 	Idle time.Duration
 }
 
@@ -44,14 +45,14 @@ func discardMessages(ctx context.Context, c *duet.Conn) error {
 }
 
 func (d Discard) bytes(ctx context.Context, c *duet.Conn) error {
-	t, err := takeTrickle(ctx, c, d.Idle, -1)
+	t, err := newTrickle(ctx, c, d.Idle, -1)
 	if err != nil {
 		return err
 	}
-	defer t.end()
-	if err := t.run(false); !errors.Is(err, errMuch) {
-		return t.concluded(err, false)
+	defer t.stop()
+	err = t.run(false)
+	if errors.Is(err, errMany) {
+		_, err = bulk.Copy(t.flow.ctx, io.Discard, t.flow.conn, t.flow.noteReceived)
 	}
-	_, err = bulk.Copy(t.ctx, io.Discard, t.conn, t.received)
-	return t.concluded(err, false)
+	return t.needFlow().conclude(err, false)
 }

@@ -10,22 +10,24 @@ import (
 	"duet.example/duet/internal/bulk"
 )
 
-// Echo gives back what the peer says (RFC 862). The zero Echo copies bytes.
+// Echo sends back everything that the peer sends (RFC 862). The zero Echo copies bytes.
 //
-// Half-close: after the peer's FIN everything that is still on its way is given back, and
-// then FIN. Endings: `peer-closed`; in framed mode also `farewell`, which the conversation answers by
-// itself and Echo does not repeat; `reset` where the peer was gone before it had everything; `slow-peer`;
-// `idle`; `closed` where a message cannot go back as it came, as "x\r" in lines that end with LF. One Echo may
-// serve any number of conversations at the same time.
+// After the peer's FIN, Echo sends back the rest, and then FIN.
+//
+// Endings: `peer-closed`; `reset` if the peer had gone before it had everything; `slow-peer`; `idle`. A Framed one also ends as `farewell`,
+// which the conversation answers and Echo does not repeat. It ends as `closed` if a message cannot be sent back as it came: "x\r" in lines
+// that end with LF.
+//
+// One Echo may serve any number of conversations at the same time.
 type Echo struct {
-	// Framed echoes message by message, with the framing of the conversation. Otherwise bytes are
-	// copied as they come, by the kernel where it can.
+	// Framed makes Echo send back messages, in the framing of the conversation. Otherwise it copies bytes as they come, and the system
+	// does so by itself if it can.
 	Framed bool
-	// Idle ends a conversation whose bytes are copied when nothing was received for so long. Zero: never. A
-	// framed one has the IdleTimeout of its server.
+	// Idle is the time after which a conversation ends if nothing is received. Zero: none. It has no effect if Framed is set; set the
+	// IdleTimeout of the server then.
 	Idle time.Duration
-	// Send ends a conversation whose bytes are copied when the peer takes nothing for so long. Zero is
-	// duet.DefaultSendTimeout; below zero never. A framed one has the SendTimeout of its server.
+	// Send is the time after which a conversation ends, as `slow-peer`, if the peer takes nothing of what waits for it. Zero is
+	// duet.DefaultSendTimeout; below zero there is no limit. It has no effect if Framed is set; set the SendTimeout of the server then.
 	Send time.Duration
 }
 
@@ -39,34 +41,36 @@ func (e Echo) ServeConn(ctx context.Context, c *duet.Conn) error {
 	return e.bytes(ctx, c)
 }
 
-// bytes is a function of its own, so that what it keeps on the stack is not below a conversation that waits for a message.
+// bytes is a function of its own, so that its frame is not on the stack of a conversation that waits for a message.
 func (e Echo) bytes(ctx context.Context, c *duet.Conn) error {
-	t, err := takeTrickle(ctx, c, e.Idle, e.Send)
+	t, err := newTrickle(ctx, c, e.Idle, e.Send)
 	if err != nil {
 		return err
 	}
-	defer t.end()
-	if err := t.run(true); !errors.Is(err, errMuch) {
-		return t.concluded(err, true)
+	defer t.stop()
+	err = t.run(true)
+	if errors.Is(err, errMany) {
+		err = echoMany(t.flow)
 	}
-	return echoMuch(t.flow)
+	return t.needFlow().conclude(err, true)
 }
 
-func echoMuch(f *flow) error {
+func echoMany(f *flow) error {
 	_, err := bulk.Copy(f.ctx, f.conn, f.conn, func(n int64) {
-		f.received(n)
-		f.sent(n)
+		f.noteReceived(n)
+		f.noteSent(n)
 	})
-	return f.concluded(err, true)
+	return err
 }
 
-// concluded is how the conversation ends after a copy that ended with err; answering: what the peer was given back may be lost yet.
-func (f *flow) concluded(err error, answering bool) error {
+// conclude returns how the conversation ends after a copy that has ended with err. If the copy has answered the peer, bytes may still
+// be lost.
+func (f *flow) conclude(err error, answered bool) error {
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
-	if err == nil && answering {
-		f.settle()
+	if err == nil && answered {
+		f.awaitDelivery()
 		err = f.lost(true)
 	}
 	if err != nil {
@@ -83,18 +87,10 @@ func echoMessages(ctx context.Context, c *duet.Conn) error {
 		}
 		switch err := c.Send(ctx, m.Body); {
 		case errors.Is(err, duet.ErrDelimiter):
-			// A peer can bring this about as often as it likes: it is no fault of the handler's to be logged.
+			// A peer can cause this as often as it likes, so it is not logged as a failure of the handler.
 			return failure(c, "echo", duet.EndClosed, err)
 		case err != nil:
 			return ended(c, err)
 		}
 	}
-}
-
-// ended gives the end of a context its reason; all other errors of a Conn have theirs.
-func ended(c *duet.Conn, err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return failure(c, "converse", duet.EndClosed, err)
-	}
-	return err
 }

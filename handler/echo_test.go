@@ -3,6 +3,7 @@ package handler_test
 import (
 	"context"
 	"io"
+	"net"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -13,7 +14,7 @@ import (
 	"duet.example/duet/handler"
 )
 
-// TestEchoTransfers sends and receives at once, and hears the rest after its own FIN.
+// TestEchoTransfers sends and receives at once, and receives the rest after its own FIN.
 func TestEchoTransfers(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -38,17 +39,37 @@ func TestEchoTransfers(t *testing.T) {
 	}
 }
 
+// TestEchoFewBytes: bytes that come a few at a time are counted as they come.
+func TestEchoFewBytes(t *testing.T) {
+	t.Parallel()
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			peer, nc := ends(t, kind)
+			s := serve(t, handler.Echo{}, nc, kind)
+			c := <-s.conn
+			for i := range int64(3) {
+				sendText(t, peer, "few")
+				wantText(t, peer, "few")
+				until(t, "counted", func() bool { s := c.Stats(); return s.BytesIn == 3*(i+1) && s.BytesOut == s.BytesIn })
+			}
+			halfClose(t, peer)
+			wantAll(t, peer, "")
+			s.want(t, duet.EndPeerClosed, io.EOF)
+		})
+	}
+}
+
 func TestEchoHalfClose(t *testing.T) {
 	t.Parallel()
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			peer, nc := ends(t, kind)
 			s := serve(t, handler.Echo{}, nc, kind)
-			say(t, peer, "one")
-			hear(t, peer, "one")
-			say(t, peer, "two")
+			sendText(t, peer, "one")
+			wantText(t, peer, "one")
+			sendText(t, peer, "two")
 			halfClose(t, peer)
-			hearAll(t, peer, "two")
+			wantAll(t, peer, "two")
 			s.want(t, duet.EndPeerClosed, io.EOF)
 		})
 	}
@@ -69,9 +90,9 @@ func TestEchoFramed(t *testing.T) {
 			for _, kind := range kinds {
 				peer, nc := ends(t, kind)
 				s := serve(t, handler.Echo{Framed: true}, nc, kind, func(s *duet.Server) { s.Farewell = tt.farewell })
-				say(t, peer, tt.said)
+				sendText(t, peer, tt.said)
 				halfClose(t, peer)
-				hearAll(t, peer, tt.heard)
+				wantAll(t, peer, tt.heard)
 				s.want(t, tt.end, nil)
 			}
 		})
@@ -84,8 +105,8 @@ func TestEchoCannotGoBack(t *testing.T) {
 	for _, kind := range kinds {
 		peer, nc := ends(t, kind)
 		s := serve(t, handler.Echo{Framed: true}, nc, kind)
-		say(t, peer, "one\nx\r\r\n")
-		hearAll(t, peer, "one\n")
+		sendText(t, peer, "one\nx\r\r\n")
+		wantAll(t, peer, "one\n")
 		s.want(t, duet.EndClosed, duet.ErrDelimiter)
 	}
 }
@@ -96,8 +117,8 @@ func TestEchoReset(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			peer, nc := ends(t, kind)
 			s := serve(t, handler.Echo{}, nc, kind)
-			say(t, peer, "one")
-			hear(t, peer, "one")
+			sendText(t, peer, "one")
+			wantText(t, peer, "one")
 			cut(t, peer)
 			s.want(t, duet.EndReset, syscall.ECONNRESET)
 		})
@@ -119,7 +140,27 @@ func TestEchoPeerGone(t *testing.T) {
 	}
 }
 
-// TestSlowPeer: a peer that does not read is told from one that is silent.
+// TestSlowPeerOfFewBytes: a peer that sends a few bytes at a time, and reads none, is too slow as well.
+func TestSlowPeerOfFewBytes(t *testing.T) {
+	t.Parallel()
+	peer, nc := ends(t, "tcp")
+	must(t, nc.(*net.TCPConn).SetWriteBuffer(4<<10))
+	s := serve(t, handler.Echo{Send: 300 * time.Millisecond}, nc, "tcp")
+	c := <-s.conn
+	piece := make([]byte, 4<<10)
+	for sent, ended := int64(0), false; !ended; {
+		if n, err := peer.Write(piece); err == nil {
+			sent += int64(n)
+		}
+		until(t, "read or ended", func() bool {
+			ended = isDone(s.done)
+			return ended || c.Stats().BytesIn == sent
+		})
+	}
+	s.want(t, duet.EndSlowPeer, duet.ErrSlowPeer)
+}
+
+// TestSlowPeer: a peer that does not read is not taken for one that is silent.
 func TestSlowPeer(t *testing.T) {
 	t.Parallel()
 	t.Run("memory", func(t *testing.T) {
@@ -127,8 +168,8 @@ func TestSlowPeer(t *testing.T) {
 			peer, nc := duettest.PipeSize(1 << 10)
 			defer peer.Close()
 			s := serve(t, handler.Echo{}, nc, "memory")
-			say(t, peer, "hello")
-			hear(t, peer, "hello")
+			sendText(t, peer, "hello")
+			wantText(t, peer, "hello")
 			time.Sleep(time.Hour) // silent: nothing ends
 			begin := time.Now()
 			go peer.Write(make([]byte, 1<<20))
@@ -193,7 +234,7 @@ func TestIdle(t *testing.T) {
 				begin := time.Now()
 				for range 5 {
 					time.Sleep(50 * time.Second)
-					say(t, peer, "x")
+					sendText(t, peer, "x")
 				}
 				s.want(t, duet.EndIdle, duet.ErrIdle)
 				if took := time.Since(begin).Round(time.Second); took != 310*time.Second {
@@ -220,7 +261,7 @@ func TestDiscard(t *testing.T) {
 				t.Fatal(err)
 			}
 			halfClose(t, peer)
-			hearAll(t, peer, "")
+			wantAll(t, peer, "")
 			s.want(t, duet.EndPeerClosed, io.EOF)
 			if s.stats.BytesIn != size || s.stats.BytesOut != 0 {
 				t.Errorf("counted %d in, %d out, want %d and none", s.stats.BytesIn, s.stats.BytesOut, size)
@@ -228,8 +269,8 @@ func TestDiscard(t *testing.T) {
 
 			peer, nc = ends(t, kind)
 			s = serve(t, handler.Discard{Framed: true}, nc, kind, func(s *duet.Server) { s.Farewell = "bye" })
-			say(t, peer, "one\ntwo\nbye\n")
-			hear(t, peer, "Bye\n")
+			sendText(t, peer, "one\ntwo\nbye\n")
+			wantText(t, peer, "Bye\n")
 			halfClose(t, peer)
 			s.want(t, duet.EndFarewell, nil)
 			if s.stats.MessagesIn != 3 {
@@ -255,7 +296,7 @@ func TestShutdown(t *testing.T) {
 				t.Parallel()
 				peer, nc := ends(t, kind)
 				s := serve(t, newHandler(), nc, kind)
-				say(t, peer, "x\n")
+				sendText(t, peer, "x\n")
 				c := <-s.conn
 				until(t, "a byte is counted", func() bool { return c.Stats().BytesIn > 0 })
 				shutdown(t, s)

@@ -35,7 +35,7 @@ func ExampleEcho() {
 	// Output: hello, hello <nil>
 }
 
-// A Pipe is what a client is made of that asks one question and prints the answer.
+// With a Pipe, a client asks one question and prints the answer.
 func ExamplePipe() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 	"duet.example/duet/internal/bulk"
 )
 
-// DefaultMaxProcesses is how many programs an Exec runs at the same time.
+// DefaultMaxProcesses is the number of programs that an Exec may run at the same time.
 const DefaultMaxProcesses = 256
 
-// Causes of the ends that an Exec brings about, for errors.Is.
+// Causes of the endings of an Exec, for errors.Is.
 var (
-	// ErrTooManyProcesses: as many programs run as may.
+	// ErrTooManyProcesses says that Exec.Max programs run already.
 	ErrTooManyProcesses = errors.New("too many programs run")
-	// ErrProgramTime: the program ran for longer than it may.
+	// ErrProgramTime says that the program ran for longer than Exec.Time.
 	ErrProgramTime = errors.New("program ran for too long")
 )
 
@@ -29,69 +29,65 @@ var (
 	errOver = errors.New("the program has ended")
 )
 
-// pipeful is more than what can be on its way from a program that has ended: a pipe of 256 pieces, which may be 32
-// KiB each, and a buffer.
+// pipeful is more than a program that has ended can have left: a pipe of 256 pieces of at most 32 KiB, and a buffer.
 const pipeful = 16 << 20
 
-// Exec answers each conversation with a process of its own: what the peer says is its stdin, what it prints goes to
-// the peer. The kernel copies the bytes where it can. The zero Exec has nothing to run.
+// Exec answers each conversation with a process of its own. The bytes of the peer are its stdin, and its stdout goes to the peer. The system
+// copies the bytes by itself if it can. The zero Exec has no program.
 //
-// The program is started without a shell unless Shell says so, and peers' bytes reach it only by its stdin. It gets
-// PATH, HOME, LANG, LANGUAGE, LC_*, TERM, TZ and TMPDIR of this process's environment, and DUET_REMOTE_ADDR,
-// DUET_REMOTE_PORT, DUET_LOCAL_ADDR, DUET_LOCAL_PORT, DUET_PROTO and DUET_ID. An address is without a zone, a socket's
-// path has no port, and what is unknown, or not printable ASCII, is empty.
+// Exec starts the program without a shell unless Shell is set. The bytes of a peer reach it only through stdin. Its environment is PATH, HOME,
+// LANG, LANGUAGE, LC_*, TERM, TZ and TMPDIR of this process, and DUET_REMOTE_ADDR, DUET_REMOTE_PORT, DUET_LOCAL_ADDR, DUET_LOCAL_PORT,
+// DUET_PROTO and DUET_ID. An address has no zone. The path of a unix socket has no port. A value that is unknown, or not printable ASCII, is
+// empty.
 //
-// On Linux the program gets no descriptors but 0, 1 and 2. Elsewhere it also gets those of this process that are not
-// close-on-exec: Go opens none of that kind, but this process may have been started with some. The descriptors of this process
-// stay as they are.
+// On Linux the program gets only the descriptors 0, 1 and 2. Elsewhere it also gets the descriptors of this process that are not
+// close-on-exec. Go opens none of that kind, but this process may have been started with some.
 //
-// Half-close: the peer's FIN is the end of stdin, and the program may go on answering. The end of stdout is FIN,
-// when the peer has all of it. A program that has closed its stdin is spared the rest: it is read and thrown away.
+// The peer's FIN is the end of stdin, and the program may go on answering. The end of stdout is sent as FIN once the peer has all of it. If
+// the program closes its stdin, the rest of the peer's bytes is thrown away.
 //
-// On unix the program has a session, thus a process group, of its own, and all of the group is ended: SIGTERM, and
-// after Grace SIGKILL. So it is when the program has ended by itself, as soon as its output is at its end or after
-// Grace, if a process that it started keeps that open; and when both sides have finished and the program still runs
-// after Grace. What has left the group is left alone, unless there is a [Custody]. Elsewhere the program is killed, and it alone.
-// On Linux the program, and it alone, is also killed when this process ends in whatever way, unless it is set-user-ID.
+// On Unix the program leads a session and a process group of its own. Exec ends the whole group: with SIGTERM, and with SIGKILL after Grace.
+// It does so if the conversation ends. It does so if the program has ended and its output is at its end; if a process that it started
+// keeps the output open, after Grace. And it does so if both sides have finished and the program still runs after Grace. A process that has
+// left the group is not ended, unless there is a [Reaper]. Elsewhere Exec kills the program alone. On Linux the program alone is also killed
+// when this process ends in any way, unless it is set-user-ID.
 //
-// Endings: `peer-closed` or `closed` where the program ended with status 0, whichever side finished first;
-// `handler-failed` with an [*ExitError] where it ended otherwise, or an error that says why it could not be started.
-// `refused` where Max programs run, or the system has no room for one more. `reset`, also while the program neither
-// reads nor prints; `slow-peer`, `idle`, `timeout` (Time), `kicked`, `shutdown`: they end the program. A peer that
-// has closed altogether looks as one that has finished sending, until something is sent to it or the system's
-// keepalive fails. The peer is told none of this: it sees the end.
+// Endings: `peer-closed` or `closed` if the program ended with status 0, by which side finished first. `handler-failed` with an
+// [*ExitError] if it ended otherwise, or with an error that says why it could not be started. `refused` if Max programs run, or the system
+// has no room for another one. `reset`, also while the program neither reads nor prints. `slow-peer`, `idle`, `timeout` (Time). A peer that
+// has closed both directions looks like one that has finished sending, until bytes are sent to it or the system's keepalive fails. The peer
+// learns no reason: it sees the end.
 //
-// One Exec may serve any number of conversations at the same time. Fields must not be changed once it serves.
+// One Exec may serve any number of conversations at the same time. Its fields must not be changed then.
 type Exec struct {
-	// Args are the program and its arguments. A name without a slash is looked for in PATH.
+	// Args are the program and its arguments. A name without a slash is looked up in PATH.
 	Args []string
-	// Shell is a line for /bin/sh -c. Either Args or Shell is set.
+	// Shell is a line for /bin/sh -c. Set either Args or Shell.
 	Shell string
-	// Stderr says who gets the program's stderr. Zero is StderrLog.
+	// Stderr says where the program's stderr goes. Zero is StderrLog.
 	Stderr StderrPolicy
-	// Log gets the lines of stderr, in safe text without control characters, at most 1 KiB of each. When there are
-	// too many (100 at once, then 10 in a second and conversation) some are left out, and how many is told. It must
-	// be quick; several conversations call it at the same time, one after another for each. nil: they are thrown
-	// away.
+	// Log is called for each line of stderr, without control characters and at most 1 KiB long. A conversation may log 100 lines at once
+	// and then 10 per second. Further lines are left out, and a line says how many. Log must be quick. Several conversations call it
+	// at the same time. nil: the lines are thrown away.
 	Log func(c *duet.Conn, line string)
-	// Max is how many programs may run at the same time; one more conversation is refused. Zero is
-	// DefaultMaxProcesses; below zero there is no limit.
+	// Max is the number of programs that may run at the same time. A further conversation is refused. Zero is DefaultMaxProcesses; below
+	// zero there is no limit.
 	Max int
-	// Time is how long a program may run. Zero: for as long as it likes.
+	// Time is how long a program may run. Zero: there is no limit.
 	Time time.Duration
-	// Grace is how long a program has to end when it is asked to. Zero is DefaultGrace; below zero it has none.
+	// Grace is the time between SIGTERM and SIGKILL. Zero is DefaultGrace; below zero there is none.
 	Grace time.Duration
-	// Idle ends a conversation in which nothing was received for so long. Zero: never.
+	// Idle is the time after which a conversation ends if nothing is received. Zero: none.
 	Idle time.Duration
-	// Send ends a conversation whose peer takes nothing of the output for so long, as `slow-peer`. Zero is
-	// duet.DefaultSendTimeout; below zero never.
+	// Send is the time after which a conversation ends, as `slow-peer`, if the peer takes nothing of the output. Zero is
+	// duet.DefaultSendTimeout; below zero there is no limit.
 	Send time.Duration
-	// Proto is DUET_PROTO. Empty: the network of the address, "tcp" or "unix".
+	// Proto is the value of DUET_PROTO. Empty: the network of the address, "tcp" or "unix".
 	Proto string
 
 	mu      sync.Mutex
-	running int // places that are taken
-	all     map[*process]struct{}
+	running int                   // conversations that have a program, or start one
+	all     map[*process]struct{} // nil until the first
 }
 
 var _ duet.Handler = (*Exec)(nil)
@@ -106,11 +102,11 @@ func (e *Exec) ServeConn(ctx context.Context, c *duet.Conn) error {
 	if err != nil {
 		return failure(c, "exec", duet.EndHandlerFailed, err)
 	}
-	f, err := take(ctx, c, e.Idle, e.Send)
+	f, err := takeOver(ctx, c, e.Idle, e.Send)
 	if err != nil {
 		return err
 	}
-	defer f.end()
+	defer f.stop()
 	policy := e.Stderr
 	if policy == StderrLog && e.Log == nil {
 		policy = StderrDrop
@@ -120,13 +116,13 @@ func (e *Exec) ServeConn(ctx context.Context, c *duet.Conn) error {
 		return failure(c, "exec", startReason(err), err)
 	}
 	defer e.note(p)()
-	finish := p.hear(func(line string) { e.Log(c, line) })
+	finish := p.logStderr(func(line string) { e.Log(c, line) })
 	defer p.close()
 	defer finish()
 	return (&execution{f: f, p: p, grace: graceOf(e.Grace)}).run(e.Time)
 }
 
-// startReason: the system that has no room now may have some for the next.
+// startReason returns the ending for a program that could not be started. If the system had no room, it may have some for the next one.
 func startReason(err error) duet.EndReason {
 	var se *startError
 	if errors.As(err, &se) && se.exhausted() {
@@ -162,7 +158,7 @@ func (e *Exec) leave() {
 	e.running--
 }
 
-// note puts p among those that Kill kills.
+// note has Kill kill p, until forget is called.
 func (e *Exec) note(p *process) (forget func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -177,8 +173,8 @@ func (e *Exec) note(p *process) (forget func()) {
 	}
 }
 
-// Kill kills all programs that run, with their groups, and waits for nothing. It is for a process that has to end at
-// once, without a Shutdown of its server, and would leave them behind. Any goroutine may call it.
+// Kill kills all programs that run, with their groups, and does not wait. It is for a process that has to end at once, without a Shutdown
+// of its server. Any goroutine may call it.
 func (e *Exec) Kill() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -193,20 +189,20 @@ type execution struct {
 	p     *process
 	grace time.Duration
 
-	heardAll atomic.Bool   // the peer has finished
-	first    atomic.Bool   // and had before the output was at its end
-	printed  chan struct{} // closed when the output has gone to the peer, or is not to
-	out      io.Reader     // the output
-	release  func()        // ends the reading of out
-	held     atomic.Bool   // reading was ended: there was nothing more of the group's
-	rest     atomic.Int64  // how much more is taken of an output that may be held; zero: all
+	peerFinished  atomic.Bool   // the peer has finished
+	finishedFirst atomic.Bool   // the peer had finished before the output was at its end
+	printed       chan struct{} // closed when nothing more of the output goes to the peer
+	out           io.Reader     // the output
+	release       func()        // ends the reading of out
+	held          atomic.Bool   // reading was ended, because only a process outside the group holds the output open
+	rest          atomic.Int64  // how many more bytes are read of an output that may be held open; zero: all
 }
 
-// run copies until the program has ended, and ends it where it has to be.
+// run copies until the program has ended, and ends it if necessary.
 func (x *execution) run(limit time.Duration) error {
 	f, p := x.f, x.p
 	// Nobody reads the peer while the program takes nothing.
-	f.lookForReset(func(err error) silence {
+	f.watchDeparture(func(err error) silence {
 		f.cancel(f.peerError(err))
 		return silence{limit: -1}
 	})
@@ -238,7 +234,7 @@ func (x *execution) run(limit time.Duration) error {
 	asked, grace := !isClosed(p.exited), x.grace
 	if !asked {
 		x.await(x.printed)
-		grace /= 2 // those whom the program left behind had some of it
+		grace /= 2 // the processes that are left had some of it
 	}
 	p.end(grace)
 	if !asked && !isClosed(x.printed) && f.ctx.Err() == nil {
@@ -252,15 +248,15 @@ func (x *execution) run(limit time.Duration) error {
 		return why
 	case !asked && status != nil:
 		return failure(f.c, "exec", duet.EndHandlerFailed, status)
-	case x.first.Load():
+	case x.finishedFirst.Load():
 		return io.EOF
 	}
 	return nil
 }
 
-// emptyPipe waits until what the group had printed has gone to the peer, however slow that is, and however seldom this
-// process gets to run. If a process that has left the group has the output, there is no end of it: reading ends when the
-// pipe is empty once, and what was taken out of it before is still delivered.
+// emptyPipe waits until the output of the group has gone to the peer, however slow the peer is and however rarely this process runs. A process
+// that has left the group may hold the output open. Then reading ends as soon as the pipe is empty, and the bytes that were read before
+// are still delivered.
 func (x *execution) emptyPipe() {
 	x.rest.Store(pipeful)
 	look := time.NewTicker(lastWords / 4)
@@ -272,7 +268,7 @@ func (x *execution) emptyPipe() {
 		case <-x.f.ctx.Done():
 			return
 		case <-look.C:
-			if left := x.rest.Load(); left != rest || x.f.meter.state().full {
+			if left := x.rest.Load(); left != rest || x.f.inspector.state().full {
 				rest, since = left, time.Now()
 			}
 			if isEmpty(x.p.out, time.Since(since)) {
@@ -284,7 +280,7 @@ func (x *execution) emptyPipe() {
 	}
 }
 
-// await waits for done, for the grace at the most.
+// await waits for done, for at most the grace.
 func (x *execution) await(done <-chan struct{}) {
 	t := time.NewTimer(x.grace)
 	defer t.Stop()
@@ -304,32 +300,32 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// listen gives the program what the peer says.
+// listen copies from the peer to the program.
 func (x *execution) listen() {
 	f, in := x.f, x.p.in
-	_, err := bulk.Copy(f.ctx, in, f.conn, f.received)
-	x.heardAll.Store(err == nil) // before the program can know and end
+	_, err := bulk.Copy(f.ctx, in, f.conn, f.noteReceived)
+	x.peerFinished.Store(err == nil) // before the program can see it and end
 	_ = in.Close()
 	if failedSide(err) == "write" {
-		_, err = bulk.Copy(f.ctx, io.Discard, f.conn, f.received)
-		x.heardAll.Store(err == nil)
+		_, err = bulk.Copy(f.ctx, io.Discard, f.conn, f.noteReceived)
+		x.peerFinished.Store(err == nil)
 	}
 	if err != nil && f.ctx.Err() == nil {
 		f.cancel(f.peerError(err))
 	}
 }
 
-// print gives the peer what the program prints.
+// print copies from the program to the peer.
 func (x *execution) print() {
 	f := x.f
 	_, err := bulk.Copy(f.ctx, f.conn, x.out, func(n int64) {
-		f.sent(n)
+		f.noteSent(n)
 		if x.rest.Load() > 0 && x.rest.Add(-n) <= 0 {
 			f.cancel(errHeld)
 		}
 	})
-	_ = x.p.out.Close() // who still prints is to know that nobody listens
-	x.first.Store(x.heardAll.Load())
+	_ = x.p.out.Close() // a program that still writes gets EPIPE
+	x.finishedFirst.Store(x.peerFinished.Load())
 	if x.held.Load() && failedSide(err) == "read" {
 		err = nil
 	}

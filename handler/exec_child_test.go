@@ -34,7 +34,7 @@ func child(name string, args ...string) []string {
 
 var children map[string]func(args []string)
 
-// init makes a child of the test binary where it is to be one.
+// init runs a child if the test binary was started as one.
 func init() {
 	children = map[string]func(args []string){
 		"stubborn": func([]string) { // ignores SIGTERM
@@ -42,11 +42,11 @@ func init() {
 			sayPid()
 			forever()
 		},
-		"silent": func([]string) { // neither reads nor prints, once it has said who it is
+		"silent": func([]string) { // neither reads nor prints, once it has printed its number
 			sayPid()
 			forever()
 		},
-		"idler": func([]string) { // what grandchildren are
+		"idler": func([]string) { // a grandchild
 			signal.Ignore(unix.SIGTERM, unix.SIGHUP)
 			sayPid()
 			os.Stderr.WriteString("x")
@@ -61,16 +61,16 @@ func init() {
 				time.Sleep(10 * time.Millisecond)
 			}
 		},
-		"leaver": func([]string) { // ends, and leaves one behind who holds its output
+		"leaver": func([]string) { // ends, and leaves a process that holds its output
 			sayPid()
 			grandchild("idler", os.Stdout, nil)
 		},
-		"quiet leaver": func([]string) { // leaves one behind who holds nothing
+		"quiet leaver": func([]string) { // leaves a process that holds nothing
 			sayPid()
 			grandchild("idler", nil, nil)
 			sayPid()
 		},
-		"escaper": func([]string) { // leaves one behind who holds its output and has left the group
+		"escaper": func([]string) { // leaves a process that holds its output and has left the group
 			sayPid()
 			grandchild("idler", os.Stdout, &syscall.SysProcAttr{Setsid: true})
 		},
@@ -109,17 +109,17 @@ func init() {
 	}
 }
 
-// listGuard takes custody and lists the descriptors of the guard, which is the only child (Linux).
+// listGuard takes reaper and lists the descriptors of the guard, which is the only child (Linux).
 func listGuard() {
 	inherited, err := unix.Open("/dev/null", unix.O_RDONLY, 0)
 	if err != nil {
 		panic(err)
 	}
-	custody, err := handler.TakeCustody()
+	reaper, err := handler.StartReaper()
 	if err != nil {
 		panic(err)
 	}
-	defer custody.Close()
+	defer reaper.Close()
 	if flags, err := unix.FcntlInt(uintptr(inherited), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC != 0 {
 		fmt.Println("our own descriptor has become close-on-exec", err)
 	}
@@ -135,14 +135,14 @@ func listGuard() {
 	}
 }
 
-// sayPid tells of the process group.
+// sayPid prints the number of the process group.
 func sayPid() { fmt.Println(os.Getpid()) }
 
 // printForever prints as fast as it can.
 func printForever() {
 	for b := make([]byte, 64<<10); ; {
 		if _, err := os.Stdout.Write(b); err != nil {
-			forever() // that it cannot print is not to be what ends it
+			forever() // an error of printing must not end it
 			return
 		}
 	}
@@ -151,7 +151,7 @@ func printForever() {
 // forever is longer than any test, but a child that a failing test forgets ends by itself.
 func forever() { time.Sleep(2 * time.Minute) }
 
-// grandchild starts a child of its own, which tells of itself first.
+// grandchild starts a child of its own, which prints its number first.
 func grandchild(name string, stdout *os.File, attr *syscall.SysProcAttr) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -186,7 +186,7 @@ func readPid(r io.Reader) (int, error) {
 	}
 }
 
-// serveChild has h answer a conversation, until the child has told the number of its group. A limit of h that ends the
+// serveChild has h answer a conversation, until the child has printed the number of its group. A limit of h that ends the
 // child before that, because the machine is busy, is doubled.
 func serveChild(t testing.TB, h *handler.Exec) (peer net.Conn, s *served, group int) {
 	t.Helper()
@@ -219,10 +219,10 @@ func wantGone(t testing.TB, group int, since time.Time) {
 	}
 }
 
-// slack is what a busy machine may add to two seconds.
+// slack is the time that a busy machine may add to 2 s.
 const slack = time.Second
 
-// anybodyIn looks for members of a group who have not ended.
+// anybodyIn looks for members of a group that have not ended.
 func anybodyIn(t testing.TB, group int) bool {
 	t.Helper()
 	for line := range strings.Lines(string(get(exec.Command("ps", "-A", "-o", "pgid=,stat=").Output())(t))) {

@@ -11,17 +11,17 @@ import (
 	"duet.example/duet"
 )
 
-// inherited are the variables of our own that a program gets, beside those that begin with LC_.
+// inherited are the variables of this process that a program gets, in addition to those that begin with LC_.
 var inherited = map[string]bool{
 	"PATH": true, "HOME": true, "LANG": true, "LANGUAGE": true, "TERM": true, "TZ": true, "TMPDIR": true,
 }
 
-// inheritedWindows are what a program cannot do without there.
+// inheritedWindows are the variables that a program needs on Windows.
 var inheritedWindows = map[string]bool{
 	"SYSTEMROOT": true, "SYSTEMDRIVE": true, "COMSPEC": true, "PATHEXT": true, "TEMP": true, "TMP": true, "USERPROFILE": true,
 }
 
-// ownEnvironment is what of our environment any program gets.
+// ownEnvironment returns the variables of this process that each program gets.
 func ownEnvironment() []string {
 	env := []string{}
 	for _, v := range os.Environ() {
@@ -39,14 +39,14 @@ func ownEnvironment() []string {
 	return env
 }
 
-// isLocale: LC_ALL, LC_CTYPE and the like.
+// isLocale reports whether name is a variable like LC_ALL or LC_CTYPE.
 func isLocale(name string) bool {
 	rest, ok := strings.CutPrefix(name, "LC_")
 	return ok && rest != "" && strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
 }
 
-// environment is what the program of one conversation gets. All of the names are there, so that a script can ask for
-// them; what is unknown is empty.
+// environment returns the environment of the program of one conversation. All variables are set, so that a script can use them. A value that is
+// unknown is empty.
 func environment(c *duet.Conn, proto string) []string {
 	remote, remotePort := hostPort(c.RemoteAddr())
 	local, localPort := hostPort(c.LocalAddr())
@@ -61,15 +61,15 @@ func environment(c *duet.Conn, proto string) []string {
 	)
 }
 
-// hostPort takes an address apart. A zone is no part of it, for it is a name that somebody gave an interface; the
-// address of a socket in the file system is its path, and it has no port.
+// hostPort splits an address. It leaves out the zone, because that is a name which somebody gave an interface. The address of a socket in the
+// file system is its path, and it has no port.
 func hostPort(a net.Addr) (host, port string) {
 	if a == nil {
 		return "", ""
 	}
 	if a.Network() == "unix" {
 		path := a.String()
-		if path == "@" { // it has none
+		if path == "@" { // the socket has no path
 			path = ""
 		}
 		return plain(path), ""
@@ -81,7 +81,7 @@ func hostPort(a net.Addr) (host, port string) {
 	return ap.Addr().Unmap().WithZone("").String(), strconv.Itoa(int(ap.Port()))
 }
 
-// plain is s where all of it is printable ASCII, otherwise nothing.
+// plain returns s if all of it is printable ASCII, and otherwise an empty string.
 func plain(s string) string {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {

@@ -14,7 +14,7 @@ import (
 	"duet.example/duet/handler"
 )
 
-// TestExecEnvironment: what is on the list, and what the conversation is, and nothing else.
+// TestExecEnvironment: a program gets the variables on the list and those of the conversation, and no others.
 func TestExecEnvironment(t *testing.T) {
 	t.Setenv("DUET_SECRET", "x")
 	t.Setenv("SECRET", "x")
@@ -62,7 +62,7 @@ func TestExecEnvironment(t *testing.T) {
 	}
 }
 
-// TestExecAddresses: what an address may hold that a script must not see.
+// TestExecAddresses: a script does not see the parts of an address that could harm it.
 func TestExecAddresses(t *testing.T) {
 	tests := []struct {
 		remote, local net.Addr
@@ -80,7 +80,7 @@ func TestExecAddresses(t *testing.T) {
 		peer, nc := ends(t, "memory")
 		h := &handler.Exec{Shell: `printf "%s|%s|%s|%s|%s" "$DUET_REMOTE_ADDR" "$DUET_REMOTE_PORT" "$DUET_LOCAL_ADDR" "$DUET_LOCAL_PORT" "$DUET_PROTO"`, Proto: tt.proto}
 		s := serve(t, h, addressed{nc, tt.remote, tt.local}, "memory")
-		hearAll(t, peer, tt.want)
+		wantAll(t, peer, tt.want)
 		peer.Close()
 		<-s.done
 		if s.reason != duet.EndClosed {

@@ -12,7 +12,7 @@ import (
 	"duet.example/duet/handler"
 )
 
-// A program that sorts what it reads answers at the peer's end of input, and the answer comes.
+// A program that sorts its input answers at the peer's end of input, and the peer receives the answer.
 func ExampleExec() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -39,7 +39,7 @@ func ExampleExec() {
 	// <nil>
 }
 
-// One program for all: it reads who speaks, and says who hears.
+// One program for all: it reads the number of the sender, and prints that of the receiver.
 func ExampleShared() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// awaitExit waits for the end of a child and leaves it to be reaped, so that its number stays its own.
+// awaitExit waits for the end of a child and does not reap it, so that its number is not used again.
 func awaitExit(pid int) bool {
 	for {
 		if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != unix.EINTR {
@@ -48,8 +48,8 @@ func descriptorSlots() int {
 	return 1024
 }
 
-// onlyZombies tells whether all who are left in a group have ended. An orphan is reaped by the system's first
-// process; in a container that may take its time, or never do it.
+// onlyZombies reports whether all processes that are left in a group have ended. The system's first process reaps an orphan; in a container it
+// may be slow, or never do so.
 func onlyZombies(group int) bool {
 	proc, err := os.Open("/proc")
 	if err != nil {
@@ -67,7 +67,7 @@ func onlyZombies(group int) bool {
 		}
 		stat, err := os.ReadFile("/proc/" + name + "/stat")
 		if err != nil {
-			continue // it has gone meanwhile
+			continue // the process has gone meanwhile
 		}
 		// Number, (name), state, parent, group, … (proc_pid_stat(5)); the name may hold anything.
 		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])

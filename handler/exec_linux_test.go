@@ -38,7 +38,7 @@ func wantInheritable(t testing.TB, fds ...int) {
 }
 
 // TestExecDescriptors: a program has stdin, stdout and stderr, and nothing else of ours. Other children of this process get
-// what they are to get, also afterwards.
+// the descriptors that they should get, also afterwards.
 func TestExecDescriptors(t *testing.T) {
 	low, high := openInheritable(t)
 	for _, h := range []*handler.Exec{
@@ -48,7 +48,7 @@ func TestExecDescriptors(t *testing.T) {
 	} {
 		peer, nc := ends(t, "tcp")
 		s := serve(t, h, nc, "tcp")
-		hearAll(t, peer, "0\n1\n2\n3\n") // 3 is the folder that it lists
+		wantAll(t, peer, "0\n1\n2\n3\n") // 3 is the folder that it lists
 		peer.Close()
 		s.want(t, duet.EndClosed, nil)
 		wantInheritable(t, low, high)
@@ -67,16 +67,16 @@ func TestSharedDescriptors(t *testing.T) {
 	h := &handler.Shared{Shell: "ls /proc/self/fd; cat", Log: func(string) {}}
 	peer, nc := ends(t, "tcp")
 	s := serve(t, h, nc, "tcp")
-	hear(t, peer, "0\n1\n2\n3\n")
+	wantText(t, peer, "0\n1\n2\n3\n")
 	wantInheritable(t, low, high)
 	must(t, h.Close())
-	hearAll(t, peer, "")
+	wantAll(t, peer, "")
 	must(t, peer.Close())
 	s.want(t, duet.EndShutdown, duet.ErrServerClosed)
 }
 
-// TestCustodyDescriptors: the guard has no descriptors of ours either. A Custody changes the whole process, so another one takes it.
-func TestCustodyDescriptors(t *testing.T) {
+// TestReaperDescriptors: the guard has no descriptors of ours either. A Reaper changes the whole process, so another one takes it.
+func TestReaperDescriptors(t *testing.T) {
 	argv := child("custodian")
 	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
 	if want := "0\n1\n2\n"; err != nil || string(out) != want {
@@ -95,7 +95,7 @@ func TestExecGivesBack(t *testing.T) {
 			peer, nc := ends(t, "tcp")
 			s := serve(t, h, nc, "tcp")
 			halfClose(t, peer)
-			hearAll(t, peer, "")
+			wantAll(t, peer, "")
 			must(t, peer.Close())
 			<-s.done
 		}
@@ -174,10 +174,10 @@ func TestSharedGivesBack(t *testing.T) {
 		h := &handler.Shared{Args: []string{"cat"}, Log: func(string) {}}
 		peer, nc := ends(t, "tcp")
 		s := serve(t, h, nc, "tcp")
-		say(t, peer, "one\n")
-		hear(t, peer, "one\n")
+		sendText(t, peer, "one\n")
+		wantText(t, peer, "one\n")
 		must(t, h.Close())
-		hearAll(t, peer, "")
+		wantAll(t, peer, "")
 		must(t, peer.Close())
 		s.want(t, duet.EndShutdown, duet.ErrServerClosed)
 	}
@@ -249,7 +249,7 @@ func TestExec_OtherDescriptors(t *testing.T) {
 	for range 50 {
 		peer, nc := ends(t, "tcp")
 		s := serve(t, &handler.Exec{Args: []string{"true"}}, nc, "tcp")
-		hearAll(t, peer, "")
+		wantAll(t, peer, "")
 		must(t, peer.Close())
 		if <-s.done; s.reason == duet.EndHandlerFailed || s.reason == duet.EndRefused {
 			t.Fatalf("the program was not started: %v", s.err)

@@ -4,7 +4,7 @@ package handler
 
 import "os"
 
-// awaitExit would wait for the end of a child without reaping it; there is no such call here.
+// awaitExit returns false: the end of a child cannot be awaited here without reaping it.
 func awaitExit(int) bool { return false }
 
 func onlyZombies(int) bool { return false }

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// DefaultGrace is how long a program has from being asked to end (SIGTERM) to being killed (SIGKILL).
+// DefaultGrace is the time between asking a program to end (SIGTERM) and killing it (SIGKILL).
 const DefaultGrace = time.Second
 
-// An ExitError tells that a program did not end well.
+// An ExitError says that a program ended with another status than 0, or by a signal.
 type ExitError struct {
-	// Status is its exit status; -1 where a signal ended it.
+	// Status is its exit status; -1 if a signal ended it.
 	Status int
 	// Signal is the name of the signal that ended it, "SIGKILL" for example; empty if none did.
 	Signal string
@@ -29,7 +29,7 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("program ended with status %d", e.Status)
 }
 
-// A startError is a program that could not be started: whose fault it was, in words without the system's own.
+// A startError says why a program could not be started.
 type startError struct {
 	name string
 	err  error
@@ -53,7 +53,7 @@ func (e *startError) Error() string {
 	return "cannot start " + e.name + ": " + why
 }
 
-// exhausted tells whether it was for want of descriptors, processes or memory. The new process moves its descriptors to higher numbers
+// exhausted reports whether the system had no more descriptors, processes or memory. The new process moves its descriptors to higher numbers
 // first, and EBADF is what dup(2) returns for a number that is too high.
 func (e *startError) exhausted() bool {
 	for _, few := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EBADF, syscall.EAGAIN, syscall.ENOMEM} {
@@ -66,7 +66,7 @@ func (e *startError) exhausted() bool {
 
 var errNoProgram = errors.New("either a program or a line for the shell is needed")
 
-// command gives the words of what is to run: args, or line by the shell.
+// command returns the program and its arguments: args, or the shell with line.
 func command(args []string, line string) ([]string, error) {
 	if (len(args) == 0) == (line == "") {
 		return nil, errNoProgram
@@ -77,25 +77,25 @@ func command(args []string, line string) ([]string, error) {
 	return args, nil
 }
 
-// A process is a program that runs in a process group of its own, and our ends of its pipes.
+// A process is a program that runs in a process group of its own, and this side's ends of its pipes.
 type process struct {
 	cmd *exec.Cmd
 	in  *os.File // its stdin
 	out *os.File // its stdout; with StderrPeer its stderr as well
-	err *os.File // its stderr; nil if nobody hears that
+	err *os.File // its stderr; nil unless that is logged
 
-	exited chan struct{} // closed when the program itself has ended, whatever became of its children
+	exited chan struct{} // closed when the program itself has ended; its children may still run
 	reaped sync.Once
 
 	mu   sync.Mutex
-	over bool // the group has gone: its number may be another's
+	gone bool // the group has gone, and its number may belong to another one
 }
 
 // startProcess starts argv. The caller calls end and close.
 func startProcess(argv, env []string, policy StderrPolicy) (_ *process, err error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.ExtraFiles = closedFiles()
-	cmd.Env = append([]string{}, env...) // nil would be our own
+	cmd.Env = append([]string{}, env...) // nil would be the environment of this process
 	cmd.SysProcAttr = ownGroup()
 	p := &process{cmd: cmd, exited: make(chan struct{})}
 	var theirs []*os.File
@@ -128,7 +128,7 @@ func startProcess(argv, env []string, policy StderrPolicy) (_ *process, err erro
 	if err != nil {
 		return nil, err
 	}
-	// Files, so that the program has the pipes themselves and nothing is copied in between.
+	// With files, the program has the pipes themselves, and package os copies nothing.
 	cmd.Stdin, cmd.Stdout = stdin, stdout
 	if stderr != nil {
 		cmd.Stderr = stderr
@@ -143,7 +143,7 @@ func startProcess(argv, env []string, policy StderrPolicy) (_ *process, err erro
 	return p, nil
 }
 
-// watch waits for the program itself; end waits for it.
+// watch waits for the end of the program itself. end waits for watch.
 func (p *process) watch() {
 	defer close(p.exited)
 	if !awaitExit(p.cmd.Process.Pid) {
@@ -158,8 +158,8 @@ func (p *process) reap() {
 	})
 }
 
-// end ends what is left of the program and its group: it asks, and after grace it kills. It returns when the program
-// is reaped and its group is empty; where the system keeps what was killed, soon after.
+// end asks the program and its group to end, and kills them after grace. It returns when the program is reaped and its group is empty. If
+// the system keeps killed processes, it returns soon after.
 func (p *process) end(grace time.Duration) {
 	defer running.remove(p)
 	p.signal(false)
@@ -172,9 +172,9 @@ func (p *process) end(grace time.Duration) {
 		<-p.exited
 		late.Reset(0)
 	}
-	// Not before the group was asked: as long as nobody has asked for its status, its number is nobody else's.
+	// This comes after the signal: the number of the group is not used again before the program is reaped.
 	p.reap()
-	for wait := time.Millisecond; !p.gone(); wait = min(2*wait, 100*time.Millisecond) {
+	for wait := time.Millisecond; !p.hasGone(); wait = min(2*wait, 100*time.Millisecond) {
 		select {
 		case <-late.C:
 			p.signal(true)
@@ -185,37 +185,36 @@ func (p *process) end(grace time.Duration) {
 	}
 }
 
-// keepsKilled is how long a group that was killed may take to vanish. On some systems what nobody reaps stays for
-// longer.
+// keepsKilled is how long a group that was killed may take to vanish. On some systems a process that nobody reaps stays longer.
 const keepsKilled = 250 * time.Millisecond
 
 func (p *process) awaitKilled() {
-	for began := time.Now(); !p.gone() && time.Since(began) < keepsKilled; {
+	for began := time.Now(); !p.hasGone() && time.Since(began) < keepsKilled; {
 		time.Sleep(10 * time.Millisecond)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.over = true
+	p.gone = true
 }
 
-// signal asks all of the group to end, or kills it.
+// signal asks the whole group to end, or kills it.
 func (p *process) signal(kill bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.over {
+	if !p.gone {
 		signalGroup(p.cmd.Process, kill)
 	}
 }
 
-// gone tells whether the group is empty. The program was reaped.
-func (p *process) gone() bool {
+// hasGone reports whether the group is empty. The program was reaped.
+func (p *process) hasGone() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.over = p.over || groupEmpty(p.cmd.Process)
-	return p.over
+	p.gone = p.gone || groupEmpty(p.cmd.Process)
+	return p.gone
 }
 
-// status is how the program ended, after end: nil if well.
+// status returns how the program ended: nil with status 0. It is called after end.
 func (p *process) status() error {
 	if s := p.cmd.ProcessState; s != nil && !s.Success() {
 		return exitError(s)
@@ -233,9 +232,9 @@ func closeFiles(files ...*os.File) {
 	}
 }
 
-// hear calls tell with what the program prints on stderr, in a goroutine. The func that it returns is called when
-// the program has ended, and returns when all was told; what has left the group may hold the pipe for ever.
-func (p *process) hear(tell func(line string)) (finish func()) {
+// logStderr calls log with each line that the program prints on stderr, in a goroutine. The caller calls finish when the program has ended.
+// finish returns when all lines were logged, or after lastWords: a process that has left the group may hold the pipe open.
+func (p *process) logStderr(log func(line string)) (finish func()) {
 	if p.err == nil {
 		return func() {}
 	}
@@ -243,7 +242,7 @@ func (p *process) hear(tell func(line string)) (finish func()) {
 	r, release := cancelable(p.err)
 	go func() {
 		defer close(done)
-		logLines(r, tell)
+		logLines(r, log)
 	}()
 	return func() {
 		_ = p.err.SetReadDeadline(time.Now().Add(lastWords))
@@ -254,5 +253,5 @@ func (p *process) hear(tell func(line string)) (finish func()) {
 	}
 }
 
-// lastWords is how long a stderr is still read whose program has ended.
+// lastWords is how long the stderr of a program is still read after its end.
 const lastWords = 100 * time.Millisecond

@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// running are the programs that this process has started and that have not ended, or whose groups have not.
+// running holds the programs that this process has started and that have not ended, or whose groups have not.
 var running roster
 
 type roster struct {
-	// starting is held for reading from before a program is started until it is in all, and for writing by a
-	// Custody that tells programs from strays.
+	// starting is held for reading while a program is started and put into all. A Reaper holds it for writing while it tells programs
+	// from orphans.
 	starting sync.RWMutex
 
-	mu      sync.Mutex
-	all     map[*process]struct{}
-	custody *Custody // nil: none
+	mu     sync.Mutex
+	all    map[*process]struct{}
+	reaper *Reaper // nil: none
 }
 
 // add notes a program that was started. starting is held.
@@ -26,7 +26,7 @@ func (r *roster) add(p *process) {
 		r.all = make(map[*process]struct{})
 	}
 	r.all[p] = struct{}{}
-	if c := r.custody; c != nil {
+	if c := r.reaper; c != nil {
 		c.guard.note('+', p.cmd.Process.Pid)
 	}
 }
@@ -36,13 +36,13 @@ func (r *roster) remove(p *process) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.all, p)
-	if c := r.custody; c != nil {
+	if c := r.reaper; c != nil {
 		c.guard.note('-', p.cmd.Process.Pid)
 		c.look()
 	}
 }
 
-// groups gives the numbers of all groups, and the marks of their programs.
+// groups returns the numbers of all groups, and the marks of their programs.
 func (r *roster) groups() (numbers map[int]bool, marks map[string]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,7 +58,7 @@ func (r *roster) groups() (numbers map[int]bool, marks map[string]bool) {
 	return numbers, marks
 }
 
-// markPrefix begins the variable that tells to which program a process belongs that has left its group.
+// markPrefix is the beginning of the variable that says to which program a process belongs. It holds also outside the group.
 const markPrefix = "DUET_ID="
 
 // kill kills all groups.
@@ -70,9 +70,9 @@ func (r *roster) kill() {
 	}
 }
 
-// take makes c the only Custody, or takes it away.
-func (r *roster) take(c *Custody) {
+// setReaper makes c the only Reaper; nil: none.
+func (r *roster) setReaper(c *Reaper) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.custody = c
+	r.reaper = c
 }

@@ -11,22 +11,22 @@ import (
 	"duet.example/duet/internal/screen"
 )
 
-// A StderrPolicy says who gets what a program prints on stderr.
+// A StderrPolicy says where the stderr of a program goes.
 type StderrPolicy uint8
 
-// What may become of stderr.
+// The policies for stderr.
 const (
-	// StderrLog gives it to the handler's Log, line by line.
+	// StderrLog sends stderr to the handler's Log, line by line.
 	StderrLog StderrPolicy = iota
-	// StderrPeer gives it to the peer, with stdout and in order.
+	// StderrPeer sends stderr to the peer, together with stdout and in order.
 	StderrPeer
-	// StderrDrop throws it away.
+	// StderrDrop throws stderr away.
 	StderrDrop
 )
 
 var stderrNames = [...]string{"log", "peer", "drop"}
 
-// String is the policy's name.
+// String returns the name of the policy: log, peer or drop.
 func (p StderrPolicy) String() string {
 	if int(p) < len(stderrNames) {
 		return stderrNames[p]
@@ -34,10 +34,10 @@ func (p StderrPolicy) String() string {
 	return fmt.Sprintf("policy-%d", uint8(p))
 }
 
-// MarshalText gives the name.
+// MarshalText returns the name.
 func (p StderrPolicy) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText takes a name that MarshalText gave.
+// UnmarshalText sets p to the policy with the name b.
 func (p *StderrPolicy) UnmarshalText(b []byte) error {
 	for i, n := range stderrNames {
 		if n == string(b) {
@@ -48,22 +48,22 @@ func (p *StderrPolicy) UnmarshalText(b []byte) error {
 	return fmt.Errorf("stderr goes to log, peer or drop, not to %q", b)
 }
 
-// What a program may have logged: the bytes of one line, and how many lines at once and then in each second. A peer
-// may be able to make it print as much as it likes.
+// Limits of what a program may log: the bytes of one line, the lines at once, and then the lines per second. A peer may be able to make it
+// print as much as it likes.
 const (
 	logWidth = 1 << 10
 	logBurst = 100
 	logRate  = 10
 )
 
-// An allowance lets logBurst through at once, and then logRate in a second.
+// An allowance permits logBurst lines at once, and then logRate per second.
 type allowance struct {
 	spent   float64
 	since   time.Time
 	dropped int
 }
 
-func (a *allowance) take() bool {
+func (a *allowance) permits() bool {
 	now := time.Now()
 	if !a.since.IsZero() {
 		a.spent = max(0, a.spent-now.Sub(a.since).Seconds()*logRate)
@@ -77,13 +77,12 @@ func (a *allowance) take() bool {
 	return true
 }
 
-// logLines tells of each line of r, in the safe form, until its end. It always reads on, so that who prints never
-// waits.
-func logLines(r io.Reader, tell func(line string)) {
+// logLines calls log with each line of r, without control characters, until its end. It always reads on, so that the program never waits.
+func logLines(r io.Reader, log func(line string)) {
 	var a allowance
 	missed := func() {
 		if a.dropped > 0 {
-			tell(fmt.Sprintf("… %d lines left out", a.dropped))
+			log(fmt.Sprintf("… %d lines left out", a.dropped))
 			a.dropped = 0
 		}
 	}
@@ -91,13 +90,13 @@ func logLines(r io.Reader, tell func(line string)) {
 	for inside := false; ; {
 		b, err := br.ReadSlice('\n')
 		cut := errors.Is(err, bufio.ErrBufferFull)
-		if !inside && len(b) > 0 && a.take() {
+		if !inside && len(b) > 0 && a.permits() {
 			missed()
 			line := screen.Line(screen.Untrusted(bytes.TrimRight(b, "\r\n")), screen.Style{})
 			if cut {
 				line += "…"
 			}
-			tell(line)
+			log(line)
 		}
 		inside = cut
 		if err != nil && !cut {

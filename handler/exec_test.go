@@ -102,9 +102,9 @@ func TestExecHalfClose(t *testing.T) {
 			for _, kind := range kinds {
 				peer, nc := ends(t, kind)
 				s := serve(t, &handler.Exec{Shell: tt.line}, nc, kind)
-				say(t, peer, tt.said)
+				sendText(t, peer, tt.said)
 				halfClose(t, peer)
-				hearAll(t, peer, tt.heard)
+				wantAll(t, peer, tt.heard)
 				<-s.done
 				if s.err != nil && s.err != io.EOF || s.reason != duet.EndPeerClosed && s.reason != duet.EndClosed {
 					t.Errorf("%s: ended as %v (%v)", kind, s.reason, s.err)
@@ -120,21 +120,21 @@ func TestExecFinishesFirst(t *testing.T) {
 	for _, kind := range kinds {
 		peer, nc := ends(t, kind)
 		s := serve(t, &handler.Exec{Args: []string{"echo", "two words", "$HOME"}}, nc, kind)
-		hearAll(t, peer, "two words $HOME\n")
+		wantAll(t, peer, "two words $HOME\n")
 		peer.Close()
 		s.want(t, duet.EndClosed, nil)
 	}
 	t.Run("and goes on to read", func(t *testing.T) {
 		peer, nc := ends(t, "tcp")
 		s := serve(t, &handler.Exec{Shell: "echo hello; exec 1>&-; read line; test \"$line\" = thanks"}, nc, "tcp")
-		hearAll(t, peer, "hello\n")
-		say(t, peer, "thanks\n")
+		wantAll(t, peer, "hello\n")
+		sendText(t, peer, "thanks\n")
 		s.want(t, duet.EndClosed, nil)
 	})
 	t.Run("and does not end when both have", func(t *testing.T) {
 		peer, nc := ends(t, "tcp")
 		s := serve(t, &handler.Exec{Shell: "exec 1>&-; sleep 1000", Grace: 100 * time.Millisecond}, nc, "tcp")
-		hearAll(t, peer, "")
+		wantAll(t, peer, "")
 		halfClose(t, peer)
 		s.want(t, duet.EndClosed, nil)
 	})
@@ -176,7 +176,7 @@ func TestExecStatus(t *testing.T) {
 	}
 	peer, nc := ends(t, "tcp")
 	s := serve(t, &handler.Exec{Shell: "kill -USR1 $$"}, nc, "tcp")
-	hearAll(t, peer, "")
+	wantAll(t, peer, "")
 	peer.Close()
 	s.want(t, duet.EndHandlerFailed, nil)
 	wantExit(t, s.err, -1, "SIGUSR1", "program was killed by SIGUSR1")
@@ -190,7 +190,7 @@ func wantExit(t testing.TB, err error, status int, signal, words string) {
 	}
 }
 
-// TestExecSlowReader: what a program has printed is not lost because it has ended and the peer takes its time.
+// TestExecSlowReader: the output of a program that has ended reaches a slow peer.
 func TestExecSlowReader(t *testing.T) {
 	t.Parallel()
 	for _, kind := range kinds {
@@ -217,7 +217,7 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// TestExecCannotStart: the operator is told why, the peer nothing.
+// TestExecCannotStart: the operator learns why, and the peer nothing.
 func TestExecCannotStart(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -238,7 +238,7 @@ func TestExecCannotStart(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			peer, nc := ends(t, "tcp")
 			s := serve(t, tt.exec, nc, "tcp")
-			hearAll(t, peer, "")
+			wantAll(t, peer, "")
 			peer.Close()
 			s.want(t, duet.EndHandlerFailed, tt.cause)
 			if !strings.HasSuffix(s.err.Error(), tt.words) {
@@ -260,23 +260,23 @@ func TestExecMax(t *testing.T) {
 	}
 	for range 2 {
 		peer, s := open()
-		say(t, peer, "x")
-		hear(t, peer, "x")
+		sendText(t, peer, "x")
+		wantText(t, peer, "x")
 		peers, all = append(peers, peer), append(all, s)
 	}
 	peer, s := open()
-	hearAll(t, peer, "")
+	wantAll(t, peer, "")
 	peer.Close()
 	s.want(t, duet.EndRefused, handler.ErrTooManyProcesses)
 	for i, peer := range peers {
-		say(t, peer, "y")
+		sendText(t, peer, "y")
 		halfClose(t, peer)
-		hearAll(t, peer, "y")
+		wantAll(t, peer, "y")
 		all[i].want(t, duet.EndPeerClosed, io.EOF)
 	}
 	peer, s = open()
 	halfClose(t, peer)
-	hearAll(t, peer, "")
+	wantAll(t, peer, "")
 	s.want(t, duet.EndPeerClosed, io.EOF)
 }
 
@@ -340,7 +340,7 @@ func TestExecEnds(t *testing.T) {
 	}
 }
 
-// TestExecEscaped: what has left the group is left alone, and does not keep the conversation, whether it prints or not.
+// TestExecEscaped: a process that has left the group goes on, and does not keep the conversation, whether it prints or not.
 func TestExecEscaped(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"escaper", "chatty escaper"} {
@@ -382,7 +382,7 @@ func TestExecPeerClosesAtOnce(t *testing.T) {
 	}
 }
 
-// TestExecKill leaves nothing behind where there is no time for a Shutdown.
+// TestExecKill: Kill leaves no process behind if there is no time for a Shutdown.
 func TestExecKill(t *testing.T) {
 	t.Parallel()
 	peer, nc := ends(t, "tcp")
@@ -391,14 +391,14 @@ func TestExecKill(t *testing.T) {
 	group := hearPid(t, peer)
 	h.Kill()
 	wantGone(t, group, time.Now())
-	hearAll(t, peer, "")
+	wantAll(t, peer, "")
 	peer.Close()
 	s.want(t, duet.EndHandlerFailed, nil)
 	wantExit(t, s.err, -1, "SIGKILL", "program was killed by SIGKILL")
 	h.Kill()
 }
 
-// TestExecStderr goes where it is told to.
+// TestExecStderr: stderr goes where the policy says.
 func TestExecStderr(t *testing.T) {
 	t.Parallel()
 	const line = `printf 'one\n' >&2; echo two; printf 'th\033]0;x\007ree\r\n\nlast' >&2`
@@ -417,7 +417,7 @@ func TestExecStderr(t *testing.T) {
 				var log lines
 				peer, nc := ends(t, kind)
 				s := serve(t, &handler.Exec{Shell: line, Stderr: tt.policy, Log: log.add}, nc, kind)
-				hearAll(t, peer, tt.heard)
+				wantAll(t, peer, tt.heard)
 				peer.Close()
 				s.want(t, duet.EndClosed, nil)
 				if got := log.get(); !slices.Equal(got, tt.logged) {
@@ -432,13 +432,13 @@ func TestExecStderr(t *testing.T) {
 	t.Run("nobody logs", func(t *testing.T) {
 		peer, nc := ends(t, "tcp")
 		s := serve(t, &handler.Exec{Shell: line}, nc, "tcp")
-		hearAll(t, peer, "two\n")
+		wantAll(t, peer, "two\n")
 		peer.Close()
 		s.want(t, duet.EndClosed, nil)
 	})
 }
 
-// lines are what was logged.
+// lines holds the logged lines.
 type lines struct {
 	mu  sync.Mutex
 	all []string
@@ -466,7 +466,7 @@ func TestExecStderrIsBounded(t *testing.T) {
 	var log lines
 	peer, nc := ends(t, "tcp")
 	s := serve(t, &handler.Exec{Shell: "yes 0123456789 | head -c 5000000 >&2; head -c 5000000 /dev/zero >&2; echo done", Log: log.add}, nc, "tcp")
-	hearAll(t, peer, "done\n")
+	wantAll(t, peer, "done\n")
 	peer.Close()
 	s.want(t, duet.EndClosed, nil)
 	all := log.get()
@@ -503,7 +503,7 @@ func TestStderrPolicyText(t *testing.T) {
 	}
 }
 
-// TestExecContext: whoever dialled and gives up ends the program.
+// TestExecContext: the end of the context of a dialled conversation ends the program.
 func TestExecContext(t *testing.T) {
 	t.Parallel()
 	l := get(net.Listen("tcp", "127.0.0.1:0"))(t)

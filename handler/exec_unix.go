@@ -13,8 +13,8 @@ import (
 	"duet.example/duet/internal/bulk"
 )
 
-// ownGroup makes the program the leader of a process group, so that it can be ended with all that it starts, and of
-// a session, so that it has no terminal: what it writes to /dev/tty would reach an operator as it is.
+// ownGroup makes the program the leader of a process group, so that it can be ended with all that it starts. It also leads a session, so that it
+// has no terminal: text that it writes to /dev/tty would reach an operator as it is.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
 func signalGroup(leader *os.Process, kill bool) {
@@ -25,7 +25,7 @@ func signalGroup(leader *os.Process, kill bool) {
 	_ = unix.Kill(-leader.Pid, sig)
 }
 
-// groupEmpty tells whether nobody in the group runs any more.
+// groupEmpty reports whether no process of the group runs any more.
 func groupEmpty(leader *os.Process) bool {
 	return unix.Kill(-leader.Pid, 0) == unix.ESRCH || onlyZombies(leader.Pid)
 }
@@ -42,10 +42,10 @@ func exitError(s *os.ProcessState) error {
 	return &ExitError{Status: -1, Signal: name}
 }
 
-// cancelable gives f in a form whose reading ends with its deadline, or with release.
+// cancelable returns f in a form whose reading ends with its deadline, or with release.
 func cancelable(f *os.File) (r io.Reader, release func()) { return f, func() {} }
 
-// isEmpty tells whether nothing is in a pipe. The system knows, however long ago something was taken out of it.
+// isEmpty reports whether a pipe is empty. The system knows, so the time since the last read does not matter.
 func isEmpty(r *os.File, _ time.Duration) bool {
 	empty := false
 	if rc, err := r.SyscallConn(); err == nil {

@@ -16,69 +16,69 @@ import (
 )
 
 const (
-	// DefaultForwardBusy is what a peer is told whose Forward cannot reach its target.
+	// DefaultForwardBusy is the message to a peer if a Forward cannot reach its target.
 	DefaultForwardBusy = "sorry, the server behind this one cannot be reached"
-	// DefaultForwardTimeout is how long a Forward tries to reach its target.
+	// DefaultForwardTimeout is the time within which a Forward has to reach its target.
 	DefaultForwardTimeout = 10 * time.Second
 )
 
 var errLoop = errors.New("it would forward to itself")
 
-// Forward passes a conversation's bytes on to another host, and back. It adds nothing of its own, but for one line to
-// a peer whose target cannot be reached. [C-10]
+// Forward copies the bytes of a conversation to another host, its target, and back. It adds nothing of its own, except for one line to a
+// peer whose target cannot be reached.
 //
-// Half-close: FIN of one side is FIN to the other, and the other direction goes on, for as long as it likes.
+// FIN of one side is sent as FIN to the other, and the other direction goes on without a limit.
 //
-// A reset of one side, and one that the system makes because a side is gone, is a reset to the other side, after what came
-// before it; a side that takes nothing of that any more is not waited for. So is each ending but that in which both sides have finished:
-// half of what was said must not pass for the whole. A unix socket knows no reset; there the connection is closed.
+// A reset of one side becomes a reset to the other side, after the bytes that came before it. So does each ending except that in which both
+// sides have finished: half of the bytes must not pass for all of them. Forward does not wait for a side that takes nothing any more. A unix
+// socket knows no reset; it is closed.
 //
-// Endings: `peer-closed` (io.EOF) when both sides have finished. `reset`, `timeout` (the network answers no more) and `slow-peer`
-// where that befell one of the two, `idle`, `shutdown`, `kicked`, `closed` when ctx ended. `handler-failed` where the target
-// cannot be reached, would be this server itself, or the Tee cannot be written. What befell the target, or the Tee, comes as a
-// *duet.Error with the Op "forward" and the target's address.
+// Endings: `peer-closed` (io.EOF) if both sides have finished. `reset`, `timeout` (the network answers no more) and `slow-peer` if one of the
+// two ended so. `idle`. `closed` if ctx ended. `handler-failed` if the target cannot be reached or would be this server itself, or Traffic
+// cannot be written. An error of the target or of Traffic is a [*duet.Error] with the Op "forward" and the target's address.
 //
-// Forward serves any number of conversations at the same time; its fields must not be changed then.
+// One Forward may serve any number of conversations at the same time. Its fields must not be changed then.
 type Forward struct {
-	// Address is the target. It is dialled anew for each conversation.
+	// Address is the target. Each conversation dials it anew.
 	Address transport.Address
-	// Dialer says how. Its Timeout bounds names and connecting together; zero is DefaultForwardTimeout.
+	// Dialer dials the target. Its Timeout bounds the look-up and the connecting together; zero is DefaultForwardTimeout.
 	Dialer transport.Dialer
-	// Dial, if set, takes the place of Dialer.Dial; its ctx ends with Dialer.Timeout. What it returns is half-closed with CloseWrite and
-	// reset with Reset or SetLinger, where it has them.
+	// Dial, if set, replaces Dialer.Dial. Its ctx ends after Dialer.Timeout. The connection is half-closed with CloseWrite, and reset with
+	// Reset or SetLinger, if it has these methods.
 	Dial func(ctx context.Context, a transport.Address) (net.Conn, error)
-	// Busy is said, in the conversation's framing, to a peer whose target cannot be reached. Empty is DefaultForwardBusy; "-" says nothing.
+	// Busy is the message to a peer whose target cannot be reached, in the conversation's framing. Empty is DefaultForwardBusy; "-" is no
+	// message.
 	Busy string
-	// Tee records what passes. nil: nobody looks, and the system copies by itself.
-	Tee *Tee
-	// Idle ends a conversation in which neither side has said anything for so long. Zero: never.
+	// Traffic records the bytes that pass. nil: they are not recorded, and the system copies by itself.
+	Traffic *TrafficLog
+	// Idle is the time after which a conversation ends if neither side sends anything. Zero: none.
 	Idle time.Duration
-	// Send ends a conversation of which one side takes nothing for so long, as `slow-peer`. Zero is duet.DefaultSendTimeout;
-	// below zero never.
+	// Send is the time after which a conversation ends, as `slow-peer`, if a side takes nothing of what waits for it. Zero is
+	// duet.DefaultSendTimeout; below zero there is no limit.
 	Send time.Duration
 }
 
 var _ duet.Handler = (*Forward)(nil)
 
-// ServeConn reaches the target and passes bytes until both sides have finished.
+// ServeConn dials the target and copies until both sides have finished.
 func (h *Forward) ServeConn(ctx context.Context, c *duet.Conn) error {
-	f, err := take(ctx, c, 0, h.Send)
+	f, err := takeOver(ctx, c, 0, h.Send)
 	if err != nil {
 		return err
 	}
-	defer f.end()
+	defer f.stop()
 	target, err := h.reach(f)
 	if err != nil {
 		return h.unreachable(f, err)
 	}
 	r := newRelay(h, f, target)
-	defer r.g.end()
+	defer r.g.stop()
 	return r.run()
 }
 
-// reach dials the target, while the peer is there and nobody stops it.
+// reach dials the target. It gives up if the peer goes or the conversation is to end.
 func (h *Forward) reach(f *flow) (net.Conn, error) {
-	if err := h.Tee.Err(); err != nil {
+	if err := h.Traffic.Err(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(f.ctx, cmp.Or(h.Dialer.Timeout, DefaultForwardTimeout))
@@ -86,10 +86,10 @@ func (h *Forward) reach(f *flow) (net.Conn, error) {
 	if h.loops(ctx, f.c.LocalAddr()) {
 		return nil, errLoop
 	}
-	f.lookForReset(func(err error) silence {
-		return silence{limit: time.Millisecond, end: f.peerError(&bulk.SideError{Op: "read", Err: err})}
+	f.watchDeparture(func(err error) silence {
+		return silence{limit: time.Millisecond, cause: f.peerError(&bulk.SideError{Op: "read", Err: err})}
 	})
-	defer f.endLookForReset()
+	defer f.ignoreDeparture()
 	if h.Dial != nil {
 		return h.Dial(ctx, h.Address)
 	}
@@ -97,8 +97,8 @@ func (h *Forward) reach(f *flow) (net.Conn, error) {
 	return d.Dial(ctx, h.Address)
 }
 
-// loops reports whether the target is where this conversation came in. A way round by another address of this
-// machine comes in there, as the next conversation.
+// loops reports whether the target is the address on which this conversation came in. A loop through another address of this machine comes
+// in there as the next conversation.
 func (h *Forward) loops(ctx context.Context, local net.Addr) bool {
 	switch local := local.(type) {
 	case *net.UnixAddr:
@@ -109,7 +109,7 @@ func (h *Forward) loops(ctx context.Context, local net.Addr) bool {
 		}
 		port, err := net.DefaultResolver.LookupPort(ctx, "tcp", h.Address.Port)
 		if err != nil || port != local.Port {
-			return false // dialling says what is wrong with a port
+			return false // dialling returns the error of a wrong port
 		}
 		host := h.Address.Host
 		if host == "" {
@@ -125,7 +125,7 @@ func (h *Forward) loops(ctx context.Context, local net.Addr) bool {
 	return false
 }
 
-// unreachable tells both sides that there is no target.
+// unreachable sends Busy to the peer, and returns how the conversation ends.
 func (h *Forward) unreachable(f *flow, err error) error {
 	if why := f.cause(nil); why != nil {
 		return why
@@ -138,8 +138,8 @@ func (h *Forward) unreachable(f *flow, err error) error {
 		_, encoder := fr.New(framing.DefaultMaxMessage)
 		line, lerr := encoder.WireEncoding(false).Append(nil, []byte(cmp.Or(h.Busy, DefaultForwardBusy)))
 		if lerr == nil {
-			f.took() // from now on the peer has its time to take it
-			_, _ = bulk.Copy(f.ctx, f.conn, strings.NewReader(string(line)), f.sent)
+			f.noteSent(0) // the limit Send runs from now on
+			_, _ = bulk.Copy(f.ctx, f.conn, strings.NewReader(string(line)), f.noteSent)
 		}
 	}
 	return h.failure(duet.EndHandlerFailed, err)

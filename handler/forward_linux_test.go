@@ -9,7 +9,7 @@ import (
 	"duet.example/duet/handler"
 )
 
-// TestForwardDescriptors: whatever comes of a conversation, what it opened is closed.
+// TestForwardDescriptors: however a conversation ends, its descriptors are closed.
 func TestForwardDescriptors(t *testing.T) {
 	h, dead := &handler.Forward{}, &handler.Forward{Busy: "-"}
 	accepted := listenFor(t, h, "tcp")
@@ -26,14 +26,14 @@ func TestForwardDescriptors(t *testing.T) {
 			}
 			s := serve(t, h, nc, "tcp")
 			target := accepted()
-			say(t, peer, "x")
-			hear(t, target, "x")
+			sendText(t, peer, "x")
+			wantText(t, target, "x")
 			switch end {
 			case "good":
 				halfClose(t, peer)
-				hearAll(t, target, "")
+				wantAll(t, target, "")
 				must(t, target.Close())
-				hearAll(t, peer, "")
+				wantAll(t, peer, "")
 				s.want(t, duet.EndPeerClosed, io.EOF)
 			case "reset":
 				cut(t, target)

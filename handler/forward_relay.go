@@ -14,72 +14,72 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// A relay is one conversation and its target, which know of each other only what passes.
+// A relay is one conversation and the connection to its target.
 type relay struct {
 	h            *Forward
 	f, g         *flow // the peer's and the target's
 	peer, target *side
 
 	mu     sync.Mutex
-	failed error // why the first of both that failed did
-	bad    *side // and which it was
+	failed error // the error of the side that failed first
+	bad    *side // that side
 }
 
 // A side is one of the two connections of a relay.
 type side struct {
 	*flow
-	mark byte // of what is passed to it, for the record
+	mark byte // stands in the record for bytes to this side
 
 	mu       sync.Mutex
 	finished bool // FIN was sent to it
-	done     bool // it has been read to its end, or as far as it will be
+	done     bool // nothing more is read from it
 }
 
 func newRelay(h *Forward, f *flow, conn net.Conn) *relay {
 	raw := wire.NewRaw(conn)
-	g := &flow{c: f.c, raw: raw, send: f.send, began: f.began, ctx: f.ctx, cancel: f.cancel, other: f}
-	g.fault = func(_ string, why duet.EndReason, err error) error { return h.failure(why, err) }
-	g.conn, g.meter = measure(raw, g)
+	g := newFlow(f.ctx, f.c, raw, 0, h.Send)
+	g.cancel, g.began, g.partner = f.cancel, f.began, &f.watchdog
+	g.fault = h.failure
 	r := &relay{h: h, f: f, g: g}
 	r.peer = &side{flow: f, mark: '<'}
 	r.target = &side{flow: g, mark: '>'}
-	g.gone = func(err error) silence { return r.broke(r.target, err) }
+	g.departure.notify = func(err error) silence { return r.fail(r.target, err) }
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.other, f.idle = g, max(h.Idle, 0)
+	f.partner, f.idle = &g.watchdog, max(h.Idle, 0)
 	f.heard = f.now()
-	f.gone = func(err error) silence { return r.broke(r.peer, err) }
+	f.departure.notify = func(err error) silence { return r.fail(r.peer, err) }
 	f.schedule()
 	return r
 }
 
-// run passes bytes both ways until both directions have ended.
+// run copies both ways until both directions have ended.
 func (r *relay) run() error {
 	down := make(chan struct{})
 	go func() {
 		defer close(down)
 		r.pass(r.target, r.peer, func(n int64) {
-			r.f.sent(n)
-			r.g.came.Store(int64(r.g.now()))
-			r.g.attend()
+			r.f.noteSent(n)
+			r.g.noteReceived(n)
+			r.g.watch()
 		})
 	}()
 	r.pass(r.peer, r.target, func(n int64) {
-		r.f.received(n)
-		r.f.attend()
-		r.g.took()
+		r.f.noteReceived(n)
+		r.f.watch()
+		r.g.noteSent(n)
 	})
 	<-down
 	return r.conclude()
 }
 
-// pass copies one direction, and the end of it.
+// pass copies one direction, and its end.
 func (r *relay) pass(from, to *side, counted func(n int64)) {
 	_, err := bulk.Copy(r.f.ctx, r.into(from, to), from.conn, counted)
 	from.mu.Lock()
 	from.done = true
 	from.mu.Unlock()
-	var unrecorded *TeeError
+	var unrecorded *TrafficLogError
 	switch {
 	case err == nil:
 		r.finish(from, to)
@@ -89,55 +89,55 @@ func (r *relay) pass(from, to *side, counted func(n int64)) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		r.f.cancel(r.f.peerError(err))
 	case failedSide(err) == "write":
-		// What it had said before it was gone can still be read, and ends soon.
-		to.silentFrom(r.broke(to, err))
+		// The bytes that it had sent before it went can still be read, and end soon.
+		to.setSilence(r.fail(to, err))
 	default:
-		r.broke(from, err)
+		r.fail(from, err)
 		_, failed := r.failure()
 		r.f.cancel(failed)
 	}
 }
 
-// into is what the bytes of one side are written to. Where the system cannot copy them, or must not, it is known when somebody writes.
+// into returns the destination of the bytes of a side. If the system cannot copy them, or must not, the watchdog sees each Write.
 func (r *relay) into(from, to *side) io.Writer {
-	if _, ok := from.conn.(*gauge); ok || r.h.Tee != nil {
-		return &noted{to, r.h.Tee}
+	if _, ok := from.conn.(*gauge); ok || r.h.Traffic != nil {
+		return &recordedSide{to, r.h.Traffic}
 	}
 	return to.conn
 }
 
-// A noted side is written to with a record, if there is a Tee, and in sight of who looks.
-type noted struct {
+// A recordedSide writes to a side in sight of its watchdog, and records the bytes if there is a log.
+type recordedSide struct {
 	*side
-	tee *Tee
+	log *TrafficLog
 }
 
-func (n *noted) Write(p []byte) (int, error) {
-	if err := n.tee.record(n.c.ID(), n.mark, p); err != nil {
+func (n *recordedSide) Write(p []byte) (int, error) {
+	if err := n.log.record(n.c.ID(), n.mark, p); err != nil {
 		return 0, err
 	}
 	return n.write(n.conn, p)
 }
 
-// SetWriteDeadline lets a copy be ended while the side takes nothing.
-func (n *noted) SetWriteDeadline(t time.Time) error { return n.conn.SetWriteDeadline(t) }
+// SetWriteDeadline ends a copy while the side takes nothing.
+func (n *recordedSide) SetWriteDeadline(t time.Time) error { return n.conn.SetWriteDeadline(t) }
 
 // finish passes the end of a direction on, if it is a good one.
 func (r *relay) finish(from, to *side) {
 	if err := from.cut(); err != nil {
-		r.broke(from, err)
+		r.fail(from, err)
 	}
-	from.flow.mu.Lock()   // a look at it may be under way
-	from.flow.mu.Unlock() //nolint:staticcheck // it has ended, that is all
+	from.flow.mu.Lock()   // waits for a look of the watchdog
+	from.flow.mu.Unlock() //nolint:staticcheck // nothing is to be done under it
 	switch bad, failed := r.failure(); bad {
 	case nil:
 	case from:
 		r.f.cancel(failed)
 		return
 	default:
-		return // what it had said can still be read
+		return // the bytes that it had sent can still be read
 	}
-	if err := r.h.Tee.record(r.f.c.ID(), to.mark, nil); err != nil {
+	if err := r.h.Traffic.record(r.f.c.ID(), to.mark, nil); err != nil {
 		r.f.cancel(r.h.failure(duet.EndHandlerFailed, err))
 		return
 	}
@@ -146,13 +146,14 @@ func (r *relay) finish(from, to *side) {
 	err := to.raw.CloseWrite()
 	to.mu.Unlock()
 	if err != nil {
-		to.silentFrom(r.broke(to, err))
+		to.setSilence(r.fail(to, err))
 		return
 	}
-	from.lookForReset(nil) // nobody reads it any more
+	from.endRead()
 }
 
-// cut tells a reset that was read as an end, because somebody who wrote, or looked, was told of it first.
+// cut returns an error if the end that was read was a reset. The system reports a reset once: a Write, or a look of the watchdog, may have
+// had it first, and then Read reports an end.
 func (s *side) cut() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,20 +161,20 @@ func (s *side) cut() error {
 	if s.finished || a == nil || a.Network() != "tcp" {
 		return nil
 	}
-	if err := s.meter.refuses(); err != nil {
+	if err := s.inspector.writeError(); err != nil {
 		return fmt.Errorf("the connection was reset: %w", err)
 	}
 	return nil
 }
 
-// broke notes that a side is gone. It gives the silence that ends what can still be read from it.
-func (r *relay) broke(s *side, err error) silence {
+// fail notes that a side has gone. It returns the silence that ends the reading of the bytes that it had sent.
+func (r *relay) fail(s *side, err error) silence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.failed == nil {
 		r.failed, r.bad = s.peerError(err), s
 	}
-	quiet := silence{limit: duet.DefaultCloseTimeout, hearing: true, end: r.failed}
+	quiet := silence{limit: duet.DefaultCloseTimeout, received: true, cause: r.failed}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.done {
@@ -188,7 +189,7 @@ func (r *relay) failure() (bad *side, failed error) {
 	return r.bad, r.failed
 }
 
-// conclude closes the target, and the peer where its end must not look like a good one, and tells how it ended.
+// conclude closes the target, and resets the peer if its end must not look like a good one. It returns how the conversation ends.
 func (r *relay) conclude() error {
 	why := r.f.cause(nil)
 	bad, failed := r.failure()
@@ -208,21 +209,21 @@ func (r *relay) conclude() error {
 	switch {
 	case failed == nil || duet.ReasonOf(why) != duet.ReasonOf(failed):
 	case bad == r.peer:
-		r.target.settle()
+		r.target.awaitDelivery()
 	default:
-		r.peer.settle()
+		r.peer.awaitDelivery()
 	}
 	abort(r.g.raw)
 	switch duet.ReasonOf(why) {
 	case duet.EndReset, duet.EndTimeout, duet.EndSlowPeer:
-		// How the conversation ends resets it.
+		// The conversation resets the peer itself.
 	default:
 		abort(r.f.raw)
 	}
 	return why
 }
 
-// abort closes with a reset, if there is such a thing.
+// abort closes with a reset, if the connection knows one.
 func abort(raw *wire.RawConn) {
 	if !raw.Reset() {
 		_ = raw.Close()

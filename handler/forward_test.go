@@ -37,7 +37,7 @@ func eachHop(t *testing.T, all bool, f func(t *testing.T, peer, target string)) 
 	}
 }
 
-// forward has h pass on what the peer says to the target.
+// forward has h copy from the peer to the target.
 func forward(t testing.TB, h *handler.Forward, peerKind, targetKind string, opts ...func(*duet.Server)) (peer, target net.Conn, s *served) {
 	t.Helper()
 	accepted := listenFor(t, h, targetKind)
@@ -79,30 +79,30 @@ func addressOf(t testing.TB, a net.Addr) transport.Address {
 	return get(transport.ParseAddress(transport.DefaultConnect, text))(t)
 }
 
-// TestForwardTransfers moves much both ways at once.
+// TestForwardTransfers moves many bytes both ways at once.
 func TestForwardTransfers(t *testing.T) {
 	eachHop(t, true, func(t *testing.T, peerKind, targetKind string) {
 		size := bulkSize()
 		peer, target, s := forward(t, &handler.Forward{}, peerKind, targetKind)
-		said := make(chan struct{}, 2)
-		say := func(c net.Conn, seed byte, size int64) {
-			defer func() { said <- struct{}{} }()
+		sent := make(chan struct{}, 2)
+		send := func(c net.Conn, seed byte, size int64) {
+			defer func() { sent <- struct{}{} }()
 			if _, err := io.Copy(c, random(seed, size)); err != nil {
 				t.Error(err)
 			}
 			halfClose(t, c)
 		}
-		go say(peer, 1, size)
-		go say(target, 2, size+1)
-		heard := make(chan struct{})
+		go send(peer, 1, size)
+		go send(target, 2, size+1)
+		received := make(chan struct{})
 		go func() {
-			defer close(heard)
-			wantSum(t, "the target heard", target, 1, size)
+			defer close(received)
+			wantSum(t, "the target received", target, 1, size)
 		}()
-		wantSum(t, "the peer heard", peer, 2, size+1)
-		<-heard
-		<-said
-		<-said
+		wantSum(t, "the peer received", peer, 2, size+1)
+		<-received
+		<-sent
+		<-sent
 		s.want(t, duet.EndPeerClosed, io.EOF)
 		if s.stats.BytesIn != size || s.stats.BytesOut != size+1 {
 			t.Errorf("counted %d in, %d out, want %d and %d", s.stats.BytesIn, s.stats.BytesOut, size, size+1)
@@ -110,7 +110,7 @@ func TestForwardTransfers(t *testing.T) {
 	})
 }
 
-// TestForwardHalfClose: the end of one side is told to the other, which goes on for as long as it likes.
+// TestForwardHalfClose: the end of one side reaches the other, which goes on without a limit.
 func TestForwardHalfClose(t *testing.T) {
 	t.Parallel()
 	const size = 3<<20 + 1
@@ -126,12 +126,12 @@ func TestForwardHalfClose(t *testing.T) {
 				if strings.Contains(first, "nothing") {
 					question = ""
 				}
-				say(t, a, question)
+				sendText(t, a, question)
 				halfClose(t, a)
-				hearAll(t, b, question)
+				wantAll(t, b, question)
 				for range 3 { // one at a time: the direction is open, not only not yet closed
-					say(t, b, "answer")
-					hear(t, a, "answer")
+					sendText(t, b, "answer")
+					wantText(t, a, "answer")
 				}
 				done := make(chan struct{})
 				go func() {
@@ -149,21 +149,21 @@ func TestForwardHalfClose(t *testing.T) {
 	})
 }
 
-// TestForwardReset: a reset of one side reaches the other one as a reset, behind what came before it, whatever goes on.
+// TestForwardReset: a reset of one side reaches the other one as a reset, after the bytes that came before it.
 func TestForwardReset(t *testing.T) {
 	t.Parallel()
 	waits := map[string]func(t *testing.T, a, b net.Conn){
 		"silent": func(t *testing.T, a, b net.Conn) {
-			say(t, a, "x")
-			hear(t, b, "x")
+			sendText(t, a, "x")
+			wantText(t, b, "x")
 		},
 		"after its end": func(t *testing.T, a, b net.Conn) {
 			halfClose(t, a)
-			hearAll(t, b, "")
+			wantAll(t, b, "")
 		},
 		"after the other's end": func(t *testing.T, a, b net.Conn) {
 			halfClose(t, b)
-			hearAll(t, a, "")
+			wantAll(t, a, "")
 		},
 		"while it is written to": func(t *testing.T, a, b net.Conn) { flood(t, b) },
 		"while it writes":        func(t *testing.T, a, b net.Conn) { flood(t, a) },
@@ -192,7 +192,7 @@ func TestForwardReset(t *testing.T) {
 	})
 }
 
-// wantCut wants a connection to end with a reset. Whoever has read its end before is told of that only when writing.
+// wantCut wants a connection to end with a reset. A connection that was read to its end shows the reset only to a Write.
 func wantCut(t *testing.T, what string, c net.Conn) {
 	t.Helper()
 	if _, err := io.Copy(io.Discard, c); errors.Is(err, syscall.ECONNRESET) {
@@ -213,13 +213,13 @@ func wantWhose(t *testing.T, s *served, who string) {
 	}
 }
 
-// TestForwardResetDelivers: what a side had said before its reset arrives, in so far as the other side takes it.
+// TestForwardResetDelivers: the bytes that a side had sent before its reset arrive, as far as the other side takes them.
 func TestForwardResetDelivers(t *testing.T) {
 	t.Parallel()
 	const size = 400 << 10
 	eachHop(t, false, func(t *testing.T, peerKind, targetKind string) {
 		if peerKind == "traced" {
-			return // the system cannot be asked what it still holds, see settleBlind
+			return // the system does not say how much it still holds, see deliveryBlind
 		}
 		for _, who := range []string{"peer", "target"} {
 			t.Run(who, func(t *testing.T) {
@@ -237,7 +237,7 @@ func TestForwardResetDelivers(t *testing.T) {
 				c := <-s.conn
 				until(t, "it was passed on", func() bool {
 					st := c.Stats()
-					if peerKind == "memory" { // it holds 64 KiB, and what was read at once may be more than the rest
+					if peerKind == "memory" { // it holds 64 KiB, and one read may take more than the rest
 						return st.BytesIn+st.BytesOut > 0
 					}
 					return st.BytesIn+st.BytesOut == size
@@ -265,7 +265,7 @@ func TestForwardResetDelivers(t *testing.T) {
 	})
 }
 
-// TestForwardGone: a side that closes while the other one goes on is gone, and the other one is told; by a reset where there is one.
+// TestForwardGone: a side that closes while the other one goes on has gone, and the other one learns it, by a reset if there is one.
 func TestForwardGone(t *testing.T) {
 	t.Parallel()
 	eachHop(t, true, func(t *testing.T, peerKind, targetKind string) {
@@ -276,9 +276,9 @@ func TestForwardGone(t *testing.T) {
 				if who == "target" {
 					a, b = b, a
 				}
-				say(t, a, "enough")
+				sendText(t, a, "enough")
 				must(t, a.Close())
-				hearAll(t, b, "enough")
+				wantAll(t, b, "enough")
 				flood(t, b)
 				s.want(t, duet.EndReset, nil)
 				wantWhose(t, s, who)
@@ -291,7 +291,7 @@ func TestForwardGone(t *testing.T) {
 	})
 }
 
-// TestForwardDead: where the target cannot be reached, both sides get one clear line.
+// TestForwardDead: if the target cannot be reached, both sides get one clear line.
 func TestForwardDead(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, busy, line string }{
@@ -304,8 +304,8 @@ func TestForwardDead(t *testing.T) {
 				peer, nc := ends(t, kind)
 				h := &handler.Forward{Address: deadAddress(t), Busy: tt.busy}
 				s := serve(t, h, nc, kind)
-				say(t, peer, "hello?")
-				hearAll(t, peer, tt.line)
+				sendText(t, peer, "hello?")
+				wantAll(t, peer, tt.line)
 				halfClose(t, peer)
 				s.want(t, duet.EndHandlerFailed, syscall.ECONNREFUSED)
 				if !strings.HasPrefix(s.err.Error(), "forward "+h.Address.String()+" ") || strings.Contains(s.err.Error(), "\n") {
@@ -331,7 +331,7 @@ func TestForwardBlackHole(t *testing.T) {
 				h.Dialer.Timeout = timeout
 				begin := time.Now()
 				s := serve(t, h, nc, "memory")
-				hearAll(t, peer, handler.DefaultForwardBusy+"\n")
+				wantAll(t, peer, handler.DefaultForwardBusy+"\n")
 				must(t, peer.Close())
 				s.limit = time.Hour
 				s.want(t, duet.EndHandlerFailed, context.DeadlineExceeded)
@@ -406,15 +406,15 @@ func TestForwardStopsDialling(t *testing.T) {
 		h := &handler.Forward{}
 		accepted := listenFor(t, h, "tcp")
 		peer, nc := ends(t, "tcp")
-		say(t, peer, "all I have to say")
+		sendText(t, peer, "all I have to say")
 		halfClose(t, peer)
 		s := serve(t, h, nc, "tcp")
 		target := accepted()
 		defer target.Close()
-		hearAll(t, target, "all I have to say")
-		say(t, target, "good")
+		wantAll(t, target, "all I have to say")
+		sendText(t, target, "good")
 		must(t, target.Close())
-		hearAll(t, peer, "good")
+		wantAll(t, peer, "good")
 		s.want(t, duet.EndPeerClosed, io.EOF)
 	})
 }
@@ -435,7 +435,7 @@ func TestForwardLoop(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(l) }()
 		peer := get(net.Dial(network, address))(t)
-		hearAll(t, peer, handler.DefaultForwardBusy+"\n")
+		wantAll(t, peer, handler.DefaultForwardBusy+"\n")
 		must(t, peer.Close())
 		must(t, s.Shutdown(t.Context()))
 		<-served

@@ -17,7 +17,7 @@ import (
 	"duet.example/duet/transport"
 )
 
-// TestForwardSlow: a side that takes nothing ends it, and the error says which.
+// TestForwardSlow: a side that takes nothing ends the conversation, and the error says which side.
 func TestForwardSlow(t *testing.T) {
 	t.Parallel()
 	eachHop(t, true, func(t *testing.T, peerKind, targetKind string) {
@@ -86,7 +86,7 @@ func inMemory(room int) (h *handler.Forward, target <-chan net.Conn) {
 	}, c
 }
 
-// TestForwardIdle: it is idle when neither side says anything.
+// TestForwardIdle: a conversation is idle if neither side sends anything.
 func TestForwardIdle(t *testing.T) {
 	t.Parallel()
 	for _, who := range []string{"nobody", "peer", "target"} {
@@ -111,9 +111,9 @@ func TestForwardIdle(t *testing.T) {
 					time.Sleep(50 * time.Second)
 					want += 50 * time.Second
 					if who == "peer" {
-						say(t, peer, "x")
+						sendText(t, peer, "x")
 					} else {
-						say(t, target, "x")
+						sendText(t, target, "x")
 					}
 				}
 				s.want(t, duet.EndIdle, duet.ErrIdle)
@@ -137,17 +137,17 @@ func TestForwardIdle(t *testing.T) {
 	})
 }
 
-// TestForwardStops: whatever it waits for, it stops when it is told to, and neither side takes that for a good end.
+// TestForwardStops: the end of the context ends every wait, and neither side takes that for a good end.
 func TestForwardStops(t *testing.T) {
 	t.Parallel()
 	waits := map[string]func(t *testing.T, peer, target net.Conn){
 		"silent": func(t *testing.T, peer, target net.Conn) {
-			say(t, peer, "x")
-			hear(t, target, "x")
+			sendText(t, peer, "x")
+			wantText(t, target, "x")
 		},
 		"half-open": func(t *testing.T, peer, target net.Conn) {
 			halfClose(t, peer)
-			hearAll(t, target, "")
+			wantAll(t, target, "")
 		},
 		"target full": func(t *testing.T, peer, _ net.Conn) { flood(t, peer) },
 		"peer full":   func(t *testing.T, _, target net.Conn) { flood(t, target) },
@@ -192,8 +192,8 @@ func TestForwardContext(t *testing.T) {
 	go func() { done <- h.ServeConn(ctx, c) }()
 	target := accepted()
 	defer target.Close()
-	say(t, client, "x")
-	hear(t, target, "x")
+	sendText(t, client, "x")
+	wantText(t, target, "x")
 	cancel()
 	select {
 	case err := <-done:
@@ -206,7 +206,7 @@ func TestForwardContext(t *testing.T) {
 	_ = c.Close()
 }
 
-// TestForwardThrottle: a server's Throttle holds, and what it refuses does not pass.
+// TestForwardThrottle: a server's Throttle holds, and bytes that it refuses do not pass.
 func TestForwardThrottle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -219,14 +219,14 @@ func TestForwardThrottle(t *testing.T) {
 		target := <-targets
 		begin := time.Now()
 		for range 3 {
-			say(t, peer, "x")
-			hear(t, target, "x")
+			sendText(t, peer, "x")
+			wantText(t, target, "x")
 		}
 		if took := time.Since(begin); took < 2*time.Minute {
 			t.Errorf("three pieces took %v", took)
 		}
 		halfClose(t, peer)
-		hearAll(t, target, "")
+		wantAll(t, target, "")
 		must(t, target.Close())
 		s.want(t, duet.EndPeerClosed, io.EOF)
 	})
@@ -235,7 +235,7 @@ func TestForwardThrottle(t *testing.T) {
 		peer, target, s := forward(t, &handler.Forward{}, "tcp", "tcp", func(s *duet.Server) {
 			s.Throttle = func(*duet.Conn, int) (time.Duration, error) { return 0, tooMuch }
 		})
-		say(t, peer, strings.Repeat("x", 100))
+		sendText(t, peer, strings.Repeat("x", 100))
 		_, _ = io.Copy(io.Discard, target)
 		<-s.done
 		if s.reason != duet.EndRefused || !errors.Is(s.err, tooMuch) {

@@ -2,7 +2,7 @@
 
 package handler
 
-// A guard is nothing here: there are no groups.
+// A guard does nothing here, because there are no groups.
 type guard struct{}
 
 func startGuard() (*guard, error) { return nil, nil }

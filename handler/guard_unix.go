@@ -11,27 +11,26 @@ import (
 	"time"
 )
 
-// A guard is a process that kills what is left of the programs' groups when this process has ended. A nil guard
-// does nothing.
+// A guard is a process that kills the groups of programs that are left when this process has ended. A nil guard does nothing.
 type guard struct {
 	cmd *exec.Cmd
 
 	mu sync.Mutex
-	to *os.File // its stdin; nil: it takes nothing any more
+	to *os.File // its stdin; nil: it takes no more notes
 }
 
-// guardScript keeps a list of groups until the end of stdin: `+ 12` adds one, `- 12` takes it away.
+// guardScript keeps a list of groups until the end of stdin: `+ 12` adds a group, `- 12` removes it.
 const guardScript = `trap '' HUP INT QUIT TERM
 all=' '
-while read -r what group; do
-	case $what in
+while read -r change group; do
+	case $change in
 	+) all="$all$group " ;;
 	-) all="${all%% $group *} ${all#* $group }" ;;
 	esac
 done
 for group in $all; do kill -s KILL -- "-$group" 2>/dev/null; done`
 
-// guardPatience is how long the guard may take no note.
+// guardPatience is how long a note to the guard may take.
 const guardPatience = time.Second
 
 func startGuard() (*guard, error) {
@@ -42,7 +41,7 @@ func startGuard() (*guard, error) {
 	defer func() { _ = r.Close() }()
 	cmd := exec.Command("/bin/sh", "-c", guardScript, "duet-guard")
 	cmd.Env, cmd.Dir, cmd.Stdin, cmd.ExtraFiles = []string{}, "/", r, closedFiles()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // what is sent to our group is not for it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // signals to the group of this process are not for it
 	if err := cmd.Start(); err != nil {
 		_ = w.Close()
 		return nil, fmt.Errorf("cannot start a guard of programs: %w", err)
@@ -50,8 +49,8 @@ func startGuard() (*guard, error) {
 	return &guard{cmd: cmd, to: w}, nil
 }
 
-// note tells the guard of a group that has begun (+) or ended (-).
-func (g *guard) note(what byte, group int) {
+// note writes to the guard that a group has begun (+) or ended (-).
+func (g *guard) note(change byte, group int) {
 	if g == nil {
 		return
 	}
@@ -61,8 +60,8 @@ func (g *guard) note(what byte, group int) {
 		return
 	}
 	_ = g.to.SetWriteDeadline(time.Now().Add(guardPatience))
-	if _, err := fmt.Fprintf(g.to, "%c %d\n", what, group); err != nil {
-		g.leave() // half a note would make another number
+	if _, err := fmt.Fprintf(g.to, "%c %d\n", change, group); err != nil {
+		g.leave() // half a note would be another number
 	}
 }
 

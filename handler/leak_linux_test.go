@@ -9,7 +9,7 @@ import (
 	"duet.example/duet/handler"
 )
 
-// TestDescriptors: what a conversation opens it closes, also where its input and output stay.
+// TestDescriptors: a conversation closes the descriptors that it opens, also if its input and output stay.
 func TestDescriptors(t *testing.T) {
 	in, _ := filePipe(t)
 	_, out := filePipe(t)
@@ -18,7 +18,7 @@ func TestDescriptors(t *testing.T) {
 		for _, h := range []duet.Handler{handler.Echo{}, handler.Discard{}, pipe} {
 			peer, nc := ends(t, "tcp")
 			s := serve(t, h, nc, "tcp")
-			say(t, peer, "x")
+			sendText(t, peer, "x")
 			halfClose(t, peer)
 			if _, err := io.ReadAll(peer); err != nil {
 				t.Error(err)

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// soon is how long what has to be prompt may take on a busy machine.
+// soon is the time for prompt events on a busy machine.
 const soon = 30 * time.Second
 
 // kinds are the connections that handlers are tested over; "traced" is TCP that somebody watches.
@@ -120,7 +120,7 @@ func (s *served) want(t testing.TB, reason duet.EndReason, cause error) {
 	var de *duet.Error
 	switch {
 	case s.err == io.EOF:
-	case cause == nil && s.err == nil: // whoever ended it knows why
+	case cause == nil && s.err == nil: // this side has ended it
 	case !errors.As(s.err, &de):
 		t.Errorf("error is %T %v, want a *duet.Error", s.err, s.err)
 	case de.Reason != reason || de.Op == "" || de.Addr == "":
@@ -164,7 +164,7 @@ func random(seed byte, size int64) io.Reader {
 // period is a prime: no buffer is a multiple of it.
 const period = 262_139
 
-// blocks are what was made already, by seed: making it is slow under the race detector.
+// blocks holds the random blocks by seed, because making one is slow under the race detector.
 var blocks [256]atomic.Pointer[[]byte]
 
 // A repeated is a block of bytes, again and again.
@@ -202,7 +202,7 @@ func wantSum(t testing.TB, what string, r io.Reader, seed byte, size int64) {
 	}
 }
 
-// sums are what sumOf has computed.
+// sums holds the results of sumOf.
 var sums sync.Map
 
 // sumOf describes size bytes of seed.
@@ -238,28 +238,28 @@ func cut(t testing.TB, c net.Conn) {
 	}
 }
 
-// say writes what is small enough never to wait.
-func say(t testing.TB, w io.Writer, text string) {
+// sendText writes a text that is too small to wait.
+func sendText(t testing.TB, w io.Writer, text string) {
 	t.Helper()
 	if _, err := io.WriteString(w, text); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// hear reads exactly as much as want.
-func hear(t testing.TB, r io.Reader, want string) {
+// wantText reads exactly as many bytes as want has.
+func wantText(t testing.TB, r io.Reader, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
 	if n, err := io.ReadFull(r, got); err != nil || string(got) != want {
-		t.Fatalf("heard %q, %v, want %q", got[:n], err, want)
+		t.Fatalf("received %q, %v, want %q", got[:n], err, want)
 	}
 }
 
-// hearAll reads to the end.
-func hearAll(t testing.TB, r io.Reader, want string) {
+// wantAll reads to the end.
+func wantAll(t testing.TB, r io.Reader, want string) {
 	t.Helper()
 	if got, err := io.ReadAll(r); err != nil || string(got) != want {
-		t.Fatalf("heard %q, %v, want %q and the end", got, err, want)
+		t.Fatalf("received %q, %v, want %q and the end", got, err, want)
 	}
 }
 

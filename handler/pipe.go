@@ -15,46 +15,44 @@ import (
 	"duet.example/duet/internal/bulk"
 )
 
-// DefaultHalfOpen is how long a Pipe's input may be silent after the peer has finished.
+// DefaultHalfOpen is the time for which the input of a Pipe, or the program of a Shared, may be silent after the peer has finished.
 const DefaultHalfOpen = time.Second
 
 var (
 	errBusy   = errors.New("another conversation has the input and the output")
 	errSilent = errors.New("the peer has finished and the input is silent")
-	// errUnheard ends a conversation whose peer cannot be told that the input is at its end.
+	// errUnheard ends a conversation whose connection cannot be half-closed at the end of the input.
 	errUnheard = errors.New("the input has ended and the peer is silent")
 )
 
-// Pipe passes exact bytes both ways between In and the peer and the peer and Out: pipe mode. It adds nothing of
-// its own. [C-10]
+// Pipe copies exact bytes from In to the peer and from the peer to Out: pipe mode. It adds nothing of its own.
 //
-// Half-close: the end of In is FIN, and the peer's answer is read to its end. After the peer's FIN it goes on while In
-// delivers. On a connection that cannot be half-closed, the end of In sends nothing. The peer's answer is read to its end, or until it is
-// silent for HalfOpen; then the conversation is `closed`.
+// The end of In is sent as FIN, and the peer's answer is read to its end. After the peer's FIN, the conversation goes on while In delivers.
+// On a connection that cannot be half-closed, nothing is sent at the end of In. The peer's answer is read to its end then, or until the
+// peer is silent for HalfOpen, which ends the conversation as `closed`.
 //
-// Endings: `peer-closed` (io.EOF) when both have finished, or the peer has and In is silent for HalfOpen. `reset`
-// where the connection was cut, or the peer was gone before it had all of In's bytes. `closed` when
-// the reader of Out has gone or ctx ended; the error wraps the cause. `handler-failed` when In or Out fails in another way; `idle`,
-// `slow-peer`, `shutdown`, `kicked`.
+// Endings: `peer-closed` (io.EOF) if both have finished, or the peer has and In is silent for HalfOpen. `reset` if the connection was cut, or
+// the peer had gone before it had all bytes of In. `closed` if the reader of Out has gone or ctx ended; the error wraps the cause.
+// `handler-failed` if In or Out fails in another way. `refused` if another conversation has In and Out. `idle`, `slow-peer`.
 //
-// One conversation has In and Out at a time; another one meanwhile is `refused`. One after another may: In goes on where it
-// was, and at its end stays there. ServeConn returns when neither is in use any more. In and Out stay open.
+// One conversation at a time has In and Out. The next one goes on where the last one left In. ServeConn returns when it uses neither any
+// more. It closes neither.
 //
-// The zero Pipe finishes sending at once and throws away what comes.
+// The zero Pipe finishes sending at once and throws away what it receives.
 type Pipe struct {
-	// In is what the peer gets. An *os.File and what has SetReadDeadline (a net.Conn) can be left while
-	// they are silent; for another Reader ServeConn has to wait until its Read returns. nil is at its end.
+	// In is the source of the bytes for the peer. ServeConn can leave an *os.File, and a Reader with SetReadDeadline such as a net.Conn,
+	// while it is silent. For any other Reader it waits until Read returns. nil: there are no bytes.
 	In io.Reader
-	// Out gets what the peer says. Like In, if it has to be left while it takes nothing: an *os.File, or what has
-	// SetWriteDeadline. nil throws it away.
+	// Out gets the bytes of the peer. ServeConn can leave an *os.File, and a Writer with SetWriteDeadline, while it takes nothing. nil
+	// throws the bytes away.
 	Out io.Writer
-	// HalfOpen is how long In may be silent after the peer's FIN, and the peer after the end of In if it cannot be told of
-	// that. Zero is DefaultHalfOpen; below zero for ever.
+	// HalfOpen is the time for which In may be silent after the peer's FIN, and the peer after the end of In on a connection that cannot
+	// be half-closed. Zero is DefaultHalfOpen; below zero there is no limit.
 	HalfOpen time.Duration
-	// Idle ends a conversation in which nothing was received for so long. Zero: never.
+	// Idle is the time after which a conversation ends if nothing is received. Zero: none.
 	Idle time.Duration
-	// Send ends a conversation whose peer takes nothing of In for so long, as `slow-peer`. Zero is
-	// duet.DefaultSendTimeout; below zero never.
+	// Send is the time after which a conversation ends, as `slow-peer`, if the peer takes nothing of what waits for it. Zero is
+	// duet.DefaultSendTimeout; below zero there is no limit.
 	Send time.Duration
 
 	busy sync.Mutex
@@ -62,7 +60,7 @@ type Pipe struct {
 
 var _ duet.Handler = (*Pipe)(nil)
 
-// ServeConn passes bytes until both sides have finished.
+// ServeConn copies until both sides have finished.
 func (p *Pipe) ServeConn(ctx context.Context, c *duet.Conn) error {
 	if !p.busy.TryLock() {
 		return failure(c, "pipe", duet.EndRefused, errBusy)
@@ -73,11 +71,11 @@ func (p *Pipe) ServeConn(ctx context.Context, c *duet.Conn) error {
 		return failure(c, "pipe", duet.EndHandlerFailed, fmt.Errorf("input: %w", err))
 	}
 	defer release()
-	f, err := take(ctx, c, p.Idle, p.Send)
+	f, err := takeOver(ctx, c, p.Idle, p.Send)
 	if err != nil {
 		return err
 	}
-	defer f.end()
+	defer f.stop()
 	fin := make(chan struct{}) // closed when the peer has finished
 	up := make(chan error, 1)
 	go func() { up <- p.upload(f, in, fin) }()
@@ -101,13 +99,13 @@ func (p *Pipe) ServeConn(ctx context.Context, c *duet.Conn) error {
 	return io.EOF
 }
 
-// upload sends In and half-closes. Its error is that the peer did not take all of it.
+// upload sends In and half-closes. Its error says that the peer did not take all of it.
 func (p *Pipe) upload(f *flow, in io.Reader, fin <-chan struct{}) error {
-	_, err := bulk.Copy(f.ctx, f.conn, in, f.sent)
+	_, err := bulk.Copy(f.ctx, f.conn, in, f.noteSent)
 	if err == nil {
 		select {
 		case <-fin:
-			f.settle() // what a peer that is gone refuses comes back as a reset
+			f.awaitDelivery() // a peer that has gone refuses the bytes with a reset
 			err = f.lost(true)
 		default:
 		}
@@ -116,7 +114,7 @@ func (p *Pipe) upload(f *flow, in io.Reader, fin <-chan struct{}) error {
 		}
 	}
 	if err == nil && !f.raw.CanHalfClose() && !isClosed(fin) {
-		f.silentFrom(silence{limit: p.halfOpen(), hearing: true, end: errUnheard})
+		f.setSilence(silence{limit: p.halfOpen(), received: true, cause: errUnheard})
 	}
 	switch {
 	case err == nil, f.ctx.Err() != nil:
@@ -129,21 +127,21 @@ func (p *Pipe) upload(f *flow, in io.Reader, fin <-chan struct{}) error {
 		return nil
 	}
 	err = f.peerError(err)
-	// What the peer had said before it went can still be read, and ends soon.
-	f.silentFrom(silence{limit: duet.DefaultCloseTimeout, hearing: true, end: err})
+	// The bytes that the peer had sent before it went can still be read, and end soon.
+	f.setSilence(silence{limit: duet.DefaultCloseTimeout, received: true, cause: err})
 	return err
 }
 
-// download gives Out what the peer says.
+// download copies from the peer to Out.
 func (p *Pipe) download(f *flow, fin chan<- struct{}) {
 	var out io.Writer = io.Discard
 	if p.Out != nil {
 		out = p.Out
 	}
-	_, err := bulk.Copy(f.ctx, out, f.conn, f.received)
+	_, err := bulk.Copy(f.ctx, out, f.conn, f.noteReceived)
 	switch {
 	case err == nil:
-		f.silentFrom(silence{limit: p.halfOpen(), end: errSilent})
+		f.setSilence(silence{limit: p.halfOpen(), cause: errSilent})
 		close(fin)
 	case f.ctx.Err() != nil:
 	case failedSide(err) == "write":
@@ -157,10 +155,10 @@ func (p *Pipe) download(f *flow, fin chan<- struct{}) {
 	}
 }
 
-// halfOpen is HalfOpen, or its default.
+// halfOpen returns HalfOpen or its default.
 func (p *Pipe) halfOpen() time.Duration { return cmp.Or(p.HalfOpen, DefaultHalfOpen) }
 
-// input is In in a form whose reading can be ended.
+// input returns In in a form whose Read can be ended, if there is one.
 func (p *Pipe) input() (in io.Reader, release func(), err error) {
 	switch v := p.In.(type) {
 	case nil:

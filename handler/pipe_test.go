@@ -19,7 +19,7 @@ import (
 	"duet.example/duet/handler"
 )
 
-// filePipe is a pipe of the system: what r gives is what w was given.
+// filePipe makes a pipe of the system: r reads the bytes that w writes.
 func filePipe(t testing.TB) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -145,9 +145,9 @@ func TestPipeOurEndFirst(t *testing.T) {
 			peer, nc := ends(t, kind)
 			var out bytes.Buffer
 			s := serve(t, &handler.Pipe{In: strings.NewReader("question"), Out: &out}, nc, kind)
-			hearAll(t, peer, "question")
-			say(t, peer, "an")
-			say(t, peer, "swer")
+			wantAll(t, peer, "question")
+			sendText(t, peer, "an")
+			sendText(t, peer, "swer")
 			halfClose(t, peer)
 			s.want(t, duet.EndPeerClosed, io.EOF)
 			if out.String() != "answer" {
@@ -166,15 +166,15 @@ func TestPipePeersEndFirst(t *testing.T) {
 			in, feed := filePipe(t)
 			r, out := filePipe(t)
 			s := serve(t, &handler.Pipe{In: in, Out: out, HalfOpen: -1}, nc, kind)
-			say(t, peer, "question")
+			sendText(t, peer, "question")
 			halfClose(t, peer)
-			hear(t, r, "question")
+			wantText(t, r, "question")
 			for range 3 {
-				say(t, feed, "answer")
-				hear(t, peer, "answer")
+				sendText(t, feed, "answer")
+				wantText(t, peer, "answer")
 			}
 			must(t, feed.Close())
-			hearAll(t, peer, "")
+			wantAll(t, peer, "")
 			s.want(t, duet.EndPeerClosed, io.EOF)
 		})
 	}
@@ -207,9 +207,9 @@ func TestPipeHalfOpen(t *testing.T) {
 				halfClose(t, peer)
 				for _, d := range tt.said {
 					time.Sleep(time.Until(begin.Add(d)))
-					say(t, feed, "x")
+					sendText(t, feed, "x")
 				}
-				hearAll(t, peer, strings.Repeat("x", len(tt.said)))
+				wantAll(t, peer, strings.Repeat("x", len(tt.said)))
 				s.want(t, duet.EndPeerClosed, io.EOF)
 				if took := time.Since(begin); took != tt.ends {
 					t.Errorf("ended after %v, want %v", took, tt.ends)
@@ -224,9 +224,9 @@ func TestPipeHalfOpen(t *testing.T) {
 			s := serve(t, &handler.Pipe{In: in, HalfOpen: -1, Idle: time.Minute}, nc, "memory")
 			halfClose(t, peer)
 			time.Sleep(time.Hour)
-			say(t, feed, "still here")
+			sendText(t, feed, "still here")
 			must(t, feed.Close())
-			hearAll(t, peer, "still here")
+			wantAll(t, peer, "still here")
 			s.want(t, duet.EndPeerClosed, io.EOF)
 		})
 	})
@@ -237,7 +237,7 @@ func TestPipeHalfOpen(t *testing.T) {
 			in, _ := filePipe(t)
 			s := serve(t, &handler.Pipe{In: in, HalfOpen: 50 * time.Millisecond}, nc, kind)
 			halfClose(t, peer)
-			hearAll(t, peer, "")
+			wantAll(t, peer, "")
 			s.want(t, duet.EndPeerClosed, io.EOF)
 		})
 	}
@@ -267,10 +267,10 @@ func TestPipeReset(t *testing.T) {
 			in, feed := filePipe(t)
 			r, out := filePipe(t)
 			s := serve(t, &handler.Pipe{In: in, Out: out}, nc, kind)
-			say(t, feed, "one")
-			hear(t, peer, "one")
-			say(t, peer, "two")
-			hear(t, r, "two")
+			sendText(t, feed, "one")
+			wantText(t, peer, "one")
+			sendText(t, peer, "two")
+			wantText(t, r, "two")
 			cut(t, peer)
 			s.want(t, duet.EndReset, syscall.ECONNRESET)
 		})
@@ -285,7 +285,7 @@ func TestPipeReset(t *testing.T) {
 	}
 }
 
-// TestPipePeerGone: the peer closes altogether while In has bytes, or before it has. What it said is still heard.
+// TestPipePeerGone: the peer closes altogether while In has bytes, or before it has. Out still gets its bytes.
 func TestPipePeerGone(t *testing.T) {
 	t.Parallel()
 	for _, kind := range kinds {
@@ -296,7 +296,7 @@ func TestPipePeerGone(t *testing.T) {
 			var out bytes.Buffer
 			s := serve(t, &handler.Pipe{In: in, Out: &out}, nc, kind)
 			flood(t, feed)
-			say(t, peer, "enough")
+			sendText(t, peer, "enough")
 			must(t, peer.Close())
 			s.want(t, duet.EndReset, nil)
 			if out.String() != "enough" {
@@ -309,10 +309,10 @@ func TestPipePeerGone(t *testing.T) {
 			in, feed := filePipe(t)
 			r, out := filePipe(t)
 			s := serve(t, &handler.Pipe{In: in, Out: out, HalfOpen: 2 * time.Second}, nc, kind)
-			say(t, peer, "enough")
+			sendText(t, peer, "enough")
 			must(t, peer.Close())
-			hear(t, r, "enough")
-			say(t, feed, "this is lost")
+			wantText(t, r, "enough")
+			sendText(t, feed, "this is lost")
 			s.want(t, duet.EndReset, nil)
 		})
 		t.Run("late, and then the end of In "+kind, func(t *testing.T) {
@@ -321,7 +321,7 @@ func TestPipePeerGone(t *testing.T) {
 			in, feed := filePipe(t)
 			s := serve(t, &handler.Pipe{In: in, HalfOpen: -1}, nc, kind)
 			must(t, peer.Close())
-			say(t, feed, "this is lost")
+			sendText(t, feed, "this is lost")
 			c := <-s.conn
 			until(t, "it has left, or failed", func() bool {
 				return c.Stats().BytesOut > 0 || c.Stats().BytesIn < 0 || isDone(s.done)
@@ -339,7 +339,7 @@ func TestPipeDeafPeer(t *testing.T) {
 	in, feed := filePipe(t)
 	s := serve(t, &handler.Pipe{In: in}, nc, "unix")
 	must(t, peer.(*net.UnixConn).CloseRead())
-	say(t, feed, "this is lost")
+	sendText(t, feed, "this is lost")
 	s.want(t, duet.EndReset, syscall.EPIPE)
 }
 
@@ -404,7 +404,7 @@ func TestPipeSlowReader(t *testing.T) {
 	})
 }
 
-// TestPipeSlowReaderTCP: what the system holds shrinks, although it takes no more for longer than Send.
+// TestPipeSlowReaderTCP: a peer that empties the system's buffer is not too slow, although the buffer takes no more for longer than Send.
 func TestPipeSlowReaderTCP(t *testing.T) {
 	t.Parallel()
 	peer, nc := ends(t, "tcp")
@@ -424,15 +424,15 @@ func TestPipeFullOutput(t *testing.T) {
 		out, r := duettest.PipeSize(100)
 		s := serve(t, &handler.Pipe{Out: out, Idle: time.Second}, nc, "memory")
 		s.limit = time.Hour
-		say(t, peer, strings.Repeat("x", 1000))
+		sendText(t, peer, strings.Repeat("x", 1000))
 		time.Sleep(time.Minute)
 		halfClose(t, peer)
-		hear(t, r, strings.Repeat("x", 1000))
+		wantText(t, r, strings.Repeat("x", 1000))
 		s.want(t, duet.EndPeerClosed, io.EOF)
 	})
 }
 
-// TestPipeStops: whatever it waits for, it stops when it is told to.
+// TestPipeStops: the end of the conversation ends every wait.
 func TestPipeStops(t *testing.T) {
 	t.Parallel()
 	waits := map[string]func(t *testing.T, kind string) *served{
@@ -447,9 +447,9 @@ func TestPipeStops(t *testing.T) {
 			in, _ := filePipe(t)
 			r, out := filePipe(t)
 			s := serve(t, &handler.Pipe{In: in, Out: out, HalfOpen: -1, Send: -1}, nc, kind)
-			say(t, peer, "x")
+			sendText(t, peer, "x")
 			halfClose(t, peer)
-			hear(t, r, "x")
+			wantText(t, r, "x")
 			return s
 		},
 		"output full": func(t *testing.T, kind string) *served {
@@ -497,8 +497,8 @@ func TestPipeContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- (&handler.Pipe{In: in}).ServeConn(ctx, c) }()
-	say(t, feed, "x")
-	hear(t, client, "x")
+	sendText(t, feed, "x")
+	wantText(t, client, "x")
 	cancel()
 	select {
 	case err := <-done:
@@ -511,8 +511,8 @@ func TestPipeContext(t *testing.T) {
 	must(t, client.Close())
 	must(t, c.Close())
 	// The input is as it was.
-	say(t, feed, "y")
-	hear(t, in, "y")
+	sendText(t, feed, "y")
+	wantText(t, in, "y")
 }
 
 type failing struct{ err error }
@@ -532,7 +532,7 @@ func TestPipeOutputFails(t *testing.T) {
 			r, out := filePipe(t)
 			must(t, r.Close())
 			s := serve(t, &handler.Pipe{In: in, Out: out}, nc, kind)
-			say(t, peer, "x")
+			sendText(t, peer, "x")
 			s.want(t, duet.EndClosed, syscall.EPIPE)
 			if s.err != nil && !strings.Contains(s.err.Error(), "output: ") {
 				t.Errorf("error does not name the output: %v", s.err)
@@ -540,13 +540,13 @@ func TestPipeOutputFails(t *testing.T) {
 
 			peer, nc = ends(t, kind)
 			s = serve(t, &handler.Pipe{In: in, Out: failing{errFails}}, nc, kind)
-			say(t, peer, "x")
+			sendText(t, peer, "x")
 			s.want(t, duet.EndHandlerFailed, errFails)
 		})
 	}
 }
 
-// TestPipeInputFails: the peer must not take what it has for the whole.
+// TestPipeInputFails: the peer must not take its part for the whole.
 func TestPipeInputFails(t *testing.T) {
 	t.Parallel()
 	peer, nc := ends(t, "tcp")
@@ -562,7 +562,7 @@ func TestPipeInputFails(t *testing.T) {
 	serve(t, &handler.Pipe{In: f}, nc, "tcp").want(t, duet.EndHandlerFailed, os.ErrClosed)
 }
 
-// TestPipeOneAfterAnother: the second conversation goes on where the first left the input; one at the same time is refused.
+// TestPipeOneAfterAnother: the second conversation goes on where the first left the input; a second one at the same time is refused.
 func TestPipeOneAfterAnother(t *testing.T) {
 	t.Parallel()
 	in, feed := filePipe(t)
@@ -571,24 +571,24 @@ func TestPipeOneAfterAnother(t *testing.T) {
 	for _, text := range []string{"one", "two"} {
 		peer, nc := ends(t, "tcp")
 		s := serve(t, h, nc, "tcp")
-		say(t, feed, text)
-		hear(t, peer, text)
+		sendText(t, feed, text)
+		wantText(t, peer, text)
 
 		_, other := ends(t, "tcp")
 		second := serve(t, h, other, "tcp")
 		second.want(t, duet.EndRefused, nil)
 
-		say(t, peer, text)
-		hear(t, r, text)
+		sendText(t, peer, text)
+		wantText(t, r, text)
 		halfClose(t, peer)
-		hearAll(t, peer, "")
+		wantAll(t, peer, "")
 		s.want(t, duet.EndPeerClosed, io.EOF)
 	}
 	must(t, feed.Close())
 	for range 2 {
 		peer, nc := ends(t, "tcp")
 		s := serve(t, h, nc, "tcp")
-		hearAll(t, peer, "")
+		wantAll(t, peer, "")
 		must(t, peer.Close())
 		s.want(t, duet.EndPeerClosed, io.EOF)
 	}
@@ -597,13 +597,13 @@ func TestPipeOneAfterAnother(t *testing.T) {
 func TestZeroPipe(t *testing.T) {
 	peer, nc := ends(t, "tcp")
 	s := serve(t, new(handler.Pipe), nc, "tcp")
-	hearAll(t, peer, "")
-	say(t, peer, "whatever")
+	wantAll(t, peer, "")
+	sendText(t, peer, "whatever")
 	must(t, peer.Close())
 	s.want(t, duet.EndPeerClosed, io.EOF)
 }
 
-// TestReadAhead: what was read before the bytes were taken over is not lost.
+// TestReadAhead: bytes that were read before Raw are not lost.
 func TestReadAhead(t *testing.T) {
 	for _, kind := range kinds {
 		peer, nc := ends(t, kind)
@@ -614,9 +614,9 @@ func TestReadAhead(t *testing.T) {
 			return handler.Echo{}.ServeConn(ctx, c)
 		})
 		s := serve(t, h, nc, kind)
-		say(t, peer, "first\nsecond\nthi")
+		sendText(t, peer, "first\nsecond\nthi")
 		halfClose(t, peer)
-		hearAll(t, peer, "second\nthi")
+		wantAll(t, peer, "second\nthi")
 		s.want(t, duet.EndPeerClosed, io.EOF)
 	}
 }

@@ -51,7 +51,7 @@ func TestPipeWithoutHalfClose(t *testing.T) {
 				began := time.Now()
 				s := serve(t, &handler.Pipe{In: strings.NewReader("question"), Out: &out, HalfOpen: halfOpen}, distant{x}, "memory")
 				defer func() { y.Close(); <-s.done }()
-				hear(t, y, "question")
+				wantText(t, y, "question")
 				go tt.peer(y)
 				select {
 				case <-s.done:
@@ -69,7 +69,7 @@ func TestPipeWithoutHalfClose(t *testing.T) {
 					t.Errorf("received %q, want %q", got, tt.want)
 				}
 				if !tt.ends {
-					hearAll(t, y, "")
+					wantAll(t, y, "")
 				}
 			})
 		})

@@ -13,80 +13,78 @@ import (
 	"duet.example/duet"
 )
 
-// A program that ends is not started again at once: after the first quick end it takes restartMin, which doubles
-// with each further one, and counts from anew when it has run for steady.
+// A program that has ended is not started again at once. After the first quick end it waits for restartMin, which doubles with each further
+// one. A program that has run for steady starts the series again.
 const (
 	restartMin = 250 * time.Millisecond
 	restartMax = 30 * time.Second
 	steady     = 10 * time.Second
 )
 
-// Causes of the ends that a Shared brings about, for errors.Is.
+// Causes of the endings of a Shared, for errors.Is.
 var (
-	// ErrProgramDeaf: the program does not read what the peer says.
+	// ErrProgramDeaf says that the program did not read a message within Shared.Patience.
 	ErrProgramDeaf = errors.New("program does not read")
-	// ErrRestarting: the program has ended a moment ago, and is not to be started again yet.
+	// ErrRestarting says that the program has ended a moment ago, and may not be started again yet.
 	ErrRestarting = errors.New("program has just ended")
 )
 
-// Shared answers all conversations with one process: each line that it prints goes to all of them, as a message in
-// the framing of each, and each message of any is a line on its stdin. The zero Shared has nothing to run.
+// Shared answers all conversations with one process. Each line that it prints goes to all of them, as a message in the framing of each. Each
+// message of a peer is a line on its stdin. The zero Shared has no program.
 //
-// The program is started by the first conversation and runs until Close, also while there is no conversation. It
-// gets what the program of an [Exec] gets, but for the variables that begin with DUET_, and has a process group of
-// its own as well. When it ends, all conversations end, after what it has printed: `closed` with status 0,
-// `handler-failed` with an [*ExitError] otherwise. The next conversation starts it again; where it had run for less
-// than 10 s not before 250 ms, which double up to 30 s. One that comes sooner is `refused` (ErrRestarting).
+// The first conversation starts the program. It runs until Close, also while there is no conversation. Its environment is that of the program
+// of an [Exec] without the DUET_ variables, and it also leads a process group. When it ends, all conversations end once they have its last
+// lines: as `closed` with status 0, and otherwise as `handler-failed` with an [*ExitError]. The next conversation starts it again. If it had
+// run for less than 10 s, that is possible after 250 ms, which doubles up to 30 s. A conversation that comes sooner is `refused`
+// (ErrRestarting).
 //
-// Lines: those of one conversation are in order, and none is within another. Line ends inside a message become
-// blanks, and those at its end are left out. A line of the program is without its LF and the CRs before it; one that
-// is longer than 1 MiB is several messages, and one that a framing cannot carry is left out there, which Log is
-// told.
+// The lines of one conversation are in order, and none is inside another. Line ends inside a message become blanks, and those at its end are
+// left out. A line of the program is sent without its LF and the CRs before it. A line longer than 1 MiB is sent as several messages. If a
+// framing cannot carry a line, that conversation does not get it, and Log says so.
 //
-// Nobody waits for a peer that does not read: it ends as `slow-peer` when what waits for it reaches its server's
-// QueueSize, or takes longer than the SendTimeout. The program is read as fast as the fastest peer reads. While it
-// does not read itself, those who speak wait, for Patience, and then end as `timeout` (ErrProgramDeaf); they hear
-// what it prints meanwhile. What is said to a program that has closed its stdin is thrown away.
+// Nobody waits for a peer that does not read. Its conversation ends as `slow-peer` when more than its server's QueueSize waits for it, or
+// when it takes nothing for the SendTimeout. The program is read as fast as the fastest peer reads. While the program does not read, a
+// conversation with a message waits for Patience, and then ends as `timeout` (ErrProgramDeaf). It still receives the lines of the program.
+// Messages for a program that has closed its stdin are thrown away.
 //
-// Half-close: a peer that has finished is still told what the program prints, until that is nothing for HalfOpen:
-// `peer-closed`. Endings besides: `farewell`, `reset`, `idle` (IdleTimeout of the server), `kicked`, `shutdown`,
-// also after Close.
+// A peer that has finished sending still receives the lines of the program, until there are none for HalfOpen. Then its conversation ends as
+// `peer-closed`. Other endings: `farewell`, `reset`, `idle` (IdleTimeout of the server), and `shutdown` also after Close.
 //
-// One Shared serves any number of conversations at the same time. Fields must not be changed once it serves.
+// One Shared may serve any number of conversations at the same time. Its fields must not be changed then.
 type Shared struct {
-	// Args are the program and its arguments. A name without a slash is looked for in PATH.
+	// Args are the program and its arguments. A name without a slash is looked up in PATH.
 	Args []string
-	// Shell is a line for /bin/sh -c. Either Args or Shell is set.
+	// Shell is a line for /bin/sh -c. Set either Args or Shell.
 	Shell string
-	// Numbers tells the program who speaks and lets it choose who hears: each line that it reads begins with the
-	// conversation's number and a blank ("3 hello"), and each that it prints with a number, or * for all, and a
-	// blank. What is for nobody who is there is left out. It is for the conversations of one server.
+	// Numbers puts the number of a conversation before each line. A line that the program reads begins with the number of its
+	// conversation and a blank ("3 hello"). A line that it prints must begin with the number of the conversation that receives it, or *
+	// for all, and a blank. A line for a conversation that has ended is left out. Numbers is for the conversations of one server.
 	Numbers bool
-	// Stderr says who gets the program's stderr; StderrPeer: all, as if it were stdout. Zero is StderrLog.
+	// Stderr says where the program's stderr goes. StderrPeer sends it to all peers, like stdout. Zero is StderrLog.
 	Stderr StderrPolicy
-	// Log gets the lines of stderr as Exec.Log does, and what had to be left out. It may be called by two goroutines
-	// at the same time. nil: they are thrown away.
+	// Log is called for each line of stderr, as Exec.Log is, and says which lines were left out. Two goroutines may call it at the same
+	// time. nil: the lines are thrown away.
 	Log func(line string)
-	// Patience is how long a conversation waits for the program to read what it says. Zero is
-	// duet.DefaultSendTimeout; below zero for ever.
+	// Patience is how long a conversation waits for the program to read a message. Zero is duet.DefaultSendTimeout; below zero there is
+	// no limit.
 	Patience time.Duration
-	// HalfOpen is how long the program may be silent towards a peer that has finished. Zero is DefaultHalfOpen;
-	// below zero for ever.
+	// HalfOpen is the time for which the program may be silent towards a peer that has finished. Zero is DefaultHalfOpen; below zero there
+	// is no limit.
 	HalfOpen time.Duration
-	// Grace is how long the program has to end when it is asked to. Zero is DefaultGrace; below zero it has none.
+	// Grace is the time between SIGTERM and SIGKILL. Zero is DefaultGrace; below zero there is none.
 	Grace time.Duration
 
 	mu        sync.Mutex
-	run       *broadcast // nil while none runs
+	run       *programRun // nil while the program does not run
 	closed    bool
-	quick     int       // how often in succession it has ended before it ran steadily
-	notBefore time.Time // when it may be started
+	quickEnds int       // how often in succession the program has ended before steady
+	notBefore time.Time // when it may be started again
 	last      error     // how it ended
 }
 
 var _ duet.Handler = (*Shared)(nil)
 
-// ServeConn passes on what the peer says, until its end or the program's.
+// ServeConn gives the messages of the peer to the program, until the end of either.
 func (s *Shared) ServeConn(ctx context.Context, c *duet.Conn) error {
 	b, m, err := s.join(c)
 	if err != nil {
@@ -95,7 +93,7 @@ func (s *Shared) ServeConn(ctx context.Context, c *duet.Conn) error {
 	defer b.leave(m)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(b.over, cancel)()
+	defer context.AfterFunc(b.done, cancel)()
 	for {
 		msg, err := c.Receive(ctx)
 		switch {
@@ -109,14 +107,14 @@ func (s *Shared) ServeConn(ctx context.Context, c *duet.Conn) error {
 		case err != nil:
 			return err
 		}
-		if err := b.say(ctx, c, inputLine(c.ID(), s.Numbers, msg.Body), s.Patience); err != nil {
+		if err := b.input(ctx, c, inputLine(c.ID(), s.Numbers, msg.Body), s.Patience); err != nil {
 			return err
 		}
 	}
 }
 
-// join takes c in, and starts the program where it does not run.
-func (s *Shared) join(c *duet.Conn) (*broadcast, *member, error) {
+// join makes c a member, and starts the program if it does not run.
+func (s *Shared) join(c *duet.Conn) (*programRun, *member, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := &member{c: c}
@@ -150,21 +148,21 @@ func (s *Shared) join(c *duet.Conn) (*broadcast, *member, error) {
 	return s.run, m, nil
 }
 
-// note is called when the program has ended.
-func (s *Shared) note(ran time.Duration, status error) {
+// noteEnd notes that the program has ended.
+func (s *Shared) noteEnd(ran time.Duration, status error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.run, s.last = nil, status
 	if ran >= steady {
-		s.quick = 0
+		s.quickEnds = 0
 		return
 	}
-	s.notBefore = time.Now().Add(min(restartMin<<min(s.quick, 20), restartMax))
-	s.quick++
+	s.notBefore = time.Now().Add(min(restartMin<<min(s.quickEnds, 20), restartMax))
+	s.quickEnds++
 }
 
-// Close ends the program, as an Exec does, and the conversations that are left, as `shutdown`; it waits for the
-// program's end. No conversation is served any more. Any goroutine may call it, and more than once.
+// Close ends the program as an Exec does, and waits for its end. The conversations that are left end as `shutdown`, and so does each new one.
+// Any goroutine may call Close, more than once.
 func (s *Shared) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -172,12 +170,12 @@ func (s *Shared) Close() error {
 	s.mu.Unlock()
 	if b != nil {
 		b.stop()
-		<-b.over.Done()
+		<-b.done.Done()
 	}
 	return nil
 }
 
-// Kill kills the program with its group, and waits for nothing: see [Exec.Kill].
+// Kill kills the program with its group, and does not wait. See [Exec.Kill].
 func (s *Shared) Kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,25 +185,25 @@ func (s *Shared) Kill() {
 	}
 }
 
-// linger tells a peer that has finished what the program still prints.
-func (s *Shared) linger(ctx context.Context, b *broadcast, m *member) error {
+// linger waits while a peer that has finished still receives lines of the program.
+func (s *Shared) linger(ctx context.Context, b *programRun, m *member) error {
 	limit := cmp.Or(s.HalfOpen, DefaultHalfOpen)
 	begun := time.Now()
 	for {
-		var over <-chan time.Time // nil: there is no limit
+		var late <-chan time.Time // nil: there is no limit
 		if limit > 0 {
 			since := begun
-			if told := time.Unix(0, m.told.Load()); told.After(since) {
-				since = told
+			if sent := time.Unix(0, m.lastSent.Load()); sent.After(since) {
+				since = sent
 			}
 			wait := time.Until(since.Add(limit))
 			if wait <= 0 {
 				return io.EOF
 			}
-			over = time.After(wait)
+			late = time.After(wait)
 		}
 		select {
-		case <-over:
+		case <-late:
 		case <-ctx.Done():
 			return b.ended(ctx, m.c)
 		case <-m.c.Lost():
@@ -214,7 +212,7 @@ func (s *Shared) linger(ctx context.Context, b *broadcast, m *member) error {
 	}
 }
 
-// lostBy is how a conversation ends whose connection is lost; nil if nothing was on its way to the peer.
+// lostBy returns how a conversation ends whose connection is lost; nil if nothing was on its way to the peer.
 func lostBy(c *duet.Conn) error {
 	if why, err := c.Result(); why != duet.EndNone && why != duet.EndPeerClosed {
 		if err == nil {
@@ -227,6 +225,6 @@ func lostBy(c *duet.Conn) error {
 
 // A member is a conversation of a Shared.
 type member struct {
-	c    *duet.Conn
-	told atomic.Int64 // when it was last sent something, in Unix nanoseconds
+	c        *duet.Conn
+	lastSent atomic.Int64 // when a line was last sent to it, in Unix nanoseconds
 }

@@ -16,50 +16,49 @@ import (
 )
 
 const (
-	// pace is how many bytes may wait for the fastest peer before the program is read on, and how many are
-	// handed out before that is asked.
+	// pace is the number of bytes that may wait for the fastest peer while the program is read on. It is checked after as many bytes.
 	pace = 64 << 10
-	// paceLook is how soon it is asked again.
+	// paceLook is the time between two checks while too many wait.
 	paceLook = time.Millisecond
 )
 
-// A broadcast is one run of a Shared's program.
-type broadcast struct {
+// A programRun is one run of a Shared's program.
+type programRun struct {
 	s     *Shared
 	p     *process
 	began time.Time
-	input chan []byte     // whole lines for the program
-	over  context.Context // ends when the program has ended and all was handed out
-	end   context.CancelFunc
+	lines chan []byte        // whole lines for the program
+	done  context.Context    // ends when the program has ended and its output was sent
+	end   context.CancelFunc // of done
 
 	stopping chan struct{} // closed by stop
 	once     sync.Once
-	rushed   atomic.Bool // what is left of the output is handed out at once
-	asked    bool        // the program was made to end; set before over
-	status   error       // how it ended; likewise
+	rushed   atomic.Bool // the rest of the output is sent without regard to pace
+	asked    bool        // the program was made to end; set before done ends
+	status   error       // how the program ended; set before done ends
 
 	mu      sync.Mutex
 	members map[*member]struct{}
-	strange allowance // of lines that cannot be delivered
+	omitted allowance // for the log of lines that cannot be delivered
 }
 
-// begin makes a run of p, with its first member. s.mu is held.
-func (s *Shared) begin(p *process, first *member) *broadcast {
-	b := &broadcast{
-		s: s, p: p, began: time.Now(), input: make(chan []byte),
+// begin makes a run of p with its first member. s.mu is held.
+func (s *Shared) begin(p *process, first *member) *programRun {
+	b := &programRun{
+		s: s, p: p, began: time.Now(), lines: make(chan []byte),
 		stopping: make(chan struct{}), members: map[*member]struct{}{first: {}},
 	}
-	b.over, b.end = context.WithCancel(context.Background())
+	b.done, b.end = context.WithCancel(context.Background())
 	go b.supervise()
 	return b
 }
 
-func (b *broadcast) stop() { b.once.Do(func() { close(b.stopping) }) }
+func (b *programRun) stop() { b.once.Do(func() { close(b.stopping) }) }
 
-// supervise owns the goroutines of a run, from its begin to its end.
-func (b *broadcast) supervise() {
+// supervise owns the goroutines of a run, from its beginning to its end.
+func (b *programRun) supervise() {
 	defer b.end()
-	heard := b.p.hear(func(line string) { b.s.Log(line) })
+	heard := b.p.logStderr(func(line string) { b.s.Log(line) })
 	out, release := cancelable(b.p.out)
 	printed, written := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -83,7 +82,7 @@ func (b *broadcast) supervise() {
 	}
 	b.p.end(grace)
 	if !within(grace+lastWords, printed) {
-		_ = b.p.out.SetReadDeadline(time.Now()) // what has left the group holds it
+		_ = b.p.out.SetReadDeadline(time.Now()) // a process that has left the group holds it open
 		release()
 	}
 	<-printed
@@ -94,7 +93,7 @@ func (b *broadcast) supervise() {
 	heard()
 	b.p.close()
 	b.status = b.p.status()
-	b.s.note(time.Since(b.began), b.status)
+	b.s.noteEnd(time.Since(b.began), b.status)
 }
 
 func within(d time.Duration, done <-chan struct{}) bool {
@@ -108,10 +107,10 @@ func within(d time.Duration, done <-chan struct{}) bool {
 	}
 }
 
-// ended is how c ends because ctx has: the conversation's own, or that of the run.
-func (b *broadcast) ended(ctx context.Context, c *duet.Conn) error {
+// ended returns how c ends because ctx has ended: with the conversation, or with the run.
+func (b *programRun) ended(ctx context.Context, c *duet.Conn) error {
 	switch {
-	case b.over.Err() == nil:
+	case b.done.Err() == nil:
 		return ended(c, context.Cause(ctx))
 	case b.asked:
 		return failure(c, "exec", duet.EndShutdown, duet.ErrServerClosed)
@@ -121,19 +120,19 @@ func (b *broadcast) ended(ctx context.Context, c *duet.Conn) error {
 	return nil
 }
 
-func (b *broadcast) enter(m *member) {
+func (b *programRun) enter(m *member) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.members[m] = struct{}{}
 }
 
-func (b *broadcast) leave(m *member) {
+func (b *programRun) leave(m *member) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.members, m)
 }
 
-// inputLine is a message for the program.
+// inputLine returns a message as a line for the program.
 func inputLine(id uint64, numbers bool, body []byte) []byte {
 	body = bytes.TrimRight(body, "\r\n")
 	line := make([]byte, 0, len(body)+24)
@@ -149,10 +148,10 @@ func inputLine(id uint64, numbers bool, body []byte) []byte {
 	return append(line, '\n')
 }
 
-// say waits until the program's turn for line has come.
-func (b *broadcast) say(ctx context.Context, c *duet.Conn, line []byte, patience time.Duration) error {
+// input hands a line to the goroutine that writes to the program. It waits for at most patience.
+func (b *programRun) input(ctx context.Context, c *duet.Conn, line []byte, patience time.Duration) error {
 	select {
-	case b.input <- line:
+	case b.lines <- line:
 		return nil
 	default:
 	}
@@ -167,7 +166,7 @@ func (b *broadcast) say(ctx context.Context, c *duet.Conn, line []byte, patience
 	}
 	for lost := c.Lost(); ; {
 		select {
-		case b.input <- line:
+		case b.lines <- line:
 			return nil
 		case <-ctx.Done():
 			return b.ended(ctx, c)
@@ -177,17 +176,17 @@ func (b *broadcast) say(ctx context.Context, c *duet.Conn, line []byte, patience
 			if err := lostBy(c); err != nil {
 				return err
 			}
-			lost = nil // what it had said is still for the program
+			lost = nil // the program still gets the line
 		}
 	}
 }
 
-// write writes lines to the program, whole ones and one after another.
-func (b *broadcast) write() {
+// write writes whole lines to the program, one after another.
+func (b *programRun) write() {
 	deaf := false
 	for {
 		select {
-		case line := <-b.input:
+		case line := <-b.lines:
 			if !deaf {
 				_, err := b.p.in.Write(line)
 				deaf = err != nil
@@ -198,10 +197,10 @@ func (b *broadcast) write() {
 	}
 }
 
-// print hands out what the program prints.
-func (b *broadcast) print(out io.Reader) {
+// print sends the lines of the program to the members.
+func (b *programRun) print(out io.Reader) {
 	r := bufio.NewReaderSize(out, pace)
-	var long []byte // the begin of a line that is longer than the buffer
+	var long []byte // the beginning of a line that is longer than the buffer
 	given := 0
 	for {
 		part, err := r.ReadSlice('\n')
@@ -231,8 +230,8 @@ func (b *broadcast) print(out io.Reader) {
 	}
 }
 
-// give posts a line to those who are to hear it.
-func (b *broadcast) give(line []byte) {
+// give posts a line to the members for which it is.
+func (b *programRun) give(line []byte) {
 	var to uint64 // 0: all
 	if b.s.Numbers {
 		head, body, _ := bytes.Cut(line, []byte(" "))
@@ -250,12 +249,12 @@ func (b *broadcast) give(line []byte) {
 		if to != 0 && m.c.ID() != to {
 			continue
 		}
-		m.told.Store(now)
+		m.lastSent.Store(now)
 		switch err := m.c.Post(line); {
 		case errors.Is(err, duet.ErrDelimiter):
 			unfit = true
 		case err != nil:
-			delete(b.members, m) // it knows why by itself
+			delete(b.members, m) // its conversation knows why
 		}
 	}
 	b.mu.Unlock()
@@ -264,14 +263,14 @@ func (b *broadcast) give(line []byte) {
 	}
 }
 
-func (b *broadcast) leaveOut(what string) {
-	if b.s.Log != nil && b.strange.take() {
-		b.s.Log(what)
+func (b *programRun) leaveOut(notice string) {
+	if b.s.Log != nil && b.omitted.permits() {
+		b.s.Log(notice)
 	}
 }
 
-// keepPace waits until the fastest peer has room. The others fall behind, as far as their servers let them.
-func (b *broadcast) keepPace() {
+// keepPace waits until the fastest peer has room. The others fall behind, until their queues are full.
+func (b *programRun) keepPace() {
 	for !b.rushed.Load() && !b.hasRoom() {
 		select {
 		case <-time.After(paceLook):
@@ -281,7 +280,7 @@ func (b *broadcast) keepPace() {
 	}
 }
 
-func (b *broadcast) hasRoom() bool {
+func (b *programRun) hasRoom() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	goOn := true

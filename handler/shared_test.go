@@ -84,7 +84,7 @@ func (s *host) want(t testing.TB, reason duet.EndReason, cause error) error {
 	}
 }
 
-// A talker is a peer that says and hears lines.
+// A talker is a peer that sends and receives lines.
 type talker struct {
 	net.Conn
 	*bufio.Reader
@@ -102,17 +102,17 @@ func (s *host) join(t testing.TB) talker {
 	return talker{c, bufio.NewReader(c)}
 }
 
-// TestSharedMany: what any peer says is at all of them: whole lines, once, in its order, the same for all.
+// TestSharedMany: each line of a peer reaches all peers whole, once, and in the same order.
 func TestSharedMany(t *testing.T) {
 	const peers, each = 10, 60
 	s := share(t, &handler.Shared{Args: []string{"cat"}})
 	var all []talker
 	for range peers {
 		p := s.join(t)
-		// Who is heard has joined.
-		say(t, p, "hello\n")
+		// A peer whose line comes back has joined.
+		sendText(t, p, "hello\n")
 		for _, q := range append(all, p) {
-			hear(t, q, "hello\n")
+			wantText(t, q, "hello\n")
 		}
 		all = append(all, p)
 	}
@@ -121,7 +121,7 @@ func TestSharedMany(t *testing.T) {
 	for i, p := range all {
 		wg.Go(func() {
 			for n := range each {
-				say(t, p, fmt.Sprintf("%d %d %s\n", i, n, strings.Repeat("x", i*n)))
+				sendText(t, p, fmt.Sprintf("%d %d %s\n", i, n, strings.Repeat("x", i*n)))
 			}
 		})
 		wg.Go(func() {
@@ -167,8 +167,8 @@ func TestSharedLines(t *testing.T) {
 			s := share(t, &handler.Shared{Shell: `while IFS= read -r line; do printf '[%s]\r\n' "$line"; done`},
 				func(s *duet.Server) { s.Framing = tt.framing })
 			p := s.join(t)
-			say(t, p, tt.said)
-			hear(t, p, tt.want)
+			sendText(t, p, tt.said)
+			wantText(t, p, tt.want)
 		})
 	}
 	t.Run("too long for one message", func(t *testing.T) {
@@ -188,15 +188,15 @@ func TestSharedLines(t *testing.T) {
 		s := share(t, &handler.Shared{Shell: `read x; printf 'a\0b\nc\n'; read x`, Log: func(l string) { log.add(nil, l) }},
 			func(s *duet.Server) { s.Framing = framing.NUL })
 		p := s.join(t)
-		say(t, p, "go\x00")
-		hear(t, p, "c\x00")
+		sendText(t, p, "go\x00")
+		wantText(t, p, "c\x00")
 		if got := log.get(); len(got) != 1 || !strings.Contains(got[0], "framing") {
 			t.Errorf("logged %q", got)
 		}
 	})
 }
 
-// TestSharedNumbers: the program knows who speaks, and chooses who hears.
+// TestSharedNumbers: the program reads the number of the sender, and chooses the receiver.
 func TestSharedNumbers(t *testing.T) {
 	t.Parallel()
 	var log lines
@@ -205,17 +205,17 @@ func TestSharedNumbers(t *testing.T) {
 		Numbers: true, Log: func(l string) { log.add(nil, l) },
 	})
 	one, two := s.join(t), s.join(t)
-	say(t, one, "hello\n")
-	hear(t, one, "you said hello\n1 spoke\n")
-	say(t, two, "1 pretend\n")
+	sendText(t, one, "hello\n")
+	wantText(t, one, "you said hello\n1 spoke\n")
+	sendText(t, two, "1 pretend\n")
 	for line := ""; line != "you said 1 pretend\n"; { // it may have heard the first as well
 		line = get(two.ReadString('\n'))(t)
 	}
-	hear(t, two, "2 spoke\n")
-	hear(t, one, "2 spoke\n")
-	say(t, one, "hello again\n")
-	hear(t, one, "you said hello again\n1 spoke\n")
-	hear(t, two, "1 spoke\n")
+	wantText(t, two, "2 spoke\n")
+	wantText(t, one, "2 spoke\n")
+	sendText(t, one, "hello again\n")
+	wantText(t, one, "you said hello again\n1 spoke\n")
+	wantText(t, two, "1 spoke\n")
 	until(t, "it is told what was left out", func() bool { return len(log.get()) == 3 })
 }
 
@@ -229,7 +229,7 @@ func count(t testing.TB, p talker, n int, line string) {
 	}
 }
 
-// printing is a line for the shell that prints a line n times, when it is told to.
+// printing is a line for the shell that prints a line n times, when it reads one.
 func printing(n int, line string) string {
 	return fmt.Sprintf("read x; yes %s | head -n %d; read x", strings.TrimSpace(line), n)
 }
@@ -239,11 +239,11 @@ func TestSharedSlowPeer(t *testing.T) {
 	t.Parallel()
 	const n = 20_000
 	line := strings.Repeat("0123456789", 100) + "\n"
-	// What ends the slow one is what waits for it, not the time.
+	// The slow one ends because of its queue, not because of the time.
 	s := share(t, &handler.Shared{Shell: printing(n, line)}, func(s *duet.Server) { s.SendTimeout = time.Hour })
 	slow, healthy := s.join(t), s.join(t)
 	must(t, slow.Conn.(*net.TCPConn).SetReadBuffer(4<<10))
-	say(t, healthy, "go\n")
+	sendText(t, healthy, "go\n")
 	count(t, healthy, n, line)
 	s.want(t, duet.EndSlowPeer, duet.ErrSlowPeer)
 	if n := len(s.ends); n > 0 {
@@ -258,14 +258,14 @@ func TestSharedPace(t *testing.T) {
 	line := strings.Repeat("0123456789", 50) + "\n"
 	s := share(t, &handler.Shared{Shell: printing(n, line)}, func(s *duet.Server) { s.QueueSize = 256 << 10 })
 	p := s.join(t)
-	say(t, p, "go\n")
+	sendText(t, p, "go\n")
 	for range 10 {
 		time.Sleep(10 * time.Millisecond) // slower than it is printed, that is all
 		count(t, p, n/10, line)
 	}
 }
 
-// TestSharedDeaf: where the program does not read, those who speak wait, and those who listen hear.
+// TestSharedDeaf: while the program does not read, peers with a message wait, and all peers still receive.
 func TestSharedDeaf(t *testing.T) {
 	t.Parallel()
 	s := share(t, &handler.Shared{Shell: "while sleep 0.05; do echo tick; done", Patience: 500 * time.Millisecond})
@@ -273,9 +273,9 @@ func TestSharedDeaf(t *testing.T) {
 	go io.Copy(speaker, endless("much ado about nothing\n"))
 	s.want(t, duet.EndTimeout, handler.ErrProgramDeaf)
 	for range 5 {
-		hear(t, listener, "tick\n")
+		wantText(t, listener, "tick\n")
 	}
-	// Somebody who waits can be sent away.
+	// A conversation that waits can be kicked.
 	go io.Copy(other, endless("nothing\n"))
 	for c := range s.Conns() {
 		if c.ID() == 2 {
@@ -283,10 +283,10 @@ func TestSharedDeaf(t *testing.T) {
 		}
 	}
 	s.want(t, duet.EndKicked, nil)
-	hear(t, listener, "tick\n")
+	wantText(t, listener, "tick\n")
 }
 
-// endless says text again and again.
+// endless repeats text.
 func endless(text string) io.Reader {
 	return readerFunc(func(p []byte) (int, error) {
 		n := 0
@@ -302,17 +302,17 @@ func TestSharedEnds(t *testing.T) {
 	t.Parallel()
 	s := share(t, &handler.Shared{Shell: "while read x; do echo $x; test $x = end && exit 3; done"})
 	one, two := s.join(t), s.join(t)
-	say(t, one, "one\n")
-	hear(t, one, "one\n")
-	say(t, two, "two\n")
+	sendText(t, one, "one\n")
+	wantText(t, one, "one\n")
+	sendText(t, two, "two\n")
 	for line := ""; line != "two\n"; {
 		line = get(two.ReadString('\n'))(t)
 	}
-	hear(t, one, "two\n")
+	wantText(t, one, "two\n")
 	began := time.Now()
-	say(t, two, "end\n")
+	sendText(t, two, "end\n")
 	for _, p := range []talker{one, two} {
-		hearAll(t, p, "end\n")
+		wantAll(t, p, "end\n")
 		p.Close()
 		wantExit(t, s.want(t, duet.EndHandlerFailed, nil), 3, "", "program ended with status 3")
 	}
@@ -321,7 +321,7 @@ func TestSharedEnds(t *testing.T) {
 	until(t, "it is started again, and somebody came too early", func() bool {
 		p := talker{Conn: get(net.Dial("tcp", s.addr.String()))(t)}
 		defer p.Close()
-		say(t, p, "end\n")
+		sendText(t, p, "end\n")
 		heard, _ := io.ReadAll(p.Conn)
 		if e := <-s.ends; e.reason == duet.EndRefused {
 			err = e.err
@@ -337,7 +337,7 @@ func TestSharedEndsWell(t *testing.T) {
 	t.Parallel()
 	s := share(t, &handler.Shared{Args: []string{"echo", "hello"}})
 	p := s.join(t)
-	hearAll(t, p, "hello\n")
+	wantAll(t, p, "hello\n")
 	p.Close()
 	s.want(t, duet.EndClosed, nil)
 }
@@ -348,7 +348,7 @@ func TestSharedCannotStart(t *testing.T) {
 		s := share(t, h)
 		p := get(net.Dial("tcp", s.addr.String()))(t)
 		defer p.Close()
-		hearAll(t, p, "")
+		wantAll(t, p, "")
 		p.Close()
 		s.want(t, duet.EndHandlerFailed, nil)
 	}
@@ -359,13 +359,13 @@ func TestSharedHalfClose(t *testing.T) {
 	t.Parallel()
 	s := share(t, &handler.Shared{Shell: `while read -r x; do sleep 0.2; echo "$x!"; done`})
 	p := s.join(t)
-	say(t, p, "one\ntwo")
+	sendText(t, p, "one\ntwo")
 	halfClose(t, p.Conn)
-	hearAll(t, p, "one!\ntwo!\n")
+	wantAll(t, p, "one!\ntwo!\n")
 	s.want(t, duet.EndPeerClosed, nil)
 	p = s.join(t)
-	say(t, p, "three\n")
-	hear(t, p, "three!\n")
+	sendText(t, p, "three\n")
+	wantText(t, p, "three!\n")
 	cut(t, p.Conn)
 	s.want(t, duet.EndReset, nil)
 }
@@ -374,7 +374,7 @@ func TestSharedFarewell(t *testing.T) {
 	t.Parallel()
 	s := share(t, &handler.Shared{Args: []string{"cat"}}, func(s *duet.Server) { s.Farewell = "bye" })
 	p := s.join(t)
-	say(t, p, "one\nbye\n")
+	sendText(t, p, "one\nbye\n")
 	heard := string(get(io.ReadAll(p))(t))
 	if heard != "one\nBye\n" && heard != "Bye\n" { // cat answers when it likes
 		t.Errorf("heard %q", heard)
@@ -397,7 +397,7 @@ func TestSharedClose(t *testing.T) {
 				hearPid(t, p.Reader)
 			}
 			if name == "asked flood" {
-				say(t, p, "go\n")
+				sendText(t, p, "go\n")
 				_, _ = p.Read(make([]byte, 1)) // it floods, or has ended the conversation already
 			}
 			go io.Copy(io.Discard, p)
@@ -417,7 +417,7 @@ func TestSharedClose(t *testing.T) {
 			}
 			late := get(net.Dial("tcp", s.addr.String()))(t)
 			defer late.Close()
-			hearAll(t, late, "")
+			wantAll(t, late, "")
 			late.Close()
 			s.want(t, duet.EndShutdown, duet.ErrServerClosed)
 		})
@@ -438,7 +438,7 @@ func TestSharedClose(t *testing.T) {
 		p := s.join(t)
 		hearPid(t, p.Reader)
 		defer syscall.Kill(hearPid(t, p.Reader), syscall.SIGKILL)
-		hearAll(t, p, "")
+		wantAll(t, p, "")
 		p.Close()
 		s.want(t, duet.EndClosed, nil)
 	})
@@ -450,16 +450,16 @@ func TestSharedStderr(t *testing.T) {
 	var log lines
 	s := share(t, &handler.Shared{Shell: program, Log: func(l string) { log.add(nil, l) }})
 	p := s.join(t)
-	say(t, p, "go\n")
-	hear(t, p, "answer\n")
+	sendText(t, p, "go\n")
+	wantText(t, p, "answer\n")
 	until(t, "it is logged", func() bool { return slices.Equal(log.get(), []string{"oops"}) })
 	s = share(t, &handler.Shared{Shell: program, Stderr: handler.StderrPeer})
 	p = s.join(t)
-	say(t, p, "go\n")
-	hear(t, p, "oops\nanswer\n")
+	sendText(t, p, "go\n")
+	wantText(t, p, "oops\nanswer\n")
 }
 
-// TestSharedLinger: a peer that has finished, and is told what the program prints for as long as it likes, goes when it is kicked or was reset.
+// TestSharedLinger: a peer that has finished, and still receives the lines of the program, ends when it is kicked or was reset.
 func TestSharedLinger(t *testing.T) {
 	t.Parallel()
 	s := share(t, &handler.Shared{Shell: "while sleep 0.05; do echo tick; done", HalfOpen: -1})
@@ -474,7 +474,7 @@ func TestSharedLinger(t *testing.T) {
 			}()
 			until(t, "one more conversation", func() bool { return s.began.Load() > before })
 			halfClose(t, peer)
-			hear(t, peer, "tick\n")
+			wantText(t, peer, "tick\n")
 			for c := range s.Conns() {
 				until(t, "the peer's end", func() bool { why, _ := c.Result(); return why != duet.EndNone })
 				if how == "kick" {

@@ -56,7 +56,7 @@ func TestWaitsOnASmallStack(t *testing.T) {
 				}
 			}
 			for range 10 {
-				talk() // what is made once
+				talk() // allocates everything that is made once
 			}
 			before := stacks()
 			for range many {

@@ -7,56 +7,53 @@ import (
 	"time"
 
 	"duet.example/duet"
-	"duet.example/duet/internal/aside"
 	"duet.example/duet/internal/bulk"
+	"duet.example/duet/internal/wire"
 )
 
-// A trickle is a flow whose bytes come a little at a time, until much comes. Most conversations are in it all the
-// time, waiting, so what it keeps on the stack across a wait is as little as can be, and it watches no context: the end of the conversation's own
-// sets the connection's deadlines.
+// A trickle is a conversation whose bytes come a few at a time, until many come. Most conversations are in this state nearly all the
+// time, and wait. So a trickle is small, keeps little on the stack while it waits, and makes a flow only when one is needed. It watches no
+// context: the end of the conversation sets the deadlines of its connection.
 type trickle struct {
-	*flow
-	little *bulk.SmallReader // nil: this connection is not of the kind
+	c      *duet.Conn
+	send   time.Duration
+	little bulk.SmallReader
+	flow   *flow // nil until something has to be watched; not nil with an idle limit
 }
 
-// errMuch: what comes is more than a little.
-var errMuch = errors.New("much is coming")
+// errMany says that many bytes come.
+var errMany = errors.New("many bytes are coming")
 
-// takeTrickle is take, aside from the conversation's stack.
-func takeTrickle(ctx context.Context, c *duet.Conn, idle, send time.Duration) (t trickle, err error) {
-	aside.Do(func() {
-		if ctx == c.Context() {
-			t, err = newTrickle(ctx, c, idle, send)
-		} else {
-			t.flow, err = take(ctx, c, idle, send)
+// newTrickle takes over the bytes of c. The caller calls stop.
+func newTrickle(ctx context.Context, c *duet.Conn, idle, send time.Duration) (*trickle, error) {
+	raw, err := takeRaw(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	t := &trickle{c: c, send: send}
+	few := ctx == c.Context() && t.little.Init(raw)
+	if !few || idle > 0 {
+		t.flow = newFlow(ctx, c, raw, idle, send)
+		if !few {
+			t.flow.makeContext()
 		}
-	})
-	return t, err
-}
-
-func newTrickle(ctx context.Context, c *duet.Conn, idle, send time.Duration) (t trickle, err error) {
-	if t.flow, err = newFlow(ctx, c, idle, send); err != nil {
-		return t, err
+		t.flow.start()
 	}
-	if t.little = bulk.NewSmallReader(t.conn); t.little == nil {
-		t.bulk()
-	}
-	t.begin()
 	return t, nil
 }
 
-// end ends the watching, and the use of the connection.
-func (t *trickle) end() {
-	if t.little != nil {
-		t.little.Close()
+// stop ends the watching, and the use of the connection.
+func (t *trickle) stop() {
+	t.little.Close()
+	if t.flow != nil {
+		t.flow.stop()
 	}
-	t.flow.end()
 }
 
-// run is what little comes, given back or thrown away. errMuch: the rest is for bulk.Copy.
+// run reads the bytes that come, and sends them back or throws them away. After errMany, the flow is for bulk.Copy.
 func (t *trickle) run(back bool) error {
-	if t.little == nil {
-		return errMuch
+	if t.flow != nil && t.flow.cancel != nil {
+		return errMany // little cannot read this connection
 	}
 	for {
 		t.little.Wait()
@@ -66,7 +63,7 @@ func (t *trickle) run(back bool) error {
 	}
 }
 
-// pass takes what has come. io.EOF: nothing more does.
+// pass handles the bytes of one read. io.EOF: no more follow.
 //
 //go:noinline
 func (t *trickle) pass(back bool) error {
@@ -78,39 +75,49 @@ func (t *trickle) pass(back bool) error {
 	case len(b) == 0:
 		return io.EOF
 	}
-	t.received(int64(len(b)))
+	if t.flow != nil {
+		t.flow.noteReceived(int64(len(b)))
+	}
 	if back {
-		if err := t.giveBack(b); err != nil {
+		if err := t.sendBack(b); err != nil {
 			return err
 		}
 	}
 	if len(b) == bulk.SmallReadSize {
-		return t.much()
+		return t.many()
 	}
 	return nil
 }
 
-// giveBack writes b. It is looked at only where the peer does not take it at once.
-func (t *trickle) giveBack(b []byte) error {
+// sendBack writes b. A watchdog looks at it only if the peer does not take b at once.
+func (t *trickle) sendBack(b []byte) error {
 	n, err := t.little.WriteBack()
-	t.c.CountRaw(0, int64(n))
 	if err != nil || n == len(b) {
-		t.went.Store(int64(t.now()))
 		return err
 	}
-	k, err := t.write(t.conn, b[n:])
-	t.sent(int64(k))
+	f := t.needFlow()
+	k, err := f.write(f.conn, b[n:])
+	f.noteSent(int64(k))
 	if err != nil {
 		return &bulk.SideError{Op: "write", Err: err}
 	}
 	return nil
 }
 
-// much gives the flow what bulk.Copy needs, unless it was told to end before.
-func (t *trickle) much() error {
-	t.bulk()
-	if err := t.told(); err != nil {
+// needFlow returns the flow, and makes it if there is none.
+func (t *trickle) needFlow() *flow {
+	if t.flow == nil {
+		t.flow = newFlow(t.c.Context(), t.c, t.little.Source().(*wire.RawConn), 0, t.send)
+	}
+	return t.flow
+}
+
+// many gives the flow the context that bulk.Copy needs, unless the flow was ended before.
+func (t *trickle) many() error {
+	f := t.needFlow()
+	f.makeContext()
+	if err := f.endBefore(); err != nil {
 		return err
 	}
-	return errMuch
+	return errMany
 }

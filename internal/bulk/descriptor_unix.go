@@ -53,7 +53,7 @@ func openRead(src io.Reader) (*side, error) {
 		return s, err
 	}
 	s := newReadSide(src)
-	if s.desc, s.onRelease = socket(src, unix.POLLIN); s.desc != nil {
+	if s.desc, s.loan = socket(src, unix.POLLIN); s.desc != nil {
 		s.await = s.desc.wait
 	}
 	return s, nil
@@ -69,25 +69,28 @@ func openWrite(dst io.Writer) (*side, error) {
 		return s, err
 	}
 	s := newWriteSide(dst)
-	s.desc, s.onRelease = socket(dst, unix.POLLOUT)
+	s.desc, s.loan = socket(dst, unix.POLLOUT)
 	return s, nil
 }
 
-// A lender is a connection that lends its stream socket until giveBack is called. The deadlines of the lender hold meanwhile. rc and giveBack
-// are nil if it has no such socket, or if somebody must see the bytes.
-type lender interface {
-	Lend() (rc syscall.RawConn, tcp bool, giveBack func())
+// socket returns the descriptor of a stream socket; nil if v is none. See stream.
+func socket(v any, events int16) (*descriptor, loan) {
+	raw, tcp, l := stream(v, events == unix.POLLIN)
+	if raw == nil {
+		return nil, loan{}
+	}
+	return newDescriptor(raw, kindSocket, events, tcp), l
 }
 
-// socket returns the descriptor of a stream socket, and the func that gives it back, which may be nil. A lender lends it. Otherwise only the
-// types of package net will do: a wrapper may have bytes of its own.
-func socket(v any, events int16) (d *descriptor, giveBack func()) {
-	var raw syscall.RawConn
+// stream returns the system's side of a stream socket, and the loan if a lender lends it. Otherwise only
+// the types of package net will do: a wrapper may have bytes of its own.
+func stream(v any, toRead bool) (raw syscall.RawConn, tcp bool, l loan) {
 	var err error
-	tcp := false
 	switch c := v.(type) {
 	case lender:
-		raw, tcp, giveBack = c.Lend()
+		if raw, tcp = c.Lend(toRead); raw != nil {
+			l = loan{c, toRead}
+		}
 	case *net.TCPConn:
 		tcp = true
 		raw, err = c.SyscallConn()
@@ -96,10 +99,10 @@ func socket(v any, events int16) (d *descriptor, giveBack func()) {
 			raw, err = c.SyscallConn()
 		}
 	}
-	if err != nil || raw == nil {
-		return nil, nil
+	if err != nil {
+		return nil, false, loan{}
 	}
-	return newDescriptor(raw, kindSocket, events, tcp), giveBack
+	return raw, tcp, l
 }
 
 func newDescriptor(raw syscall.RawConn, k kind, events int16, tcp bool) *descriptor {

@@ -11,42 +11,72 @@ const SmallReadSize = 16 << 10
 //
 // One goroutine uses it. Nobody else reads from the connection meanwhile.
 type SmallReader struct {
-	src      syscall.RawConn
-	readFn   func(fd uintptr) bool // readOnce
-	writeFn  func(fd uintptr) bool // writeOnce; nil before the first WriteBack
-	buf      *[bufferSize]byte     // nil except between Wait and Done
-	n        int32                 // bytes read
-	written  int32                 // bytes written back
-	err      error
-	giveBack func() // ends the loan of src; may be nil
+	src     syscall.RawConn
+	useFn   func(fd uintptr) bool // use; one func value serves Wait and WriteBack
+	buf     *[bufferSize]byte     // nil except between Wait and Done
+	n       int32                 // bytes read
+	written int32                 // bytes written back
+	err     error
+	owner   lender // of src; nil if it was not lent
 }
 
 // NewSmallReader returns a SmallReader of src. It returns nil if src is no plain connection of the system. The caller calls Close.
 func NewSmallReader(src any) *SmallReader {
-	raw, giveBack := stream(src)
-	if raw == nil {
+	r := new(SmallReader)
+	if !r.Init(src) {
 		return nil
 	}
-	r := newSmallReader(raw)
-	r.giveBack = giveBack
 	return r
 }
 
+// Init makes the zero SmallReader read src. It returns false if src is no plain connection of the system. The caller calls Close.
+func (r *SmallReader) Init(src any) bool {
+	raw, _, loan := stream(src, true)
+	r.start(raw)
+	r.owner = loan.lender
+	return raw != nil
+}
+
 // Close ends the use of the connection. The connection stays open.
-func (r *SmallReader) Close() { call(r.giveBack) }
+func (r *SmallReader) Close() {
+	if r.owner != nil {
+		r.owner.GiveBack(true)
+	}
+}
 
 func newSmallReader(src syscall.RawConn) *SmallReader {
-	r := &SmallReader{src: src}
-	r.readFn = r.readOnce
+	r := new(SmallReader)
+	r.start(src)
 	return r
+}
+
+func (r *SmallReader) start(src syscall.RawConn) { r.src, r.useFn = src, r.use }
+
+// use writes while there is a buffer, and reads otherwise.
+func (r *SmallReader) use(fd uintptr) bool {
+	if r.buf != nil {
+		return r.writeOnce(fd)
+	}
+	return r.readOnce(fd)
+}
+
+// Source returns the argument of Init, if that has lent its socket; otherwise nil.
+func (r *SmallReader) Source() any { return r.owner }
+
+// moved reports n bytes to the owner.
+func (r *SmallReader) moved(in bool, n int32) {
+	if r.owner != nil {
+		r.owner.Moved(in, int64(n))
+	}
 }
 
 // Wait waits for bytes, the end, or an error. Got returns them.
 func (r *SmallReader) Wait() {
 	r.n, r.err = 0, nil
-	if err := r.src.Read(r.readFn); err != nil {
+	if err := r.src.Read(r.useFn); err != nil {
 		r.err = err
 	}
+	r.moved(true, r.n)
 }
 
 // Got returns what the last Wait has found, without bytes and without an error at the end of the connection. The bytes are valid until Done. After
@@ -60,13 +90,11 @@ func (r *SmallReader) Got() ([]byte, error) {
 
 // WriteBack writes the bytes of Got to the connection, as far as there is room now. It never waits.
 func (r *SmallReader) WriteBack() (n int, err error) {
-	if r.writeFn == nil {
-		r.writeFn = r.writeOnce
-	}
 	r.written = 0
-	if err := r.src.Write(r.writeFn); err != nil && r.err == nil {
+	if err := r.src.Write(r.useFn); err != nil && r.err == nil {
 		r.err = err
 	}
+	r.moved(false, r.written)
 	if r.err != nil {
 		return int(r.written), &SideError{"write", r.err}
 	}

@@ -4,19 +4,9 @@ package bulk
 
 import (
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// stream returns the descriptor of a stream socket; see socket.
-func stream(v any) (rc syscall.RawConn, giveBack func()) {
-	d, giveBack := socket(v, unix.POLLIN)
-	if d == nil {
-		return nil, nil
-	}
-	return d.raw, giveBack
-}
 
 // readOnce makes one read that does not wait. It returns false if the poller must wait.
 func (r *SmallReader) readOnce(fd uintptr) bool {

@@ -117,7 +117,7 @@ func openWrite(dst io.Writer) (*side, error) { return newWriteSide(dst), nil }
 func copyFast(context.Context, *side, *side, *counter) (bool, error) { return false, nil }
 
 // stream returns nothing: no socket can be read without waiting here.
-func stream(any) (rc syscall.RawConn, giveBack func()) { return nil, nil }
+func stream(any, bool) (raw syscall.RawConn, tcp bool, l loan) { return nil, false, loan{} }
 
 // readOnce and writeOnce are never called.
 func (r *SmallReader) readOnce(uintptr) bool  { return true }

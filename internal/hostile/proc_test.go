@@ -71,7 +71,7 @@ func children(t *testing.T, pid int) int {
 		if f := strings.Fields(rest); len(f) < 2 || f[1] != strconv.Itoa(pid) {
 			continue
 		}
-		// The guard of the programs (handler.Custody) stays as long as the server.
+		// The guard of the programs (handler.Reaper) stays as long as the server.
 		if line, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline")); !bytes.Contains(line, []byte("duet-guard")) {
 			n++
 		}

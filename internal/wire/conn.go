@@ -84,7 +84,7 @@ const (
 
 // An extension holds state that few connections need. Conn.mu guards its pointers.
 type extension struct {
-	woken   chan struct{} // Interrupt sends to it; capacity 1
+	woken   chan struct{} // Interrupt sends to it; capacity 1; nil until Sleep, unless kind is foreign
 	foreign *foreignConn  // not nil if kind is foreign
 	raw     *RawConn      // not nil after Raw
 }
@@ -111,7 +111,7 @@ func (w *Conn) Init(nc net.Conn, gate Gate) {
 // extend returns the extension. mu is held.
 func (w *Conn) extend() *extension {
 	if w.ext == nil {
-		w.ext = &extension{woken: make(chan struct{}, 1)}
+		w.ext = new(extension)
 	}
 	return w.ext
 }

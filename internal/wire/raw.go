@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -23,6 +23,8 @@ type Tap interface {
 	AfterReset(err error)
 	// Sees reports whether each Read and Write must pass the tap, so that the system must not copy by itself.
 	Sees() bool
+	// Count adds to the numbers of bytes that were read and written. The bytes that Raw was given are not counted again.
+	Count(in, out int64)
 }
 
 // A RawConn is a connection whose bytes are read and written without messages. Deadlines that are set on it go through the
@@ -33,23 +35,39 @@ type RawConn struct {
 	w   *Conn
 	tap Tap // nil: nobody sees anything
 
-	ahead      []byte // what was read before Raw; used by the goroutine that reads
-	rerr, werr error  // of a connection that was lost before; nil otherwise
+	before *before       // nil for most
+	lent   atomic.Uint32 // see lentToRead
 
 	// Under Conn.mu:
-	users   int           // calls that use the connection now
+	users   int32         // calls and loans that use the connection now
 	left    chan struct{} // closed when users is zero again; nil if nobody waits for that
 	stopped bool          // both deadlines are in the past, whatever is set
 	revoked bool          // the connection was taken back
 	closed  bool          // Close was called
 }
 
+// A before is what happened before Raw. The goroutine that reads uses ahead.
+type before struct {
+	ahead       []byte // the bytes that were read
+	lost        bool   // the connection was lost, with these errors of Read and Write
+	read, write error
+}
+
+// The bits of RawConn.lent: the borrower of that direction counts.
+const (
+	lentToRead = 1 << iota
+	lentToWrite
+)
+
 // Raw gives the bytes of the connection away, to be used through the RawConn that it returns. Read returns ahead before what it reads from the
 // connection. Raw is called once, by the goroutine that has the right to read, while nobody writes.
 func (w *Conn) Raw(ahead []byte, tap Tap) *RawConn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := &RawConn{w: w, ahead: ahead, tap: tap}
+	r := &RawConn{w: w, tap: tap}
+	if len(ahead) > 0 {
+		r.before = &before{ahead: ahead}
+	}
 	w.extend().raw = r
 	w.clearRead()
 	return r
@@ -58,7 +76,7 @@ func (w *Conn) Raw(ahead []byte, tap Tap) *RawConn {
 // RawLost is Raw for a connection that is lost: after ahead, Read returns rerr, and Write returns werr.
 func (w *Conn) RawLost(ahead []byte, tap Tap, rerr, werr error) *RawConn {
 	r := w.Raw(ahead, tap)
-	r.rerr, r.werr = rerr, werr
+	r.before = &before{ahead, true, rerr, werr}
 	return r
 }
 
@@ -127,6 +145,17 @@ func (w *Conn) rawConn() *RawConn {
 	return w.ext.raw
 }
 
+// ahead returns the bytes that were read before Raw, and not since. The goroutine that reads calls it.
+func (r *RawConn) ahead() []byte {
+	if r.before == nil {
+		return nil
+	}
+	return r.before.ahead
+}
+
+// wasLost reports whether the connection was lost before Raw.
+func (r *RawConn) wasLost() bool { return r.before != nil && r.before.lost }
+
 func waitFor(c <-chan struct{}, limit time.Duration) bool {
 	select {
 	case <-c:
@@ -191,9 +220,9 @@ func network(nc net.Conn) string {
 
 // Read reads what was read before, then from the connection.
 func (r *RawConn) Read(p []byte) (n int, err error) {
-	if len(r.ahead) > 0 {
-		n := copy(p, r.ahead)
-		r.ahead = r.ahead[n:]
+	if ahead := r.ahead(); len(ahead) > 0 {
+		n := copy(p, ahead)
+		r.before.ahead = ahead[n:]
 		return n, nil
 	}
 	if !r.use() {
@@ -207,6 +236,9 @@ func (r *RawConn) Read(p []byte) (n int, err error) {
 	}
 	n, err = r.read(p)
 	err = r.outcome(err)
+	if r.lent.Load()&lentToRead == 0 {
+		r.Moved(true, int64(n))
+	}
 	if r.tap != nil && !isTimeout(err) {
 		r.tap.AfterRead(n, err)
 	}
@@ -215,8 +247,8 @@ func (r *RawConn) Read(p []byte) (n int, err error) {
 
 func (r *RawConn) read(p []byte) (int, error) {
 	switch {
-	case r.rerr != nil:
-		return 0, r.rerr
+	case r.wasLost():
+		return 0, r.before.read
 	case r.w.kind != foreign:
 		return r.w.nc.Read(p)
 	case len(p) == 0:
@@ -254,7 +286,7 @@ func (r *RawConn) isDue() bool {
 // AwaitRead returns when a Read would return without waiting, or when the read deadline has passed: a copy needs no buffer while the peer is
 // silent. If that cannot be known, it returns at once. An error is one that Read would return too.
 func (r *RawConn) AwaitRead() error {
-	if len(r.ahead) > 0 || r.rerr != nil {
+	if len(r.ahead()) > 0 || r.wasLost() {
 		return nil
 	}
 	if !r.use() {
@@ -294,14 +326,17 @@ func (r *RawConn) Write(p []byte) (n int, err error) {
 	}
 	defer r.unuse()
 	switch {
-	case r.werr != nil:
-		return 0, r.werr
+	case r.wasLost():
+		return 0, r.before.write
 	case r.w.kind == foreign:
 		n, err = r.w.ext.foreign.write(p, 0, r.hasEnded)
 	default:
 		n, err = r.w.nc.Write(p)
 	}
 	err = r.outcome(err)
+	if r.lent.Load()&lentToWrite == 0 {
+		r.Moved(false, int64(n))
+	}
 	if r.tap != nil {
 		r.tap.AfterWrite(n, err)
 	}
@@ -407,33 +442,60 @@ func (w *Conn) RawDeadline() (until Moment, over bool) {
 // Descriptor returns the socket of the system, to be asked and not to be read or written; nil if there is none.
 func (r *RawConn) Descriptor() syscall.RawConn { return r.w.rc }
 
-// Lend lends the socket of the system to code that copies by itself, until giveBack is called. The deadlines of r hold for it.
-// rc and giveBack are nil if there is no socket, or if the tap has to see what passes. tcp reports whether it is a TCP socket.
-func (r *RawConn) Lend() (rc syscall.RawConn, tcp bool, giveBack func()) {
+// Lend lends the socket of the system to code that copies by itself, to read from it or to write to it, until GiveBack is called. The
+// deadlines of r hold for it. The borrower calls Moved for the bytes of its direction, also for those that pass Read or Write. rc is nil
+// if there is no socket, or if the tap has to see what passes. tcp reports whether it is a TCP socket.
+func (r *RawConn) Lend(toRead bool) (rc syscall.RawConn, tcp bool) {
 	if !r.isPlain() || !r.use() {
-		return nil, false, nil
+		return nil, false
 	}
+	r.lent.Or(loan(toRead))
 	_, tcp = r.w.nc.(*net.TCPConn)
-	return r.w.rc, tcp, sync.OnceFunc(r.unuse)
+	return r.w.rc, tcp
+}
+
+// GiveBack ends a loan. It is called once for each.
+func (r *RawConn) GiveBack(toRead bool) {
+	r.lent.And(^loan(toRead))
+	r.unuse()
+}
+
+// Moved counts n bytes that a borrower has read or written.
+func (r *RawConn) Moved(in bool, n int64) {
+	switch {
+	case r.tap == nil || n <= 0:
+	case in:
+		r.tap.Count(n, 0)
+	default:
+		r.tap.Count(0, n)
+	}
+}
+
+// loan returns the bit of RawConn.lent for a direction.
+func loan(toRead bool) uint32 {
+	if toRead {
+		return lentToRead
+	}
+	return lentToWrite
 }
 
 // isPlain reports whether all bytes that are still to be read come from the socket, and nobody has to see them.
 func (r *RawConn) isPlain() bool {
-	return r.w.rc != nil && len(r.ahead) == 0 && r.rerr == nil && (r.tap == nil || !r.tap.Sees())
+	return r.w.rc != nil && len(r.ahead()) == 0 && !r.wasLost() && (r.tap == nil || !r.tap.Sees())
 }
 
 // WriteTo copies to dst until the end. The system copies by itself if it can.
 func (r *RawConn) WriteTo(dst io.Writer) (int64, error) {
 	var before int64
-	if n := len(r.ahead); n > 0 && (r.tap == nil || !r.tap.Sees()) {
-		k, err := dst.Write(r.ahead)
-		r.ahead = r.ahead[k:]
+	if ahead := r.ahead(); len(ahead) > 0 && (r.tap == nil || !r.tap.Sees()) {
+		k, err := dst.Write(ahead)
+		r.before.ahead = ahead[k:]
 		if before = int64(k); err != nil {
 			return before, err
 		}
 	}
 	t, ok := r.w.nc.(*net.TCPConn)
-	if !ok || !r.isPlain() {
+	if !ok || !r.isPlain() || !canCopy(dst) {
 		n, err := io.Copy(dst, struct{ io.Reader }{r})
 		return before + n, err
 	}
@@ -441,11 +503,16 @@ func (r *RawConn) WriteTo(dst io.Writer) (int64, error) {
 		return before, r.closedError()
 	}
 	defer r.unuse()
+	moved := func(n int64) { r.Moved(true, n) }
 	if o, ok := dst.(*RawConn); ok && o.isPlain() && o.use() {
 		defer o.unuse()
 		dst = o.w.nc
+		moved = func(n int64) {
+			r.Moved(true, n)
+			o.Moved(false, n)
+		}
 	}
-	n, err := io.Copy(dst, t)
+	n, err := inPieces(dst, t, moved)
 	return before + n, r.outcome(err)
 }
 
@@ -456,8 +523,41 @@ func (r *RawConn) ReadFrom(src io.Reader) (int64, error) {
 		return io.Copy(struct{ io.Writer }{r}, src)
 	}
 	defer r.unuse()
-	n, err := t.ReadFrom(src)
+	n, err := inPieces(t, src, func(n int64) { r.Moved(false, n) })
 	return n, r.outcome(err)
+}
+
+// canCopy reports whether the system may be able to copy to dst.
+func canCopy(dst io.Writer) bool {
+	switch dst.(type) {
+	case io.ReaderFrom, *net.UnixConn:
+		return true
+	}
+	return false
+}
+
+// The pieces in which the system copies by itself. They double from firstPiece to lastPiece, so that at least half of the bytes are
+// counted already, or all but 1 MiB.
+const (
+	firstPiece = 4 << 10
+	lastPiece  = 1 << 20
+)
+
+// inPieces copies until the end of src, and calls moved after each piece. Package net knows no limit for a copy to a unix socket: that is one
+// piece.
+func inPieces(dst io.Writer, src io.Reader, moved func(n int64)) (total int64, err error) {
+	if _, ok := dst.(*net.UnixConn); ok {
+		total, err = io.Copy(dst, src)
+		moved(total)
+		return total, err
+	}
+	for piece := int64(firstPiece); ; piece = min(2*piece, lastPiece) {
+		n, err := io.Copy(dst, &io.LimitedReader{R: src, N: piece})
+		moved(n)
+		if total += n; err != nil || n < piece {
+			return total, err
+		}
+	}
 }
 
 var (

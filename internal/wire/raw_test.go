@@ -123,13 +123,13 @@ func TestLend(t *testing.T) {
 	forEachKind(t, func(t *testing.T, w *Conn, _ *net.TCPConn) {
 		ahead := []byte("a")
 		r := w.Raw(ahead, nil)
-		if rc, _, _ := r.Lend(); rc != nil {
+		if rc, _ := r.Lend(true); rc != nil {
 			t.Error("lent with bytes read ahead")
 		}
 		r.Read(ahead)
-		rc, tcp, giveBack := r.Lend()
+		rc, tcp := r.Lend(true)
 		if w.kind != socket {
-			if rc != nil || giveBack != nil {
+			if rc != nil {
 				t.Error("lent a connection that is no socket")
 			}
 			return
@@ -139,12 +139,12 @@ func TestLend(t *testing.T) {
 		}
 		go func() {
 			rc.Read(func(uintptr) bool { return false }) // until Reclaim ends it
-			giveBack()
+			r.GiveBack(true)
 		}()
 		if !w.Reclaim(testLimit) {
 			t.Error("it was not given back")
 		}
-		if rc, _, _ := r.Lend(); rc != nil {
+		if rc, _ := r.Lend(true); rc != nil {
 			t.Error("lent after it was taken back")
 		}
 	})
@@ -156,14 +156,18 @@ func TestReclaim_InVain(t *testing.T) {
 	w := new(Conn)
 	w.Init(a, nil)
 	r := w.Raw(nil, nil)
-	_, _, giveBack := r.Lend()
+	r.Lend(true)
 	if w.Reclaim(time.Millisecond) {
 		t.Error("it was taken back")
 	}
-	giveBack()
+	r.GiveBack(true)
 }
 
-type seeingTap struct{ sees bool }
+// A seeingTap is a Tap. It counts.
+type seeingTap struct {
+	sees    bool
+	in, out int64
+}
 
 func (s *seeingTap) BeforeRead() error     { return nil }
 func (s *seeingTap) AfterRead(int, error)  {}
@@ -172,19 +176,55 @@ func (s *seeingTap) HalfClose() error      { return nil }
 func (s *seeingTap) AfterReset(error)      {}
 func (s *seeingTap) Sees() bool            { return s.sees }
 
+func (s *seeingTap) Count(in, out int64) {
+	s.in += in
+	s.out += out
+}
+
 func TestLend_Seen(t *testing.T) {
 	for _, sees := range []bool{true, false} {
 		a, _ := pair(t)
 		w := new(Conn)
 		w.Init(a, nil)
-		rc, _, giveBack := w.Raw(nil, &seeingTap{sees}).Lend()
+		r := w.Raw(nil, &seeingTap{sees: sees})
+		rc, _ := r.Lend(false)
 		if (rc == nil) != sees {
 			t.Errorf("seen %v, lent %v", sees, rc != nil)
 		}
-		if giveBack != nil {
-			giveBack()
+		if rc != nil {
+			r.GiveBack(false)
 		}
 	}
+}
+
+// Each byte is counted once: by Read and Write, or by the borrower while the socket is lent for that direction.
+func TestLend_Counts(t *testing.T) {
+	a, peer := pair(t)
+	w := new(Conn)
+	w.Init(a, nil)
+	tap := new(seeingTap)
+	r := w.Raw(nil, tap)
+	mustSend(t, peer, "four")
+	pass := func(in, out int64) {
+		t.Helper()
+		if _, err := io.ReadFull(r, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		mustSend(t, r, "x")
+		if tap.in != in || tap.out != out {
+			t.Errorf("counted %d, %d, want %d, %d", tap.in, tap.out, in, out)
+		}
+	}
+	pass(1, 1)
+	r.Lend(true)
+	pass(1, 2)
+	r.Lend(false)
+	pass(1, 2)
+	r.Moved(true, 10)
+	r.Moved(false, 20)
+	r.GiveBack(true)
+	r.GiveBack(false)
+	pass(12, 23)
 }
 
 // io.Copy copies from and to a RawConn.

@@ -280,7 +280,11 @@ func (w *Conn) Sleep(ctx context.Context, until Moment) {
 		w.mu.Unlock()
 		return
 	}
-	woken := w.extend().woken
+	x := w.extend()
+	if x.woken == nil {
+		x.woken = make(chan struct{}, 1)
+	}
+	woken := x.woken
 	w.mu.Unlock()
 	t := time.NewTimer(until.Since(w.Now()))
 	defer t.Stop()

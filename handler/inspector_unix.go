@@ -14,19 +14,19 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// measure gives the connection to copy from and to, and its meter.
-func measure(raw *wire.RawConn, f *flow) (net.Conn, meter) {
+// inspect returns the connection to copy from and to, and its inspector.
+func inspect(raw *wire.RawConn, f *flow) (net.Conn, inspector) {
 	if rc := raw.Descriptor(); rc != nil {
 		return raw, descriptor{rc}
 	}
-	g := &gauge{Conn: raw, f: f}
+	g := &gauge{Conn: raw, d: &f.watchdog}
 	return g, g
 }
 
-// A descriptor is a connection of the system, which knows all by itself.
+// A descriptor inspects a socket of the system, which knows its state.
 type descriptor struct{ rc syscall.RawConn }
 
-func (d descriptor) state() (s state) {
+func (d descriptor) state() (s connState) {
 	s.queue = -1
 	_ = d.rc.Control(func(fd uintptr) {
 		ready, err := bulk.Poll(fd, unix.POLLIN|unix.POLLOUT)
@@ -35,8 +35,8 @@ func (d descriptor) state() (s state) {
 		}
 		s.readable = ready&unix.POLLIN != 0
 		s.full = ready&(unix.POLLOUT|unix.POLLERR|unix.POLLHUP) == 0
-		// Room is reported only when a third of the buffer is free, which takes a slow peer long;
-		// what it has acknowledged shows earlier that it reads (TIOCOUTQ, tcp(7)).
+		// The system reports room only when a third of the buffer is free. A slow peer takes long for that. The bytes that it has
+		// acknowledged show earlier that it reads (TIOCOUTQ, tcp(7)).
 		if n, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ); err == nil {
 			s.queue = n
 		}
@@ -44,7 +44,7 @@ func (d descriptor) state() (s state) {
 	return s
 }
 
-func (d descriptor) broken(bool) error {
+func (d descriptor) pendingError(bool) error {
 	var err error
 	cerr := d.rc.Control(func(fd uintptr) {
 		var n int
@@ -55,10 +55,10 @@ func (d descriptor) broken(bool) error {
 	return errors.Join(cerr, err)
 }
 
-func (d descriptor) refuses() error {
+func (d descriptor) writeError() error {
 	var err error
 	cerr := d.rc.Control(func(fd uintptr) {
-		// Nothing is sent, but it is asked whether something could be.
+		// This sends nothing, but fails if nothing could be sent.
 		if _, err = unix.Write(int(fd), nil); err == unix.EAGAIN || err == unix.EINTR {
 			err = nil
 		}

@@ -12,26 +12,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// strays reaps and ends processes that this one got as a subreaper: their parents have ended.
-type strays struct {
-	guard   int // a child that is none
+// orphans reaps and ends the processes that this one has inherited as a subreaper, because their parents have ended.
+type orphans struct {
+	guard   int // the child that is the guard, which is no orphan; 0: none
 	changed chan os.Signal
 	again   chan struct{}
 	done    sync.WaitGroup
 	stop    chan struct{}
 }
 
-func watchStrays(g *guard) (*strays, error) {
+func watchOrphans(g *guard) (*orphans, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, os.NewSyscallError("prctl", err)
 	}
-	s := &strays{guard: g.pid(), changed: make(chan os.Signal, 1), again: make(chan struct{}, 1), stop: make(chan struct{})}
+	s := &orphans{guard: g.pid(), changed: make(chan os.Signal, 1), again: make(chan struct{}, 1), stop: make(chan struct{})}
 	signal.Notify(s.changed, unix.SIGCHLD)
 	s.done.Go(s.watch)
 	return s, nil
 }
 
-func (s *strays) watch() {
+func (s *orphans) watch() {
 	for {
 		select {
 		case <-s.stop:
@@ -43,8 +43,8 @@ func (s *strays) watch() {
 	}
 }
 
-// look has them looked for soon.
-func (s *strays) look() {
+// look has the orphans looked for soon.
+func (s *orphans) look() {
 	if s == nil {
 		return
 	}
@@ -54,7 +54,7 @@ func (s *strays) look() {
 	}
 }
 
-func (s *strays) close() {
+func (s *orphans) close() {
 	if s == nil {
 		return
 	}
@@ -64,29 +64,28 @@ func (s *strays) close() {
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 }
 
-// strayPatience is how long killed processes may take to vanish.
-const strayPatience = 1500 * time.Millisecond
+// orphanPatience is how long killed processes may take to vanish.
+const orphanPatience = 1500 * time.Millisecond
 
-// strayLooks is how often in a row nothing must be found before nothing is left: while processes end, the system's list of
-// children may leave some out.
-const strayLooks = 5
+// orphanLooks is how many looks in succession must find nothing. While processes end, the system's list of children may leave some out.
+const orphanLooks = 5
 
-// end kills all strays, and those that become some because of that.
-func (s *strays) end() {
+// end kills all orphans, and the processes that become orphans because of that.
+func (s *orphans) end() {
 	if s == nil {
 		return
 	}
-	until := time.Now().Add(strayPatience)
-	for empty := 0; empty < strayLooks && time.Now().Before(until); time.Sleep(2 * time.Millisecond) {
+	until := time.Now().Add(orphanPatience)
+	for empty := 0; empty < orphanLooks && time.Now().Before(until); time.Sleep(2 * time.Millisecond) {
 		if empty++; s.sweep(true) {
 			empty = 0
 		}
 	}
 }
 
-// sweep reaps strays that have ended, and kills those whose program has; all of them if there is no program to wait
-// for. It reports whether any process is left, programs among them, that has not ended.
-func (s *strays) sweep(all bool) (left bool) {
+// sweep reaps orphans that have ended, and kills those whose program has ended. If all is true, or no program runs, it kills all. It reports
+// whether a process is left that has not ended; programs count.
+func (s *orphans) sweep(all bool) (left bool) {
 	running.starting.Lock()
 	defer running.starting.Unlock()
 	programs, marks := running.groups()
@@ -96,7 +95,7 @@ func (s *strays) sweep(all bool) (left bool) {
 		case programs[pid]:
 			left = left || runs(pid)
 		default:
-			// Until it is reaped here, its number is its own.
+			// Its number is not used again before it is reaped here.
 			if n, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err != nil || n == pid {
 				continue
 			}
@@ -109,7 +108,7 @@ func (s *strays) sweep(all bool) (left bool) {
 	return left
 }
 
-// children gives the numbers of this process's children (proc_pid_task_children(5)).
+// children returns the numbers of this process's children (proc_pid_task_children(5)).
 func children() (pids []int) {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -126,14 +125,14 @@ func children() (pids []int) {
 	return pids
 }
 
-// runs reports whether a child has not ended; it may not be reaped.
+// runs reports whether a child that was not reaped has not ended.
 func runs(pid int) bool {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 	return err == nil && info.Signo == 0
 }
 
-// belongsToNone reports whether a process has the mark of a program, and of none that runs.
+// belongsToNone reports whether a process has the mark of a program that does not run any more.
 func belongsToNone(pid int, marks map[string]bool) bool {
 	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// starter starts programs on one thread. The system kills a program when the thread that started it ends
-// (PR_SET_PDEATHSIG), and Go ends threads as it likes, so this one is kept while a program runs.
-type starter struct {
+// A launcher starts programs on one thread. The system kills a program when the thread that started it ends (PR_SET_PDEATHSIG), and Go ends
+// threads at any time. So the launcher keeps its thread while a program runs.
+type launcher struct {
 	mu    sync.Mutex
-	users int // programs that run or are about to be started
+	users int // programs that run or are being started
 	jobs  chan job
 }
 
@@ -21,10 +21,10 @@ type job struct {
 	done chan error
 }
 
-var programThread starter
+var programThread launcher
 
-// startProgram starts cmd so that it is killed when this process ends, however that comes. If it was started, the
-// caller calls programEnded when it has been reaped.
+// startProgram starts cmd so that it is killed when this process ends in any way. If it was started, the caller calls programEnded when it was
+// reaped.
 func startProgram(cmd *exec.Cmd) error {
 	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
 	s := &programThread
@@ -44,7 +44,7 @@ func startProgram(cmd *exec.Cmd) error {
 	return err
 }
 
-// programEnded lets the thread go with the last program.
+// programEnded ends the thread with the last program.
 func programEnded() {
 	s := &programThread
 	s.mu.Lock()
@@ -54,7 +54,7 @@ func programEnded() {
 	}
 }
 
-// keepThread is the thread. No program that it has started runs when it returns.
+// keepThread runs on the thread, and keeps it until jobs is closed. No program that it has started runs then.
 func keepThread(jobs <-chan job) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

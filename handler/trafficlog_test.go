@@ -15,7 +15,7 @@ import (
 	"duet.example/duet/handler"
 )
 
-// A piece is one record of a Tee.
+// A piece is one record of a TrafficLog.
 type piece struct {
 	at   time.Time
 	id   uint64
@@ -23,7 +23,7 @@ type piece struct {
 	data string
 }
 
-// pieces reads what a Tee has written.
+// pieces reads the records of a TrafficLog.
 func pieces(t *testing.T, text string) []piece {
 	t.Helper()
 	var all []piece
@@ -78,13 +78,13 @@ func (r *record) text() string {
 	return r.String()
 }
 
-// TestForwardTee: what is recorded is what passed, in order, of several conversations at once.
-func TestForwardTee(t *testing.T) {
+// TestForwardTraffic: the records are the bytes that passed, in order, of several conversations at once.
+func TestForwardTraffic(t *testing.T) {
 	t.Parallel()
 	eachHop(t, true, func(t *testing.T, peerKind, targetKind string) {
 		const size = 300<<10 + 1
 		rec := &record{room: -1}
-		h := &handler.Forward{Tee: handler.NewTee(rec)}
+		h := &handler.Forward{Traffic: handler.NewTrafficLog(rec)}
 		accepted := listenFor(t, h, targetKind)
 		server := &duet.Server{Handler: h, Options: duet.Options{CloseTimeout: 100 * time.Millisecond}}
 		begin := time.Now()
@@ -143,15 +143,15 @@ func TestForwardTee(t *testing.T) {
 	})
 }
 
-// TestTeeFormat: a small conversation, as a person reads it.
-func TestTeeFormat(t *testing.T) {
+// TestTrafficLogFormat: a small conversation, as a person reads it.
+func TestTrafficLogFormat(t *testing.T) {
 	rec := &record{room: -1}
-	peer, target, s := forward(t, &handler.Forward{Tee: handler.NewTee(rec)}, "tcp", "tcp")
-	say(t, peer, "question\n> 3\n")
-	hear(t, target, "question\n> 3\n")
-	say(t, target, "answer")
+	peer, target, s := forward(t, &handler.Forward{Traffic: handler.NewTrafficLog(rec)}, "tcp", "tcp")
+	sendText(t, peer, "question\n> 3\n")
+	wantText(t, target, "question\n> 3\n")
+	sendText(t, target, "answer")
 	halfClose(t, target)
-	hearAll(t, peer, "answer")
+	wantAll(t, peer, "answer")
 	halfClose(t, peer)
 	s.want(t, duet.EndPeerClosed, io.EOF)
 	var got []string
@@ -167,34 +167,34 @@ func TestTeeFormat(t *testing.T) {
 	}
 }
 
-// TestForwardTeeFails: what cannot be recorded does not pass.
-func TestForwardTeeFails(t *testing.T) {
+// TestForwardTrafficFails: bytes that cannot be recorded do not pass.
+func TestForwardTrafficFails(t *testing.T) {
 	t.Parallel()
 	for _, who := range []string{"peer", "target"} {
 		t.Run(who, func(t *testing.T) {
 			rec := &record{room: 60}
-			h := &handler.Forward{Tee: handler.NewTee(rec)}
+			h := &handler.Forward{Traffic: handler.NewTrafficLog(rec)}
 			a, b, s := forward(t, h, "tcp", "tcp")
 			if who == "target" {
 				a, b = b, a
 			}
-			say(t, a, "recorded")
-			hear(t, b, "recorded")
-			say(t, a, "not recorded")
+			sendText(t, a, "recorded")
+			wantText(t, b, "recorded")
+			sendText(t, a, "not recorded")
 			if got, err := io.ReadAll(b); len(got) > 0 || err == nil {
 				t.Errorf("passed %q, and the end %v", got, err)
 			}
 			s.want(t, duet.EndHandlerFailed, errDiskFull)
-			var te *handler.TeeError
-			if !errors.As(s.err, &te) || !errors.As(h.Tee.Err(), &te) {
-				t.Errorf("ended with %v; Err gives %v", s.err, h.Tee.Err())
+			var te *handler.TrafficLogError
+			if !errors.As(s.err, &te) || !errors.As(h.Traffic.Err(), &te) {
+				t.Errorf("ended with %v; Err gives %v", s.err, h.Traffic.Err())
 			}
 			wrote := rec.text()
 
 			// Nobody is let through any more, and nothing follows half a piece.
 			peer, nc := ends(t, "tcp")
 			s = serve(t, h, nc, "tcp")
-			hearAll(t, peer, handler.DefaultForwardBusy+"\n")
+			wantAll(t, peer, handler.DefaultForwardBusy+"\n")
 			must(t, peer.Close())
 			s.want(t, duet.EndHandlerFailed, errDiskFull)
 			if rec.text() != wrote {
