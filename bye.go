@@ -106,8 +106,7 @@ func (c *Conn) queueLast(last []byte) error {
 	}
 	m.fin = true
 	o.shut = true
-	c.push(m)
-	c.startWriter()
+	c.enqueue(m)
 	return nil
 }
 

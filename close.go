@@ -145,18 +145,18 @@ func (c *Conn) queueLastWords(r EndReason) (writing bool) {
 	if r == EndKicked {
 		c.queueWords()
 	}
-	if !o.shut && o.drainSource() || last != nil || o.writing || o.shut || o.err != nil {
+	if !o.shut && o.drainFeed() || last != nil || o.shut || o.err != nil || !o.acquire() {
 		_ = c.queueLast(last)
 		return o.writing
 	}
 	// Only FIN is left, which never waits and needs no writer.
-	o.shut, o.writing = true, true
+	o.shut = true
 	o.mu.Unlock()
 	if !c.closeFinishes() {
 		_ = c.finishWriting()
 	}
 	o.mu.Lock()
-	o.writing = false
+	c.release()
 	return false
 }
 
@@ -174,8 +174,7 @@ func (c *Conn) queueWords() {
 	}
 	m := &outgoing{}
 	if c.encode(m, []byte(*x.kicked.Load()), asMessage) == nil {
-		c.push(m)
-		c.startWriter()
+		c.enqueue(m)
 	}
 }
 
@@ -290,10 +289,10 @@ func (c *Conn) closeNow(unread bool) {
 	for o.writing {
 		o.wait()
 	}
-	source := o.source
+	feed := o.feed
 	o.mu.Unlock()
-	if source != nil {
-		c.endSource(source)
+	if feed != nil {
+		feed.detach()
 	}
 	c.releaseHeld()
 

@@ -158,13 +158,13 @@ func guardOfServer[A, B any](s *Server, f func(A, B), where string) func(A, B) {
 }
 
 // next calls Next. A panic becomes an error.
-func (s *sourced) next() (wire []byte, messages int, err error) {
+func (f *Feed) next() (wire []byte, messages int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			wire, messages, err = nil, 0, newPanicError("Source.Next", v)
 		}
 	}()
-	return s.from.Next()
+	return f.source.Next()
 }
 
 // sourceFailed ends the conversation because Next has returned err, or has panicked. Nothing more is sent.
@@ -178,10 +178,8 @@ func (c *Conn) sourceFailed(err error) {
 	c.stopBecause(err)
 }
 
-// endSource tells the source that nothing more is taken from it.
-func (c *Conn) endSource(s *sourced) {
-	if e, ok := s.from.(SourceEnder); ok {
-		defer c.recoverIn("Source.EndSource")
-		e.EndSource()
-	}
+// detach tells the source that nothing more is taken from it.
+func (f *Feed) detach() {
+	defer f.conn.recoverIn("Source.Detached")
+	f.source.Detached()
 }

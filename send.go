@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -29,7 +30,7 @@ type sendState struct {
 	finAt   wire.Moment // when FIN had left
 	err     error       // sending has failed for good
 
-	source *sourced // nil for most
+	feed *Feed // nil for most
 
 	lastOut wire.Moment   // when the last message had left
 	lastGap time.Duration // what must lie between it and the next
@@ -104,21 +105,22 @@ func (c *Conn) send(ctx context.Context, body []byte, how form) error {
 		o.mu.Unlock()
 		return err
 	}
-	if o.writing {
+	if !o.acquire() {
 		return c.sendQueued(ctx, body, how)
 	}
 	m := direct.Get().(*outgoing)
 	err := c.encode(m, body, how)
-	o.writing = err == nil
-	o.mu.Unlock()
 	if err == nil {
+		o.mu.Unlock()
 		c.countWriting(len(m.wire))
 		if err = c.writeBytes(ctx, m.wire, m.gap, m.gap); err == nil {
 			c.noteSent(m)
 		}
 		c.countWriting(-len(m.wire))
-		c.next()
+		o.mu.Lock()
 	}
+	c.release()
+	o.mu.Unlock()
 	*m = outgoing{wire: m.wire[:0]}
 	if cap(m.wire) <= wire.ChunkSize {
 		direct.Put(m)
@@ -135,7 +137,7 @@ func (c *Conn) sendQueued(ctx context.Context, body []byte, how form) error {
 	m := &outgoing{ctx: ctx, sent: make(chan error, 1)}
 	err := c.encode(m, body, how)
 	if err == nil {
-		c.push(m)
+		c.enqueue(m)
 	}
 	c.out.mu.Unlock()
 	if err != nil {
@@ -151,20 +153,26 @@ func (c *Conn) awaitSent(ctx context.Context, m *outgoing) error {
 		return err
 	case <-ctx.Done():
 	}
-	o := &c.out
-	o.mu.Lock()
-	for i, q := range o.queue {
-		if q == m {
-			o.queue = append(o.queue[:i], o.queue[i+1:]...)
-			o.bytes -= len(m.wire)
-			c.countQueued()
-			o.mu.Unlock()
-			return c.contextError(ctx)
-		}
+	if c.withdraw(m) {
+		return c.contextError(ctx)
 	}
-	o.mu.Unlock()
 	// The writer has it, and watches ctx itself.
 	return <-m.sent
+}
+
+// withdraw takes m out of the queue. It returns false if the queue does not hold m any more.
+func (c *Conn) withdraw(m *outgoing) bool {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i := slices.Index(o.queue, m)
+	if i < 0 {
+		return false
+	}
+	o.queue = slices.Delete(o.queue, i, i+1)
+	o.bytes -= len(m.wire)
+	c.countQueued()
+	return true
 }
 
 // Post puts one message into the bounded queue and returns at once. Body is
@@ -193,8 +201,7 @@ func (c *Conn) post(body []byte, how form) error {
 		c.failSending(ErrSlowPeer)
 		return c.error("send", ErrSlowPeer)
 	}
-	c.push(m)
-	c.startWriter()
+	c.enqueue(m)
 	return nil
 }
 
@@ -289,66 +296,63 @@ func (c *Conn) encode(m *outgoing, body []byte, how form) error {
 	return nil
 }
 
-func (c *Conn) push(m *outgoing) {
-	o := &c.out
-	o.queue = append(o.queue, m)
-	o.bytes += len(m.wire)
-	c.countQueued()
-}
-
-// startWriter sees to it that the queue is written. o.mu is held.
-func (c *Conn) startWriter() {
-	if !c.out.writing {
-		c.out.writing = true
-		go c.writeQueue()
+// acquire takes the right to write. It returns false if somebody has it. mu is held.
+func (o *sendState) acquire() bool {
+	if o.writing {
+		return false
 	}
+	o.writing = true
+	return true
 }
 
-// next hands the right to write on: to a writer, if something waits.
-func (c *Conn) next() {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	c.handOn()
-}
-
-// handOn is next with o.mu held.
-func (c *Conn) handOn() {
+// release gives up the right to write. A transfer that is next gets it, otherwise a writer for what is queued. o.mu is held.
+func (c *Conn) release() {
 	o := &c.out
-	if len(o.queue) > 0 || o.sourceIsNext() {
-		go c.writeQueue()
-		return
+	for len(o.queue) > 0 {
+		t := o.queue[0].transfer
+		if t == nil {
+			go c.writeQueue()
+			return
+		}
+		c.dequeue()
+		if t.begin() {
+			return
+		}
 	}
+	o.queue = nil
 	o.writing = false
 	o.wake()
 }
 
-// writeQueue is the writer: it runs while something is queued. finish waits for it.
+// enqueue adds m to the queue and has the queue written. o.mu is held.
+func (c *Conn) enqueue(m *outgoing) {
+	o := &c.out
+	o.queue = append(o.queue, m)
+	o.bytes += len(m.wire)
+	c.countQueued()
+	if o.acquire() {
+		c.release()
+	}
+}
+
+// dequeue takes the first item, which has no bytes, out of the queue. o.mu is held.
+func (c *Conn) dequeue() {
+	c.out.queue = c.out.queue[1:]
+	c.countQueued()
+}
+
+// writeQueue is the writer. It has the right to write, and gives it up at a transfer or when the queue is empty.
 func (c *Conn) writeQueue() {
 	o := &c.out
-	for {
-		o.mu.Lock()
-		if o.sourceIsNext() {
-			o.mu.Unlock()
-			c.writeSourced()
+	o.mu.Lock()
+	for len(o.queue) > 0 && o.queue[0].transfer == nil {
+		if o.queue[0] == feedTurn {
+			c.dequeue()
+			o.feed.takeTurn()
 			continue
 		}
 		batch := o.takeBatch()
 		c.countQueued()
-		if batch == nil {
-			o.queue = nil
-			o.writing = false
-			o.wake()
-			o.mu.Unlock()
-			return
-		}
-		if t := batch[0].transfer; t != nil {
-			begun := t.begin()
-			o.mu.Unlock()
-			if begun {
-				return // it has the right to write now
-			}
-			continue
-		}
 		o.mu.Unlock()
 		err := c.write(batch)
 		for _, m := range batch {
@@ -356,7 +360,10 @@ func (c *Conn) writeQueue() {
 				m.sent <- err
 			}
 		}
+		o.mu.Lock()
 	}
+	c.release()
+	o.mu.Unlock()
 }
 
 // takeBatch takes what may leave in one write: messages that need no gap between
@@ -364,7 +371,7 @@ func (c *Conn) writeQueue() {
 func (o *sendState) takeBatch() []*outgoing {
 	n, size := 0, 0
 	for _, m := range o.queue {
-		alone := m.gap > 0 || m.sent != nil || m.fin || m.transfer != nil
+		alone := m.gap > 0 || m.sent != nil || m.fin || m.transfer != nil || m == feedTurn
 		if n > 0 && (alone || size+len(m.wire) > wire.ChunkSize) {
 			break
 		}
@@ -374,15 +381,9 @@ func (o *sendState) takeBatch() []*outgoing {
 			break
 		}
 	}
-	if n == 0 {
-		return nil
-	}
 	batch := o.queue[:n:n]
 	o.queue = o.queue[n:]
 	o.bytes -= size
-	if o.source != nil {
-		o.source.last = false
-	}
 	return batch
 }
 

@@ -15,6 +15,7 @@ import (
 // [Transfer.SendFrom] sends them and must be called, once: the rest of the queue waits for it.
 type Transfer struct {
 	conn *Conn
+	item *outgoing     // its place in the queue
 	turn chan struct{} // closed when the place has come to the front, or no longer will
 
 	ctx    context.Context // ends when the transfer may not go on; its cause says why
@@ -36,11 +37,8 @@ func (c *Conn) Transfer() (*Transfer, error) {
 	}
 	t := &Transfer{conn: c, turn: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
-	if o.writing {
-		c.push(&outgoing{transfer: t})
-		return t, nil
-	}
-	o.writing = t.begin()
+	t.item = &outgoing{transfer: t}
+	c.enqueue(t.item)
 	return t, nil
 }
 
@@ -83,7 +81,7 @@ func (t *Transfer) await(ctx context.Context) error {
 	select {
 	case <-t.turn:
 	case <-ctx.Done():
-		if t.conn.withdraw(t) {
+		if t.conn.withdraw(t.item) {
 			return t.conn.contextError(ctx)
 		}
 		<-t.turn
@@ -98,20 +96,6 @@ func (t *Transfer) await(ctx context.Context) error {
 		return t.end(t.conn.contextError(ctx))
 	}
 	return nil
-}
-
-// withdraw takes t out of the queue; false if it is not there any more.
-func (c *Conn) withdraw(t *Transfer) bool {
-	o := &c.out
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for i, m := range o.queue {
-		if m.transfer == t {
-			o.queue = append(o.queue[:i], o.queue[i+1:]...)
-			return true
-		}
-	}
-	return false
 }
 
 // begin gives the transfer its turn and, with it, the right to write. It reports whether the transfer takes
@@ -204,7 +188,7 @@ func (t *Transfer) leave(broken bool) {
 		}
 		c.failSending(why)
 	}
-	c.handOn()
+	c.release()
 }
 
 // breakTransfer ends the transfer that is under way, for the conversation that ends. One that waits for its reader is passed over, so that
