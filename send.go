@@ -51,6 +51,18 @@ func (o *sendState) wake() {
 	}
 }
 
+// awaitWriter waits until nobody writes, sending has failed, or ctx has ended. mu is held, but not while it waits.
+func (o *sendState) awaitWriter(ctx context.Context) {
+	defer context.AfterFunc(ctx, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.wake()
+	})()
+	for o.writing && o.err == nil && ctx.Err() == nil {
+		o.wait()
+	}
+}
+
 // An outgoing is one message on its way, encoded.
 type outgoing struct {
 	wire []byte
