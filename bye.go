@@ -16,7 +16,7 @@ func (c *Conn) SayBye(ctx context.Context) error {
 	if c.set.Farewell == "" {
 		return c.CloseWrite(ctx)
 	}
-	if first, err := c.beginBye(); !first {
+	if first, err := c.beginFarewell(); !first {
 		return err
 	}
 	return c.finishSending(ctx, []byte(c.set.Farewell))
@@ -29,7 +29,7 @@ func (c *Conn) PostBye() error {
 	}
 	var last []byte
 	if c.set.Farewell != "" {
-		if first, err := c.beginBye(); !first {
+		if first, err := c.beginFarewell(); !first {
 			return err
 		}
 		last = []byte(c.set.Farewell)
@@ -48,8 +48,9 @@ func (c *Conn) CloseWrite(ctx context.Context) error {
 	return c.finishSending(ctx, nil)
 }
 
-// beginBye remembers why the conversation ends; false where the farewell was said before or cannot be.
-func (c *Conn) beginBye() (first bool, err error) {
+// beginFarewell notes that the conversation ends with this side's farewell. first is false if the farewell was sent before or cannot be
+// sent.
+func (c *Conn) beginFarewell() (first bool, err error) {
 	if c.rawWanted.Load() {
 		return false, c.error("send", ErrRaw)
 	}
@@ -95,8 +96,8 @@ func (c *Conn) finishSending(ctx context.Context, last []byte) error {
 	return c.contextError(ctx)
 }
 
-// queueLast queues last, if it is not nil, and FIN, and has them written; nothing may follow. A farewell
-// that cannot be sent in this framing is left out: the peer's io.EOF says the same. o.mu is held.
+// queueLast queues last, if it is not nil, and FIN. Nothing may follow. If the framing cannot encode last, FIN leaves alone. out.mu is
+// held.
 func (c *Conn) queueLast(last []byte) error {
 	o := &c.out
 	if o.shut {
@@ -105,7 +106,7 @@ func (c *Conn) queueLast(last []byte) error {
 	if o.err != nil {
 		return c.error("send", o.err)
 	}
-	m := &outgoing{}
+	m := &item{}
 	if last != nil {
 		_ = c.encode(m, last, asFarewell)
 	}
@@ -124,7 +125,7 @@ func (c *Conn) sendFIN() error {
 	return err
 }
 
-// finishWriting is sendFIN for the receiver, who need not be told.
+// finishWriting is sendFIN for the goroutine that receives, which needs no interrupt.
 func (c *Conn) finishWriting() error {
 	err := c.halfClose()
 	c.out.mu.Lock()

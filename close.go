@@ -172,7 +172,7 @@ func (c *Conn) queueWords() {
 	if x == nil || x.kicked.Load() == nil || c.out.shut || c.out.err != nil {
 		return
 	}
-	m := &outgoing{}
+	m := &item{}
 	if c.encode(m, []byte(*x.kicked.Load()), asMessage) == nil {
 		c.enqueue(m)
 	}
@@ -184,7 +184,7 @@ func (c *Conn) awaitWriter() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.writing && o.err == nil {
-		o.wait()
+		o.awaitFree()
 	}
 	if o.err != nil {
 		return c.error("send", o.err)
@@ -287,7 +287,7 @@ func (c *Conn) closeNow(unread bool) {
 		o.err = ErrClosed
 	}
 	for o.writing {
-		o.wait()
+		o.awaitFree()
 	}
 	feed := o.feed
 	o.mu.Unlock()

@@ -29,7 +29,7 @@ type Feed struct {
 }
 
 // feedTurn stands in the queue for the conversation's feed.
-var feedTurn = new(outgoing)
+var feedTurn = new(item)
 
 // Attach makes s the conversation's source, before the conversation's end. It panics if the conversation has a source already. The
 // owner of the source calls [Feed.Wake] each time that the source has something new.

@@ -23,7 +23,7 @@ type well struct {
 	bytes []byte
 	count int
 	err   error
-	at    int // most bytes that one Next gives, whole lines; 0: all
+	at    int // the most bytes that one Next returns, in whole lines; 0: all
 	asked int
 	feed  *duet.Feed
 	asks  func() // called by each Next; may be nil
@@ -67,7 +67,7 @@ func (w *well) Next() ([]byte, int, error) {
 
 func (w *well) Detached() {}
 
-// A fed server has one conversation with a well; its handler receives to the end.
+// fed starts a server with one conversation, whose source is w. Its handler receives until the end.
 func fed(t *testing.T, n network, w *well, s *duet.Server) (*stage, *duet.Conn, *peer) {
 	t.Helper()
 	here := make(chan *duet.Conn, 1)
@@ -154,18 +154,18 @@ func TestSourceAmongOthers(t *testing.T) {
 		r := bufio.NewReaderSize(p, 100)
 		for range 3 * each {
 			line, err := r.ReadString('\n')
-			var who, rest string
+			var from, rest string
 			var i int
-			if _, serr := fmt.Sscanf(line, "%s %d %s", &who, &i, &rest); err != nil || serr != nil || rest != filler || next[who] != i {
-				t.Fatalf("%q, %v; want %d of %s", line, err, next[who], who)
+			if _, serr := fmt.Sscanf(line, "%s %d %s", &from, &i, &rest); err != nil || serr != nil || rest != filler || next[from] != i {
+				t.Fatalf("%q, %v; want %d of %s", line, err, next[from], from)
 			}
-			next[who]++
+			next[from]++
 		}
 		wg.Wait()
 	})
 }
 
-// What the source has when the handler returns goes out, and then the farewell and FIN.
+// The bytes that the source has when the handler returns are sent before the farewell and FIN.
 func TestSourceBeforeTheEnd(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		w := &well{at: 1 << 16}
@@ -182,7 +182,7 @@ func TestSourceBeforeTheEnd(t *testing.T) {
 	})
 }
 
-// The peer's farewell is answered at once: what the source gives later is not for it.
+// After the answer to the peer's farewell, nothing is taken from the source.
 func TestSourceAfterFarewell(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		w := &well{}
