@@ -157,16 +157,6 @@ func guardOfServer[A, B any](s *Server, f func(A, B), where string) func(A, B) {
 	}
 }
 
-// next calls Next. A panic becomes an error.
-func (f *Feed) next() (wire []byte, messages int, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			wire, messages, err = nil, 0, newPanicError("Source.Next", v)
-		}
-	}()
-	return f.source.Next()
-}
-
 // sourceFailed ends the conversation because Next has returned err, or has panicked. Nothing more is sent.
 func (c *Conn) sourceFailed(err error) {
 	c.rarely().failure.CompareAndSwap(nil, &err)
@@ -176,10 +166,4 @@ func (c *Conn) sourceFailed(err error) {
 		return
 	}
 	c.stopBecause(err)
-}
-
-// detach tells the source that nothing more is taken from it.
-func (f *Feed) detach() {
-	defer f.conn.recoverIn("Source.Detached")
-	f.source.Detached()
 }

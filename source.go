@@ -79,6 +79,16 @@ func (f *Feed) Wake() (busy bool) {
 	return o.writing || o.err != nil || o.shut
 }
 
+// next calls Next. A panic of it becomes an error.
+func (f *Feed) next() (wire []byte, messages int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			wire, messages, err = nil, 0, newPanicError("Source.Next", v)
+		}
+	}()
+	return f.source.Next()
+}
+
 // tryNext writes what Next returns, without waiting. It returns the bytes that the system has not taken. The caller has the right to write.
 func (f *Feed) tryNext() (rest []byte, messages int) {
 	c := f.conn
@@ -150,6 +160,12 @@ func (f *Feed) takeTurn() {
 	if len(b) > 0 {
 		f.enqueue()
 	}
+}
+
+// detach calls Detached at the end of the conversation.
+func (f *Feed) detach() {
+	defer f.conn.recoverIn("Source.Detached")
+	f.source.Detached()
 }
 
 // drainFeed has all that the source still has sent before FIN. It returns false if there is no source. o.mu is held.
