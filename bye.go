@@ -1,32 +1,35 @@
 package duet
 
 import (
+	"context"
 	"errors"
 	"syscall"
 )
 
-// SayBye says the farewell and finishes sending. It returns when both are on
-// their way. Receive goes on: it gives what the peer still says, its own farewell,
-// and io.EOF at its end or after the close timeout. Where the conversation has no farewell,
-// SayBye is CloseWrite. A second SayBye does nothing.
-func (c *Conn) SayBye() error {
+// SayBye sends the farewell and finishes sending. It returns when the system has the farewell and everything before it. If ctx ends first,
+// it returns ctx.Err(), and the farewell still leaves when its turn comes. If ctx was derived from [Conn.Context] and has ended with
+// it, the error is that of the conversation's end.
+//
+// Receiving goes on: Receive returns the messages that the peer still sends, its farewell, and io.EOF at its end or after the close
+// timeout. In a conversation without a farewell, SayBye is CloseWrite. A second SayBye does nothing.
+func (c *Conn) SayBye(ctx context.Context) error {
 	if c.set.Farewell == "" {
-		return c.CloseWrite()
+		return c.CloseWrite(ctx)
 	}
-	if first, err := c.beginBye(); !first {
+	if first, err := c.beginFarewell(); !first {
 		return err
 	}
-	return c.finishSending([]byte(c.set.Farewell))
+	return c.finishSending(ctx, []byte(c.set.Farewell))
 }
 
-// PostBye is SayBye without waiting: the farewell takes its place in the queue.
+// PostBye is SayBye without waiting. The farewell takes its place in the queue.
 func (c *Conn) PostBye() error {
 	if c.life.has(rawWanted) {
 		return c.error("send", ErrRaw)
 	}
 	var last []byte
 	if c.set.Farewell != "" {
-		if first, err := c.beginBye(); !first {
+		if first, err := c.beginFarewell(); !first {
 			return err
 		}
 		last = []byte(c.set.Farewell)
@@ -36,17 +39,18 @@ func (c *Conn) PostBye() error {
 	return c.queueLast(last)
 }
 
-// CloseWrite finishes sending: the peer reads io.EOF after all that was sent
-// before. It waits for what is queued, also if the farewell was posted or answered before. Receiving goes on.
-func (c *Conn) CloseWrite() error {
+// CloseWrite finishes sending. The peer reads io.EOF after everything that was sent before. CloseWrite returns when the system has all
+// of it, also if the farewell was posted or answered before. The context is that of [Conn.SayBye]. Receiving goes on.
+func (c *Conn) CloseWrite(ctx context.Context) error {
 	if c.life.has(rawWanted) {
 		return c.error("close", ErrRaw)
 	}
-	return c.finishSending(nil)
+	return c.finishSending(ctx, nil)
 }
 
-// beginBye remembers why the conversation ends; false where the farewell was said before or cannot be.
-func (c *Conn) beginBye() (first bool, err error) {
+// beginFarewell notes that the conversation ends with this side's farewell. first is false if the farewell was sent before or cannot be
+// sent.
+func (c *Conn) beginFarewell() (first bool, err error) {
 	if c.life.has(rawWanted) {
 		return false, c.error("send", ErrRaw)
 	}
@@ -73,25 +77,27 @@ func (c *Conn) answerFarewell() {
 	_ = c.queueLast([]byte(farewellAnswer(c.set.Farewell)))
 }
 
-// finishSending sends last, if it is not nil, and FIN, and waits until both have left.
-func (c *Conn) finishSending(last []byte) error {
+// finishSending queues last, if it is not nil, and FIN. It waits until both have left or ctx ends.
+func (c *Conn) finishSending(ctx context.Context, last []byte) error {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := c.queueLast(last); err != nil {
 		return err
 	}
-	for o.writing && o.err == nil {
-		o.wait()
-	}
-	if o.err != nil && (o.finAt == 0 || !errors.Is(o.err, ErrClosed)) { // closed after all had left is no failure
+	ctx = c.waitContext(ctx)
+	o.awaitWriter(ctx)
+	switch {
+	case o.finAt != 0 && (o.err == nil || errors.Is(o.err, ErrClosed)):
+		return nil // all had left before the conversation was closed
+	case o.err != nil:
 		return c.error("send", o.err)
 	}
-	return nil
+	return c.contextError(ctx)
 }
 
-// queueLast queues last, if it is not nil, and FIN, and has them written; nothing may follow. A farewell
-// that cannot be sent in this framing is left out: the peer's io.EOF says the same. o.mu is held.
+// queueLast queues last, if it is not nil, and FIN. Nothing may follow. If the framing cannot encode last, FIN leaves alone. out.mu is
+// held.
 func (c *Conn) queueLast(last []byte) error {
 	o := &c.out
 	if o.shut {
@@ -100,14 +106,13 @@ func (c *Conn) queueLast(last []byte) error {
 	if o.err != nil {
 		return c.error("send", o.err)
 	}
-	m := &outgoing{}
+	m := &item{}
 	if last != nil {
 		_ = c.encode(m, last, asFarewell)
 	}
 	m.fin = true
 	o.shut = true
-	c.push(m)
-	c.startWriter()
+	c.enqueue(m)
 	return nil
 }
 
@@ -120,7 +125,7 @@ func (c *Conn) sendFIN() error {
 	return err
 }
 
-// finishWriting is sendFIN for the receiver, who need not be told.
+// finishWriting is sendFIN for the goroutine that receives, which needs no interrupt.
 func (c *Conn) finishWriting() error {
 	err := c.halfClose()
 	c.out.mu.Lock()

@@ -172,18 +172,18 @@ func (c *Conn) queueEnding(r EndReason) (writing bool) {
 	if r == EndKicked {
 		c.queueKickReason()
 	}
-	if !o.shut && o.drainSource() || last != nil || o.writing || o.shut || o.err != nil {
+	if !o.shut && o.drainFeed() || last != nil || o.shut || o.err != nil || !o.acquire() {
 		_ = c.queueLast(last)
 		return o.writing
 	}
-	// Only FIN is left. It never waits and needs no writer.
-	o.shut, o.writing = true, true
+	// Only FIN is left, which never waits and needs no writer.
+	o.shut = true
 	o.mu.Unlock()
 	if !c.closeFinishes() {
 		_ = c.finishWriting()
 	}
 	o.mu.Lock()
-	o.writing = false
+	c.release()
 	return false
 }
 
@@ -199,10 +199,9 @@ func (c *Conn) queueKickReason() {
 	if !errors.As(c.life.requestError(), &reason) || c.out.shut || c.out.err != nil {
 		return
 	}
-	m := &outgoing{}
+	m := &item{}
 	if c.encode(m, []byte(reason), asMessage) == nil {
-		c.push(m)
-		c.startWriter()
+		c.enqueue(m)
 	}
 }
 
@@ -212,7 +211,7 @@ func (c *Conn) awaitWriter() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.writing && o.err == nil {
-		o.wait()
+		o.awaitFree()
 	}
 	if o.err != nil {
 		return c.error("send", o.err)
@@ -316,12 +315,12 @@ func (c *Conn) closeNow(unread bool) {
 		o.err = ErrClosed
 	}
 	for o.writing {
-		o.wait()
+		o.awaitFree()
 	}
-	source := o.source
+	feed := o.feed
 	o.mu.Unlock()
-	if source != nil {
-		c.endSource(source)
+	if feed != nil {
+		feed.detach()
 	}
 	c.releaseHeld()
 

@@ -182,7 +182,7 @@ func TestFarewell_C5_WithDelimiter(t *testing.T) {
 	d := duet.Dialer{Options: duet.Options{Farewell: "good\nbye"}}
 	c := d.NewConn(x)
 	p := newPeer(t, y)
-	if err := c.SayBye(); err != nil {
+	if err := c.SayBye(t.Context()); err != nil {
 		t.Errorf("SayBye: %v", err)
 	}
 	p.wantEOF()
@@ -196,10 +196,10 @@ func TestSayBye_C3_PeerAnswers(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		d := duet.Dialer{Options: duet.Options{Farewell: "bye", ShowFarewell: true}}
 		a, b := two(t, n, d)
-		if err := a.SayBye(); err != nil {
+		if err := a.SayBye(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := a.SayBye(); err != nil {
+		if err := a.SayBye(t.Context()); err != nil {
 			t.Errorf("a second SayBye: %v", err)
 		}
 		if err := a.PostBye(); err != nil {
@@ -229,7 +229,7 @@ func TestSayBye_C3_BothAtOnce(t *testing.T) {
 			var wg sync.WaitGroup
 			for _, c := range []*duet.Conn{a, b} {
 				wg.Go(func() {
-					if err := c.SayBye(); err != nil {
+					if err := c.SayBye(t.Context()); err != nil {
 						t.Errorf("SayBye: %v", err)
 					}
 					m, err := c.Receive(context.Background())
@@ -256,7 +256,7 @@ func TestSayBye_C11_PeerIgnoresIt(t *testing.T) {
 		d := duet.Dialer{Options: duet.Options{Farewell: "bye", CloseTimeout: 50 * time.Millisecond}}
 		c := d.NewConn(x)
 		p := newPeer(t, y)
-		c.SayBye()
+		c.SayBye(t.Context())
 		p.want("bye\n")
 		p.say("no\n")
 		wantReceive(t, c, "no")
@@ -276,7 +276,7 @@ func TestSayBye_C5_ReceivesOn(t *testing.T) {
 		for answer, want := range map[string]string{"Bye\nnot this\n": "more|!Bye", "": "more"} {
 			var h heard
 			st := start(t, n, &duet.Server{Options: duet.Options{Farewell: "bye", ShowFarewell: true}, Handler: handle(func(ctx context.Context, c *duet.Conn) error {
-				if err := c.SayBye(); err != nil {
+				if err := c.SayBye(ctx); err != nil {
 					t.Errorf("SayBye: %v", err)
 				}
 				return h.ServeConn(ctx, c)
@@ -338,7 +338,7 @@ func TestHalfClose_C9(t *testing.T) {
 		a, b := two(t, n, duet.Dialer{})
 		ctx := context.Background()
 		a.Send(ctx, []byte("question"))
-		if err := a.CloseWrite(); err != nil {
+		if err := a.CloseWrite(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		wantReceive(t, b, "question")

@@ -321,35 +321,3 @@ func guardOfServer[A, B any](s *Server, f func(A, B), where string) func(A, B) {
 		f(a, b)
 	}
 }
-
-// next calls Next. A panic becomes an error.
-func (s *sourced) next() (wire []byte, messages int, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			wire, messages, err = nil, 0, newPanicError("Source.Next", v)
-		}
-	}()
-	return s.from.Next()
-}
-
-// sourceFailed ends the conversation because Next has returned err or panicked. Nothing more is sent.
-func (c *Conn) sourceFailed(err error) {
-	// The request is noted first, so that it has err as its cause. It is obeyed once nothing can be sent any more.
-	first := c.life.requestEnd(ReasonOf(err), err)
-	_ = c.sendFailed(err)
-	c.setEnd(ReasonOf(err), err)
-	if p := (*PanicError)(nil); errors.As(err, &p) {
-		c.panicked(p)
-	}
-	if first {
-		c.obeyRequest()
-	}
-}
-
-// endSource tells the source that Next is not called any more.
-func (c *Conn) endSource(s *sourced) {
-	if e, ok := s.from.(SourceEnder); ok {
-		defer c.recoverIn("Source.EndSource")
-		e.EndSource()
-	}
-}

@@ -102,7 +102,7 @@ func ExampleDialer() {
 		return
 	}
 	defer c.Close()
-	c.SayBye()
+	c.SayBye(ctx)
 	for m, err := range c.Messages(ctx) {
 		fmt.Printf("%s %v\n", m.Body, err)
 	}

@@ -24,8 +24,8 @@ const (
 	// largeWrite is the size in bytes from which on a message also counts while it is written.
 	largeWrite = 4 << 10
 
-	messageSize  = int(unsafe.Sizeof(framing.Message{}))
-	outgoingSize = int(unsafe.Sizeof(outgoing{}) + unsafe.Sizeof((*outgoing)(nil)))
+	messageSize = int(unsafe.Sizeof(framing.Message{}))
+	itemSize    = int(unsafe.Sizeof(item{}) + unsafe.Sizeof((*item)(nil)))
 )
 
 // Budget returns the budget of the conversation's server. It is nil if the conversation was dialled or the server has no limit.
@@ -75,7 +75,7 @@ func (c *Conn) countQueued() {
 		return
 	}
 	o := &c.out
-	n := o.bytes + len(o.queue)*outgoingSize
+	n := o.bytes + len(o.queue)*itemSize
 	if c.set.trace.Sent != nil {
 		n += o.bytes // the bodies for the trace
 	}

@@ -219,13 +219,13 @@ func (b *bomb) Next() ([]byte, int, error) {
 	return nil, 0, nil
 }
 
-func (b *bomb) EndSource() {
+func (b *bomb) Detached() {
 	if b.end {
 		explode()
 	}
 }
 
-// A source that panics ends its own conversation and nothing else, also if another conversation's goroutine pumps it.
+// A source that panics ends its own conversation, not that of the goroutine that wakes it, and nothing else.
 func TestSourcePanics(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -233,16 +233,19 @@ func TestSourcePanics(t *testing.T) {
 		where string
 	}{
 		{"Next", bomb{next: true}, "Source.Next"},
-		{"EndSource", bomb{end: true}, "Source.EndSource"},
+		{"Detached", bomb{end: true}, "Source.Detached"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			overEach(t, func(t *testing.T, n network) {
 				var log logBuffer
-				here := make(chan *duet.Conn, 1)
+				type attached struct {
+					*duet.Conn
+					feed *duet.Feed
+				}
+				here := make(chan attached, 1)
 				st := start(t, n, &duet.Server{Logger: log.logger(), Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 					if c.ID() == 1 {
-						c.SetSource(&test.bomb)
-						here <- c
+						here <- attached{c, c.Attach(&test.bomb)}
 						_, err := c.Receive(ctx)
 						return err
 					}
@@ -251,7 +254,7 @@ func TestSourcePanics(t *testing.T) {
 						return err
 					}
 					first := <-here
-					first.Pump()
+					first.feed.Wake()
 					if test.bomb.end {
 						first.Kick("")
 						<-first.Done()
@@ -294,9 +297,9 @@ func TestSourceFails_AnyError(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		failed := errors.New("the well is dry")
 		w := &well{}
-		st, c, _ := fed(t, n, w, &duet.Server{})
+		st, _, _ := fed(t, n, w, &duet.Server{})
 		w.fail(failed)
-		c.Pump()
+		w.feed.Wake()
 		if e := st.wantEnd(t, duet.EndReset); !errors.Is(e.err, failed) {
 			t.Errorf("cause %v", e.err)
 		}

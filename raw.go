@@ -101,7 +101,7 @@ func (c *Conn) awaitQueue(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() {
 			o.mu.Lock()
 			defer o.mu.Unlock()
-			o.wake()
+			o.signalFree()
 		})()
 	}
 	for {
@@ -117,7 +117,7 @@ func (c *Conn) awaitQueue(ctx context.Context) error {
 		case !o.writing || o.err != nil:
 			return nil
 		}
-		o.wait()
+		o.awaitFree()
 	}
 }
 

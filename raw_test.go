@@ -44,9 +44,9 @@ func TestRaw(t *testing.T) {
 					wantErr(t, "Receive", err, duet.ErrRaw)
 					wantErr(t, "Send", c.Send(ctx, nil), duet.ErrRaw)
 					wantErr(t, "Post", c.Post(nil), duet.ErrRaw)
-					wantErr(t, "SayBye", c.SayBye(), duet.ErrRaw)
+					wantErr(t, "SayBye", c.SayBye(ctx), duet.ErrRaw)
 					wantErr(t, "PostBye", c.PostBye(), duet.ErrRaw)
-					wantErr(t, "CloseWrite", c.CloseWrite(), duet.ErrRaw)
+					wantErr(t, "CloseWrite", c.CloseWrite(ctx), duet.ErrRaw)
 					b, err := io.ReadAll(nc)
 					if string(b) != test.want || err != nil {
 						t.Errorf("read %q, %v; want %q", b, err, test.want)

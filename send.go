@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -13,55 +14,68 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// sendState is the sending half of a Conn: one queue, at most one goroutine
-// that writes, so that what one side says leaves in the order in which it was said.
+// A sendState is the sending half of a Conn. Messages leave in the order of the calls, because one goroutine at a time has the right to
+// write, and everything that finds it taken waits in one queue.
 type sendState struct {
 	mu      sync.Mutex
-	idle    *sync.Cond // on mu: the queue has become empty, or sending has failed; made by who waits for it
+	free    *sync.Cond // on mu; made on first use. The right to write is free, or sending has failed.
 	encoder framing.Encoder
-	queue   []*outgoing
-	bytes   int         // what waits in queue
-	writing bool        // somebody is writing, or will
-	shut    bool        // CloseWrite or SayBye was called: nothing may follow
-	encoded uint8       // messages that encoder has encoded, at most 255
-	finAt   wire.Moment // when FIN had left
-	err     error       // sending has failed for good
+	queue   []*item
+	bytes   int         // number of bytes in queue
+	writing bool        // the right to write is taken; see acquire
+	shut    bool        // nothing may be queued any more: FIN is queued or has left
+	encoded uint8       // number of messages that encoder has encoded, at most 255
+	finAt   wire.Moment // when FIN left; 0: it has not
+	err     error       // why nothing can be sent any more
 
-	source *sourced // nil for most
+	feed *Feed // nil for most
 
-	lastOut wire.Moment   // when the last message had left
-	lastGap time.Duration // what must lie between it and the next
+	// For the goroutine that has the right to write:
+	lastOut wire.Moment   // when the last message left
+	lastGap time.Duration // the least time between it and the next
 }
 
-// wait waits for wake. mu is held.
-func (o *sendState) wait() {
-	if o.idle == nil {
-		o.idle = sync.NewCond(&o.mu)
+// awaitFree waits for signalFree. mu is held, but not while it waits.
+func (o *sendState) awaitFree() {
+	if o.free == nil {
+		o.free = sync.NewCond(&o.mu)
 	}
-	o.idle.Wait()
+	o.free.Wait()
 }
 
-// wake wakes whoever waits for the queue to become empty. mu is held.
-func (o *sendState) wake() {
-	if o.idle != nil {
-		o.idle.Broadcast()
+// signalFree wakes the goroutines in awaitFree. mu is held.
+func (o *sendState) signalFree() {
+	if o.free != nil {
+		o.free.Broadcast()
 	}
 }
 
-// An outgoing is one message on its way, encoded.
-type outgoing struct {
-	wire []byte
-	body []byte
+// awaitWriter waits until the right to write is free, sending has failed, or ctx has ended. mu is held, but not while it waits.
+func (o *sendState) awaitWriter(ctx context.Context) {
+	defer context.AfterFunc(ctx, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.signalFree()
+	})()
+	for o.writing && o.err == nil && ctx.Err() == nil {
+		o.awaitFree()
+	}
+}
+
+// An item is one place in the queue: an encoded message, FIN, or a transfer. See also feedTurn.
+type item struct {
+	wire []byte // the encoded message
+	body []byte // the message, for Trace.Sent; nil without that
 	gap  time.Duration
-	fin  bool // half-close after it; wire may be empty
-	raw  bool // bytes and no message
-	ctx  context.Context
-	sent chan error // nil: nobody waits; otherwise capacity 1
+	fin  bool            // FIN follows; wire may be empty
+	raw  bool            // bytes that are no message
+	ctx  context.Context // of the Send that waits; nil: none does
+	sent chan error      // the result for that Send, with room for one; nil: none waits
 
-	transfer *Transfer // not nil: its place, with nothing else
+	transfer *Transfer // nil, except in the place of a transfer, which has nothing else
 }
 
-// A form is how a body goes over the wire.
+// A form is the way in which a body is encoded.
 type form uint8
 
 const (
@@ -70,25 +84,25 @@ const (
 	asBytes // nothing is added
 )
 
-// Send sends one message and returns when the system has taken all of it; that
-// does not mean that the peer has read it. Messages leave in the order of the calls.
+// Send sends one message. It returns when the system has taken all of it; the peer may not have read it yet. Messages leave in the
+// order of the calls. Any goroutine may call Send.
 //
-// ErrDelimiter: body holds its framing's delimiter; nothing was sent. ErrClosed: this
-// side has finished sending. After Kick and Abort, the error is that of the conversation's end.
+// If body holds the framing's delimiter, Send sends nothing and returns ErrDelimiter. If this side has finished sending, it returns
+// ErrClosed. After Kick and Abort, it returns the error of the conversation's end.
 //
-// When ctx ends before the first byte has left, the message is not sent and Send returns ctx.Err(); if ctx was derived from
-// [Conn.Context] and has ended with it, the error is that of the conversation's end. When ctx ends later, the conversation is over,
-// because half a message has left. A peer that takes nothing for the send timeout ends the conversation as slow-peer.
+// If ctx ends before the first byte has left, the message is not sent and Send returns ctx.Err(). If ctx was derived from
+// [Conn.Context] and has ended with it, the error is that of the conversation's end. If ctx ends later, the conversation ends,
+// because a part of a message has left. If the peer takes nothing for the send timeout, the conversation ends as slow-peer.
 func (c *Conn) Send(ctx context.Context, body []byte) error { return c.send(ctx, body, asMessage) }
 
-// SendRaw sends exactly the bytes of b, whatever the framing is: no delimiter, no length, nothing refused. It returns when the system
-// has taken all of them. They leave in order with messages, and are never taken for the farewell. Trace.Sent has
-// them; Stats counts them as bytes and not as a message.
+// SendRaw sends exactly the bytes of b in every framing, without a delimiter or a length. It returns when the system
+// has taken all of them. They leave in order with messages, and are never the farewell. Trace.Sent is called
+// with them. Stats counts them as bytes and not as a message.
 //
-// Calls of SendRaw and PostRaw leave without a pause between them. Where a pause is what keeps messages apart, one is
-// kept between a message and raw bytes, too.
+// Bytes of two calls of SendRaw or PostRaw leave without a pause between them. If the framing keeps messages apart by a pause,
+// there is also one between a message and raw bytes.
 //
-// When ctx ends, what holds for Send holds here.
+// The context is that of [Conn.Send].
 func (c *Conn) SendRaw(ctx context.Context, b []byte) error { return c.send(ctx, b, asBytes) }
 
 func (c *Conn) send(ctx context.Context, body []byte, how form) error {
@@ -102,38 +116,39 @@ func (c *Conn) send(ctx context.Context, body []byte, how form) error {
 		o.mu.Unlock()
 		return err
 	}
-	if o.writing {
+	if !o.acquire() {
 		return c.sendQueued(ctx, body, how)
 	}
-	m := direct.Get().(*outgoing)
+	m := direct.Get().(*item)
 	err := c.encode(m, body, how)
-	o.writing = err == nil
-	o.mu.Unlock()
 	if err == nil {
+		o.mu.Unlock()
 		c.countWriting(len(m.wire))
 		if err = c.writeBytes(ctx, m.wire, m.gap, m.gap); err == nil {
 			c.noteSent(m)
 		}
 		c.countWriting(-len(m.wire))
-		c.next()
+		o.mu.Lock()
 	}
-	*m = outgoing{wire: m.wire[:0]}
+	c.release()
+	o.mu.Unlock()
+	*m = item{wire: m.wire[:0]}
 	if cap(m.wire) <= wire.ChunkSize {
 		direct.Put(m)
 	}
 	return err
 }
 
-// direct holds messages, with their buffers, that leave at once. Those that queue have
-// buffers of their own, of the right size, as they may be many and stay for long.
-var direct = sync.Pool{New: func() any { return new(outgoing) }}
+// direct holds items, with their buffers, for messages that leave at once. Queued messages have
+// buffers of their own, of the right size, because they may be many and stay for long.
+var direct = sync.Pool{New: func() any { return new(item) }}
 
-// sendQueued is Send while somebody writes. o.mu is held, and unlocked.
+// sendQueued is Send if the right to write is taken. It unlocks out.mu, which is held.
 func (c *Conn) sendQueued(ctx context.Context, body []byte, how form) error {
-	m := &outgoing{ctx: ctx, sent: make(chan error, 1)}
+	m := &item{ctx: ctx, sent: make(chan error, 1)}
 	err := c.encode(m, body, how)
 	if err == nil {
-		c.push(m)
+		c.enqueue(m)
 	}
 	c.out.mu.Unlock()
 	if err != nil {
@@ -142,35 +157,42 @@ func (c *Conn) sendQueued(ctx context.Context, body []byte, how form) error {
 	return c.awaitSent(ctx, m)
 }
 
-// awaitSent waits for the writer. A message that it has not begun is taken out of the queue when ctx ends.
-func (c *Conn) awaitSent(ctx context.Context, m *outgoing) error {
+// awaitSent waits until m is sent. If ctx ends before its turn, it takes m out of the queue.
+func (c *Conn) awaitSent(ctx context.Context, m *item) error {
 	select {
 	case err := <-m.sent:
 		return err
 	case <-ctx.Done():
 	}
-	o := &c.out
-	o.mu.Lock()
-	for i, q := range o.queue {
-		if q == m {
-			o.queue = append(o.queue[:i], o.queue[i+1:]...)
-			o.bytes -= len(m.wire)
-			c.countQueued()
-			o.mu.Unlock()
-			return c.contextError(ctx)
-		}
+	if c.withdraw(m) {
+		return c.contextError(ctx)
 	}
-	o.mu.Unlock()
-	// The writer has it, and watches ctx itself.
+	// The writer has m, and watches ctx itself.
 	return <-m.sent
 }
 
-// Post puts one message into the bounded queue and returns at once. Body is
-// copied. When the queue is full, the conversation ends as slow-peer and Post returns ErrSlowPeer. While a
-// [Transfer] has its turn, Post returns ErrQueueFull instead, and the conversation goes on.
+// withdraw takes m out of the queue. It returns false if the queue does not hold m any more.
+func (c *Conn) withdraw(m *item) bool {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i := slices.Index(o.queue, m)
+	if i < 0 {
+		return false
+	}
+	o.queue = slices.Delete(o.queue, i, i+1)
+	o.bytes -= len(m.wire)
+	c.countQueued()
+	return true
+}
+
+// Post queues one message and returns at once. It copies body. Any goroutine may call it.
+//
+// If the queue is full, the conversation ends as slow-peer and Post returns ErrSlowPeer. If the queue is full while a
+// [Transfer] has its turn, Post returns ErrQueueFull, and the conversation goes on. The other errors are those of [Conn.Send].
 func (c *Conn) Post(body []byte) error { return c.post(body, asMessage) }
 
-// PostRaw is SendRaw through the queue, as Post is Send.
+// PostRaw queues bytes as Post queues a message. They leave as those of [Conn.SendRaw] do.
 func (c *Conn) PostRaw(b []byte) error { return c.post(b, asBytes) }
 
 func (c *Conn) post(body []byte, how form) error {
@@ -180,7 +202,7 @@ func (c *Conn) post(body []byte, how form) error {
 	if err := c.maySend(); err != nil {
 		return err
 	}
-	m := &outgoing{wire: make([]byte, 0, len(body)+4)} // most framings add no more
+	m := &item{wire: make([]byte, 0, len(body)+4)} // most framings add no more
 	if err := c.encode(m, body, how); err != nil {
 		return err
 	}
@@ -191,12 +213,11 @@ func (c *Conn) post(body []byte, how form) error {
 		c.failSending(ErrSlowPeer)
 		return c.error("send", ErrSlowPeer)
 	}
-	c.push(m)
-	c.startWriter()
+	c.enqueue(m)
 	return nil
 }
 
-// Queued is how many bytes wait for the peer.
+// Queued returns the number of bytes in the queue.
 func (c *Conn) Queued() int {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
@@ -234,13 +255,14 @@ func (c *Conn) maySend() error {
 	return c.endError("send")
 }
 
-// dropWaiting takes messages whose senders wait, and transfers, out of the queue of a conversation that was stopped.
+// dropWaiting takes the messages of waiting senders, and transfers, out of the queue. They fail, because the conversation is to end. Posted
+// messages stay.
 func (c *Conn) dropWaiting() {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.queue) == 0 {
-		return // the conversation may have ended, and counts no more
+		return // the conversation may have ended, and must not count any more
 	}
 	kept := o.queue[:0]
 	for _, m := range o.queue {
@@ -259,8 +281,8 @@ func (c *Conn) dropWaiting() {
 	c.countQueued()
 }
 
-// encode makes m the message body, or its bytes, into what room its buffer has. o.mu is held.
-func (c *Conn) encode(m *outgoing, body []byte, how form) error {
+// encode encodes body into m, and uses its buffer. out.mu is held.
+func (c *Conn) encode(m *item, body []byte, how form) error {
 	if err := c.canSend(); err != nil {
 		return err
 	}
@@ -287,66 +309,63 @@ func (c *Conn) encode(m *outgoing, body []byte, how form) error {
 	return nil
 }
 
-func (c *Conn) push(m *outgoing) {
+// acquire takes the right to write. It returns false if another goroutine has it. Its holder calls release. mu is held.
+func (o *sendState) acquire() bool {
+	if o.writing {
+		return false
+	}
+	o.writing = true
+	return true
+}
+
+// release passes the right to write on: to the transfer that is next, to a writer if something else is, or to nobody. out.mu is held.
+func (c *Conn) release() {
+	o := &c.out
+	for len(o.queue) > 0 {
+		t := o.queue[0].transfer
+		if t == nil {
+			go c.writeQueue()
+			return
+		}
+		c.dequeue()
+		if t.begin() {
+			return
+		}
+	}
+	o.queue = nil
+	o.writing = false
+	o.signalFree()
+}
+
+// enqueue adds m to the queue and starts a writer if nobody writes. out.mu is held.
+func (c *Conn) enqueue(m *item) {
 	o := &c.out
 	o.queue = append(o.queue, m)
 	o.bytes += len(m.wire)
 	c.countQueued()
-}
-
-// startWriter sees to it that the queue is written. o.mu is held.
-func (c *Conn) startWriter() {
-	if !c.out.writing {
-		c.out.writing = true
-		go c.writeQueue()
+	if o.acquire() {
+		c.release()
 	}
 }
 
-// next hands the right to write on: to a writer, if something waits.
-func (c *Conn) next() {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	c.handOn()
+// dequeue takes the first item, which has no bytes, out of the queue. out.mu is held.
+func (c *Conn) dequeue() {
+	c.out.queue = c.out.queue[1:]
+	c.countQueued()
 }
 
-// handOn is next with o.mu held.
-func (c *Conn) handOn() {
-	o := &c.out
-	if len(o.queue) > 0 || o.sourceIsNext() {
-		go c.writeQueue()
-		return
-	}
-	o.writing = false
-	o.wake()
-}
-
-// writeQueue is the writer: it runs while something is queued. finish waits for it.
+// writeQueue is the writer. It has the right to write, and gives it up at a transfer or when the queue is empty.
 func (c *Conn) writeQueue() {
 	o := &c.out
-	for {
-		o.mu.Lock()
-		if o.sourceIsNext() {
-			o.mu.Unlock()
-			c.writeSourced()
+	o.mu.Lock()
+	for len(o.queue) > 0 && o.queue[0].transfer == nil {
+		if o.queue[0] == feedTurn {
+			c.dequeue()
+			o.feed.takeTurn()
 			continue
 		}
 		batch := o.takeBatch()
 		c.countQueued()
-		if batch == nil {
-			o.queue = nil
-			o.writing = false
-			o.wake()
-			o.mu.Unlock()
-			return
-		}
-		if t := batch[0].transfer; t != nil {
-			begun := t.begin()
-			o.mu.Unlock()
-			if begun {
-				return // it has the right to write now
-			}
-			continue
-		}
 		o.mu.Unlock()
 		err := c.write(batch)
 		for _, m := range batch {
@@ -354,15 +373,18 @@ func (c *Conn) writeQueue() {
 				m.sent <- err
 			}
 		}
+		o.mu.Lock()
 	}
+	c.release()
+	o.mu.Unlock()
 }
 
-// takeBatch takes what may leave in one write: messages that need no gap between
-// them, up to a chunk. One whose sender waits with a context goes alone. o.mu is held.
-func (o *sendState) takeBatch() []*outgoing {
+// takeBatch takes the items that leave in the next write: messages without a gap between
+// them, of at most 64 KiB together. A message whose sender waits leaves alone. mu is held, and a message or FIN is first in the queue.
+func (o *sendState) takeBatch() []*item {
 	n, size := 0, 0
 	for _, m := range o.queue {
-		alone := m.gap > 0 || m.sent != nil || m.fin || m.transfer != nil
+		alone := m.gap > 0 || m.sent != nil || m.fin || m.transfer != nil || m == feedTurn
 		if n > 0 && (alone || size+len(m.wire) > wire.ChunkSize) {
 			break
 		}
@@ -372,20 +394,14 @@ func (o *sendState) takeBatch() []*outgoing {
 			break
 		}
 	}
-	if n == 0 {
-		return nil
-	}
 	batch := o.queue[:n:n]
 	o.queue = o.queue[n:]
 	o.bytes -= size
-	if o.source != nil {
-		o.source.last = false
-	}
 	return batch
 }
 
-// write writes a batch. The caller has the right to write.
-func (c *Conn) write(batch []*outgoing) error {
+// write writes a batch in one piece. The caller has the right to write.
+func (c *Conn) write(batch []*item) error {
 	first, last := batch[0], batch[len(batch)-1]
 	ctx := first.ctx
 	if ctx == nil {
@@ -393,7 +409,7 @@ func (c *Conn) write(batch []*outgoing) error {
 	}
 	b := first.wire
 	if len(batch) > 1 {
-		// takeBatch has seen to it that they fit.
+		// takeBatch takes no more than fits.
 		whole := wire.Chunk()
 		defer wire.FreeChunk(whole)
 		b = whole[:0]
@@ -401,7 +417,7 @@ func (c *Conn) write(batch []*outgoing) error {
 			b = append(b, m.wire...)
 		}
 	}
-	held := len(b) + len(batch)*outgoingSize
+	held := len(b) + len(batch)*itemSize
 	c.countWriting(held)
 	err := c.writeBytes(ctx, b, first.gap, last.gap)
 	c.countWriting(-held)
@@ -419,17 +435,18 @@ func (c *Conn) write(batch []*outgoing) error {
 	return nil
 }
 
-// writeBytes writes b, which is to be apart from what left before by gap, and from what follows by after.
+// writeBytes writes b. It leaves at least gap after the bytes before it, and the next bytes leave at least after later. The caller has
+// the right to write.
 func (c *Conn) writeBytes(ctx context.Context, b []byte, gap, after time.Duration) error {
-	if err := c.mayWrite(ctx, gap); err != nil || len(b) == 0 {
+	if err := c.awaitGap(ctx, gap); err != nil || len(b) == 0 {
 		return err
 	}
 	n, err := c.wire.Write(ctx, b, c.set.SendTimeout)
 	return c.wrote(ctx, n, err, after)
 }
 
-// mayWrite waits for the time of the next message.
-func (c *Conn) mayWrite(ctx context.Context, gap time.Duration) error {
+// awaitGap waits until the gap before the next bytes is over. It fails if nothing can be sent any more.
+func (c *Conn) awaitGap(ctx context.Context, gap time.Duration) error {
 	o := &c.out
 	o.mu.Lock()
 	err := o.err
@@ -443,7 +460,7 @@ func (c *Conn) mayWrite(ctx context.Context, gap time.Duration) error {
 	return nil
 }
 
-// wrote takes the outcome of a write.
+// wrote notes the result of a write.
 func (c *Conn) wrote(ctx context.Context, n int, err error, after time.Duration) error {
 	c.bytesOut.Add(int64(n))
 	c.traceWrote(n, err)
@@ -457,7 +474,7 @@ func (c *Conn) wrote(ctx context.Context, n int, err error, after time.Duration)
 	return nil
 }
 
-// sendEnded is wrote after the context has ended, and n bytes have left.
+// sendEnded is wrote for a write whose context has ended after n bytes.
 func (c *Conn) sendEnded(ctx context.Context, n int) error {
 	err := c.contextError(ctx)
 	if n == 0 {
@@ -473,7 +490,7 @@ func (c *Conn) sendEnded(ctx context.Context, n int) error {
 	return err
 }
 
-func (c *Conn) noteSent(m *outgoing) {
+func (c *Conn) noteSent(m *item) {
 	if !m.raw {
 		c.msgsOut.Add(1)
 	}
@@ -482,8 +499,7 @@ func (c *Conn) noteSent(m *outgoing) {
 	}
 }
 
-// keepApart waits until a peer that takes one read for one message has had time to
-// take the last one. [C-7]
+// keepApart waits until gap has passed since the last message. A peer that takes one read for one message has read it by then. [C-7]
 func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
 	last := c.out.lastOut
 	wait := last.After(gap).Since(c.wire.Now())
@@ -511,7 +527,7 @@ func (c *Conn) sendFailed(err error) error {
 		c.announceLoss() // what has come may still be read, so it is not closed
 	}
 	if c.wire.IsLost() && errors.Is(err, ErrClosed) {
-		err = syscall.ECONNRESET // that is why it was closed
+		err = syscall.ECONNRESET // the reset is why it was closed
 	}
 	switch why := c.life.request(); {
 	case why != EndNone && c.wire.IsAbandoned() && !c.wire.IsLost():
@@ -536,10 +552,10 @@ func (c *Conn) failSending(err error) {
 	}
 	r := ReasonOf(err)
 	if r == EndClosed || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		r = EndCut // by the sender, who did not want to wait for the rest
+		r = EndCut // the sender's context has ended inside a message
 	}
 	c.setEnd(r, err)
-	o.wake()
+	o.signalFree()
 	if c.life.isClosing() {
 		c.wire.Interrupt()
 	}

@@ -23,8 +23,10 @@ type well struct {
 	bytes []byte
 	count int
 	err   error
-	at    int // most bytes that one Next gives, whole lines; 0: all
+	at    int // the most bytes that one Next returns, in whole lines; 0: all
 	asked int
+	feed  *duet.Feed
+	asks  func() // called by each Next; may be nil
 }
 
 func (w *well) fill(s string) {
@@ -41,6 +43,9 @@ func (w *well) fail(err error) {
 }
 
 func (w *well) Next() ([]byte, int, error) {
+	if w.asks != nil {
+		w.asks()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked++
@@ -60,12 +65,14 @@ func (w *well) Next() ([]byte, int, error) {
 	return b, count, nil
 }
 
-// A fed server has one conversation with a well; its handler receives to the end.
+func (w *well) Detached() {}
+
+// fed starts a server with one conversation, whose source is w. Its handler receives until the end.
 func fed(t *testing.T, n network, w *well, s *duet.Server) (*stage, *duet.Conn, *peer) {
 	t.Helper()
 	here := make(chan *duet.Conn, 1)
 	s.Handler = duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
-		c.SetSource(w)
+		w.feed = c.Attach(w)
 		here <- c
 		for {
 			if _, err := c.Receive(ctx); err != nil {
@@ -78,13 +85,13 @@ func fed(t *testing.T, n network, w *well, s *duet.Server) (*stage, *duet.Conn, 
 	return st, <-here, p
 }
 
-// pumpAll pumps as the owner of a source does.
-func pumpAll(c *duet.Conn, w *well) {
+// wakeAll wakes the feed as the owner of a source does.
+func (w *well) wakeAll() {
 	for {
 		w.mu.Lock()
 		empty := len(w.bytes) == 0
 		w.mu.Unlock()
-		if empty || c.Pump() {
+		if empty || w.feed.Wake() {
 			return
 		}
 	}
@@ -96,14 +103,14 @@ func TestSourceIsSent(t *testing.T) {
 		_, c, p := fed(t, n, w, &duet.Server{})
 		w.fill("one\n")
 		w.fill("two\n")
-		c.Pump()
+		w.feed.Wake()
 		p.want("one\ntwo\n")
 		if err := c.Post([]byte("posted")); err != nil {
 			t.Fatal(err)
 		}
 		p.want("posted\n")
 		w.fill("three\n")
-		c.Pump()
+		w.feed.Wake()
 		p.want("three\n")
 		waitFor(t, func() bool { return c.Stats().MessagesOut == 4 })
 		if got := c.Stats().BytesOut; got != int64(len("one\ntwo\nposted\nthree\n")) {
@@ -112,7 +119,7 @@ func TestSourceIsSent(t *testing.T) {
 	})
 }
 
-// Nothing is lost, doubled or torn where many pump, post and send at once, to a peer that reads slowly.
+// Nothing is lost, doubled or torn if goroutines wake it, post and send at the same time, to a peer that reads slowly.
 func TestSourceAmongOthers(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		const each = 2000
@@ -123,9 +130,9 @@ func TestSourceAmongOthers(t *testing.T) {
 		wg.Go(func() {
 			for i := range each {
 				w.fill(fmt.Sprintf("source %d %s\n", i, filler))
-				c.Pump()
+				w.feed.Wake()
 			}
-			pumpAll(c, w)
+			w.wakeAll()
 		})
 		wg.Go(func() {
 			for i := range each {
@@ -147,25 +154,25 @@ func TestSourceAmongOthers(t *testing.T) {
 		r := bufio.NewReaderSize(p, 100)
 		for range 3 * each {
 			line, err := r.ReadString('\n')
-			var who, rest string
+			var from, rest string
 			var i int
-			if _, serr := fmt.Sscanf(line, "%s %d %s", &who, &i, &rest); err != nil || serr != nil || rest != filler || next[who] != i {
-				t.Fatalf("%q, %v; want %d of %s", line, err, next[who], who)
+			if _, serr := fmt.Sscanf(line, "%s %d %s", &from, &i, &rest); err != nil || serr != nil || rest != filler || next[from] != i {
+				t.Fatalf("%q, %v; want %d of %s", line, err, next[from], from)
 			}
-			next[who]++
+			next[from]++
 		}
 		wg.Wait()
 	})
 }
 
-// What the source has when the handler returns goes out, and then the farewell and FIN.
+// The bytes that the source has when the handler returns are sent before the farewell and FIN.
 func TestSourceBeforeTheEnd(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		w := &well{at: 1 << 16}
-		st, c, p := fed(t, n, w, &duet.Server{Options: duet.Options{Farewell: "bye", CloseTimeout: 100 * time.Millisecond}})
+		st, _, p := fed(t, n, w, &duet.Server{Options: duet.Options{Farewell: "bye", CloseTimeout: 100 * time.Millisecond}})
 		all := strings.Repeat("0123456789abcde\n", 1<<16)
 		w.fill(all)
-		pumpAll(c, w)
+		w.wakeAll()
 		go st.Shutdown(context.Background())
 		got, err := io.ReadAll(p)
 		if want := all + "Bye\n"; err != nil || string(got) != want {
@@ -175,12 +182,12 @@ func TestSourceBeforeTheEnd(t *testing.T) {
 	})
 }
 
-// The peer's farewell is answered at once: what the source gives later is not for it.
+// After the answer to the peer's farewell, nothing is taken from the source.
 func TestSourceAfterFarewell(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		w := &well{}
 		var began atomic.Bool
-		st, c, p := fed(t, n, w, &duet.Server{Options: duet.Options{Farewell: "bye", Trace: &duet.Trace{
+		st, _, p := fed(t, n, w, &duet.Server{Options: duet.Options{Farewell: "bye", Trace: &duet.Trace{
 			HalfClosed: func(*duet.Conn, error) { began.Store(true) },
 		}}})
 		p.say("bye\n")
@@ -189,8 +196,8 @@ func TestSourceAfterFarewell(t *testing.T) {
 			waitFor(t, began.Load)
 		}
 		w.fill("late\n")
-		if !c.Pump() {
-			t.Error("it wants to be pumped again")
+		if !w.feed.Wake() {
+			t.Error("Wake asks for another call")
 		}
 		p.wantEOF()
 		p.Close()
@@ -204,9 +211,9 @@ func TestSourceAfterFarewell(t *testing.T) {
 func TestSourceFails(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		w := &well{}
-		st, c, _ := fed(t, n, w, &duet.Server{})
+		st, _, _ := fed(t, n, w, &duet.Server{})
 		w.fail(fmt.Errorf("7 messages behind: %w", duet.ErrSlowPeer))
-		c.Pump()
+		w.feed.Wake()
 		e := st.wantEnd(t, duet.EndSlowPeer)
 		if e.err == nil || !strings.Contains(e.err.Error(), "7 messages behind") {
 			t.Errorf("cause %v", e.err)
@@ -214,36 +221,100 @@ func TestSourceFails(t *testing.T) {
 	})
 }
 
-// A peer that does not read is ended, and never holds the one who pumps.
+// A peer that does not read is ended, and never delays the caller of Wake.
 func TestSourceSlowPeer(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		w := &well{at: 1 << 16}
-		st, c, _ := fed(t, n, w, &duet.Server{Options: duet.Options{SendTimeout: 300 * time.Millisecond}})
+		st, _, _ := fed(t, n, w, &duet.Server{Options: duet.Options{SendTimeout: 300 * time.Millisecond}})
 		w.fill(strings.Repeat(strings.Repeat("x", 1023)+"\n", 16<<10))
 		began := time.Now()
-		pumpAll(c, w)
+		w.wakeAll()
 		if took := time.Since(began); took > patience/2 {
-			t.Errorf("pumping took %v", took)
+			t.Errorf("Wake took %v", took)
 		}
 		st.wantEnd(t, duet.EndSlowPeer)
-		if !c.Pump() {
-			t.Error("it wants to be pumped again")
+		if !w.feed.Wake() {
+			t.Error("Wake asks for another call")
 		}
 	})
 }
 
-// Once Pump has reported busy, everything the source has is sent without another.
+// Once Wake has reported busy, everything that the source has is sent without another call.
 func TestSourceGoesOn(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		const lines = 16 << 10
 		w := &well{at: 1 << 16}
-		_, c, p := fed(t, n, w, &duet.Server{})
+		_, _, p := fed(t, n, w, &duet.Server{})
 		w.fill(strings.Repeat(strings.Repeat("x", 1023)+"\n", lines))
-		pumpAll(c, w)
+		w.wakeAll()
 		if _, err := io.CopyN(io.Discard, p, lines<<10); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// A message that is posted while Wake calls Next does not keep the rest of the source from being sent.
+func TestSource_Busy(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		asked, posted := make(chan struct{}, 3), make(chan struct{})
+		w := &well{at: len("one\n"), asks: func() {
+			asked <- struct{}{}
+			<-posted
+		}}
+		_, c, p := fed(t, n, w, &duet.Server{})
+		w.fill("one\ntwo\n")
+		busy := make(chan bool, 1)
+		go func() { busy <- w.feed.Wake() }()
+		<-asked
+		if err := c.Post([]byte("posted")); err != nil {
+			t.Error(err)
+		}
+		close(posted)
+		if !<-busy {
+			t.Error("Wake asks for another call")
+		}
+		p.want("one\nposted\ntwo\n")
+	})
+}
+
+// The source's bytes do not break into a transfer.
+func TestSource_BehindTransfer(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		w := &well{}
+		_, c, p := fed(t, n, w, &duet.Server{})
+		tr, err := c.Transfer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.fill("behind\n")
+		if !w.feed.Wake() {
+			t.Error("Wake asks for another call")
+		}
+		sent := make(chan error, 1)
+		go func() {
+			_, err := tr.SendFrom(t.Context(), strings.NewReader("transfer, "))
+			sent <- err
+		}()
+		p.want("transfer, behind\n")
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A conversation has one source. The first one stays.
+func TestAttach_Twice(t *testing.T) {
+	a, b := two(t, memory, duet.Dialer{})
+	w := &well{}
+	feed := a.Attach(w)
+	func() {
+		defer func() { _ = recover() }()
+		a.Attach(&well{})
+		t.Fatal("a second Attach does not panic")
+	}()
+	w.fill("one\n")
+	feed.Wake()
+	wantReceive(t, b, "one")
 }
 
 func TestWireEncoding(t *testing.T) {
@@ -268,37 +339,37 @@ func TestWireEncoding(t *testing.T) {
 	}
 }
 
-// An ender is a well that hears of its end.
-type ender struct {
+// A detachable is a well that counts the calls of Detached.
+type detachable struct {
 	*well
-	ended atomic.Int32
+	detached atomic.Int32
 }
 
-func (e *ender) EndSource() { e.ended.Add(1) }
+func (d *detachable) Detached() { d.detached.Add(1) }
 
-// The source is told once when nothing more is taken from it.
-func TestSourceHearsOfItsEnd(t *testing.T) {
+// Detached is called once, at the end of the conversation.
+func TestSourceIsDetached(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
-		e := &ender{well: &well{}}
+		d := &detachable{well: &well{}}
 		here := make(chan *duet.Conn, 1)
 		s := &duet.Server{Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
-			c.SetSource(e)
+			c.Attach(d)
 			here <- c
 			_, err := c.Receive(ctx)
 			return err
 		})}
 		p := start(t, n, s).peer(t)
 		c := <-here
-		e.fill("one\n")
-		if e.ended.Load() != 0 {
-			t.Error("has ended while the conversation goes on")
+		d.fill("one\n")
+		if d.detached.Load() != 0 {
+			t.Error("is detached while the conversation goes on")
 		}
 		p.say("x\n")
 		p.want("one\n") // what it has is sent first
 		p.fin()
 		<-c.Done()
-		if n := e.ended.Load(); n != 1 {
-			t.Errorf("has heard of its end %d times", n)
+		if n := d.detached.Load(); n != 1 {
+			t.Errorf("detached %d times", n)
 		}
 	})
 }

@@ -272,7 +272,7 @@ func TestThrottle_IdleAndFarewell(t *testing.T) {
 	throttled(t, &duet.Server{Throttle: each(time.Hour), Options: duet.Options{Farewell: "bye"}}, func(ctx context.Context, c *duet.Conn) error {
 		wantReceive(t, c, "one")
 		began := time.Now()
-		time.AfterFunc(time.Second, func() { c.SayBye() })
+		time.AfterFunc(time.Second, func() { c.SayBye(ctx) })
 		_, err := c.Receive(ctx)
 		wantErr(t, "Receive", err, io.EOF)
 		if d := time.Since(began); d != time.Second+duet.DefaultCloseTimeout {

@@ -260,7 +260,7 @@ func TestSpacing_C7(t *testing.T) {
 				for i := range 10 {
 					c.Post([]byte(fmt.Sprint(i)))
 				}
-				go c.SayBye()
+				go c.SayBye(t.Context())
 				texts, at := arrivals(y, 11)
 				if got := strings.Join(texts, "|"); got != test.want {
 					t.Errorf("the peer read %q, want %q", got, test.want)
@@ -298,7 +298,7 @@ func TestSpacing_C7_TenAtOnce(t *testing.T) {
 func TestClose_C11_Bounds(t *testing.T) {
 	t.Run("SayBye", func(t *testing.T) {
 		inMemory(t, duet.Dialer{Options: duet.Options{Farewell: "bye"}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
-			c.SayBye()
+			c.SayBye(t.Context())
 			began := time.Now()
 			wantEOF(t, c)
 			c.Close()
@@ -309,7 +309,7 @@ func TestClose_C11_Bounds(t *testing.T) {
 	})
 	t.Run("long after CloseWrite", func(t *testing.T) {
 		inMemory(t, duet.Dialer{}, func(t *testing.T, c *duet.Conn, p net.Conn) {
-			c.CloseWrite()
+			c.CloseWrite(t.Context())
 			time.Sleep(time.Hour)
 			began := time.Now()
 			c.Close()
@@ -320,7 +320,7 @@ func TestClose_C11_Bounds(t *testing.T) {
 	})
 	t.Run("farewell long after CloseWrite", func(t *testing.T) {
 		inMemory(t, duet.Dialer{Options: duet.Options{Farewell: "bye"}}, func(t *testing.T, c *duet.Conn, p net.Conn) {
-			c.CloseWrite()
+			c.CloseWrite(t.Context())
 			time.Sleep(time.Hour)
 			io.WriteString(p, "bye\n")
 			wantEOF(t, c)

@@ -5,44 +5,46 @@ import (
 	"time"
 )
 
-// A Trace watches conversations: explain, events, metrics and logs enter as one.
-// It is a struct of optional funcs, as in net/http/httptrace; a nil func is not
-// called. The funcs run on the conversation's own path, by several goroutines at
-// the same time: they must be quick and must not call back into the Conn's Receive, Send or Close.
+// A Trace watches conversations. Explanations, events, metrics and logs are made with it.
+// It is a struct of optional funcs, as in net/http/httptrace. A nil func is not
+// called. The funcs run in the conversation's own goroutines, several of them at the same time. They must be quick, and must not call the
+// Conn's Receive, Send or Close.
 //
-// A func that panics ends its conversation as EndHandlerFailed, with a [*PanicError], unless that ends already for another
+// If a func panics, its conversation ends as EndHandlerFailed, with a [*PanicError], unless it ends already for another
 // reason. The first panic of a conversation is logged with its stack, to the server's Logger, or to slog.Default() if the conversation
 // was dialled. A panic of Refused or AcceptPaused is only logged.
 type Trace struct {
-	// ConnStart: a conversation begins.
+	// ConnStart is called when a conversation begins.
 	ConnStart func(c *Conn)
-	// ConnEnd: it has ended and its connection is closed.
+	// ConnEnd is called when it has ended and its connection is closed.
 	ConnEnd func(c *Conn, reason EndReason, err error)
-	// Refused: a connection was not let in; reason is EndRefused.
+	// Refused is called for a connection that was not admitted. It has no Conn.
 	Refused func(addr net.Addr, err error)
-	// Read: n bytes were taken from the connection. io.EOF: the peer sent FIN.
+	// Read is called when n bytes were read from the connection. If err is io.EOF, the peer has sent FIN.
 	Read func(c *Conn, n int, err error)
-	// Wrote: n bytes were handed to the system.
+	// Wrote is called when the system has taken n bytes.
 	Wrote func(c *Conn, n int, err error)
-	// HalfClosed: this side finished sending (FIN).
+	// HalfClosed is called when this side has finished sending (FIN).
 	HalfClosed func(c *Conn, err error)
-	// Reset: the close that follows is to be a reset (SO_LINGER of zero seconds), because an orderly
-	// end is impossible or would be taken for a good one.
+	// Reset is called before a close that is a reset (SO_LINGER of zero seconds). An orderly
+	// end is impossible then, or the peer would take a part of a message for the whole.
 	Reset func(c *Conn, err error)
-	// Closed: the descriptor was closed. With unread, bytes of the peer were not
+	// Closed is called when the descriptor is closed. If unread is true, bytes of the peer were not
 	// read, so the system sends a reset.
 	Closed func(c *Conn, unread bool, err error)
-	// Received: a message arrived (also a partial one).
+	// Received is called for each message that has arrived, also for partial ones and for the farewell.
 	Received func(c *Conn, m Message)
-	// Sent: the system has taken all of a message, or of what SendRaw or PostRaw was given. A Transfer is only in Wrote.
+	// Sent is called when the system has taken all of a message, or of the bytes of SendRaw or PostRaw. For a Transfer, only Wrote is
+	// called.
 	Sent func(c *Conn, body []byte)
-	// WrongProtocol: the first bytes look like another protocol: "TLS", "HTTP", "SSH".
+	// WrongProtocol is called if the peer's first bytes look like another protocol: "TLS", "HTTP" or "SSH".
 	WrongProtocol func(c *Conn, protocol string)
-	// AcceptPaused: accepting failed for now and is tried again after d.
+	// AcceptPaused is called if accepting has failed for now. The server tries again after d.
 	AcceptPaused func(err error, d time.Duration)
 }
 
-// JoinTraces returns a Trace that calls the funcs of each of ts, in order, even if one before has panicked. Nil traces are left out.
+// JoinTraces returns a Trace that calls the funcs of each Trace in ts, in order. It calls the next one also if one has panicked. It
+// ignores nil traces, and returns nil if there is no other.
 func JoinTraces(ts ...*Trace) *Trace {
 	var out *Trace
 	for _, t := range ts {

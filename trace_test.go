@@ -13,8 +13,8 @@ import (
 
 func TestTrace(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
-		var told heard
-		note := func(format string, a ...any) { told.add(fmt.Sprintf(format, a...)) }
+		var calls heard
+		note := func(format string, a ...any) { calls.add(fmt.Sprintf(format, a...)) }
 		s := &duet.Server{Greeting: "hi", Options: duet.Options{Farewell: "bye"}, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 			for _, err := range c.Messages(ctx) {
 				if err != nil {
@@ -41,44 +41,44 @@ func TestTrace(t *testing.T) {
 		p.wantEOF()
 		p.Close()
 		st.wantEnd(t, duet.EndFarewell)
-		// The writer tells of the answer, and the receiver of what comes, at the same time; the end is after both.
-		got := told.all()
-		finished, end := "", "" // who cannot half-close does not see the peer's end either
+		// The writer and the receiver call the trace at the same time. The end comes after both.
+		got := calls.all()
+		finished, end := "", "" // a connection without half-close does not see the peer's end either
 		if n.halfCloses {
 			finished, end = "half-closed <nil>|", "read 0 EOF|"
 		}
-		for who, want := range map[string]string{
+		for words, want := range map[string]string{
 			"wrote|sent|half-closed|closed|end":  "wrote 3 <nil>|sent hi|wrote 4 <nil>|sent Bye|" + finished + "closed false <nil>|end farewell <nil>",
 			"start|read|received|sent hi|closed": "start 1|sent hi|read 4 <nil>|received bye|" + end + "closed false <nil>",
 		} {
-			if got := only(got, who); got != want {
-				t.Errorf("told\n%s, want\n%s", got, want)
+			if got := only(got, words); got != want {
+				t.Errorf("called\n%s, want\n%s", got, want)
 			}
 		}
 	})
 }
 
-// only is what of told, a list with bars between, begins with one of words.
-func only(told, words string) string {
+// only returns the calls that begin with one of words. Both are lists with bars between.
+func only(calls, words string) string {
 	var left []string
-	for one := range strings.SplitSeq(told, "|") {
+	for call := range strings.SplitSeq(calls, "|") {
 		for word := range strings.SplitSeq(words, "|") {
-			if strings.HasPrefix(one, word+" ") || one == word {
-				left = append(left, one)
+			if strings.HasPrefix(call, word+" ") || call == word {
+				left = append(left, call)
 			}
 		}
 	}
 	return strings.Join(left, "|")
 }
 
-// Closed tells of bytes that were not read: the system then sends a reset. [C-11]
+// Closed reports bytes that were not read: the system sends a reset then. [C-11]
 func TestTrace_Unread(t *testing.T) {
 	for _, unread := range []bool{false, true} {
 		t.Run(fmt.Sprint(unread), func(t *testing.T) {
 			x, y := connect(t, tcp)
-			told := make(chan bool, 1)
+			closed := make(chan bool, 1)
 			d := duet.Dialer{Options: duet.Options{CloseTimeout: -1, Trace: &duet.Trace{
-				Closed: func(_ *duet.Conn, unread bool, _ error) { told <- unread },
+				Closed: func(_ *duet.Conn, unread bool, _ error) { closed <- unread },
 			}}}
 			c := d.NewConn(x)
 			p := newPeer(t, y)
@@ -88,7 +88,7 @@ func TestTrace_Unread(t *testing.T) {
 				p.say("unread\n")
 			}
 			c.Close()
-			if got := <-told; got != unread {
+			if got := <-closed; got != unread {
 				t.Errorf("unread: %v", got)
 			}
 		})
@@ -109,8 +109,8 @@ func TestTrace_WrongProtocol(t *testing.T) {
 	} {
 		t.Run(test.say, func(t *testing.T) {
 			x, y := connect(t, memory)
-			told := ""
-			d := duet.Dialer{Options: duet.Options{Framing: framing.Raw, Trace: &duet.Trace{WrongProtocol: func(_ *duet.Conn, p string) { told += p }}}}
+			protocol := ""
+			d := duet.Dialer{Options: duet.Options{Framing: framing.Raw, Trace: &duet.Trace{WrongProtocol: func(_ *duet.Conn, p string) { protocol += p }}}}
 			c := d.NewConn(x)
 			p := newPeer(t, y)
 			p.say(test.say)
@@ -119,8 +119,8 @@ func TestTrace_WrongProtocol(t *testing.T) {
 			wantReceive(t, c, "GET / HTTP/1.1\r\n")
 			p.Close()
 			c.Close()
-			if told != test.want {
-				t.Errorf("told %q, want %q", told, test.want)
+			if protocol != test.want {
+				t.Errorf("WrongProtocol is called with %q, want %q", protocol, test.want)
 			}
 		})
 	}

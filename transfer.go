@@ -9,24 +9,25 @@ import (
 	"duet.example/duet/internal/wire"
 )
 
-// A Transfer is a place in a conversation's queue for any number of bytes. They leave exactly as they are
-// and in one piece: what was sent or posted before leaves before them, everything else after them.
+// A Transfer is a place in a conversation's queue for any number of bytes. They leave unchanged
+// and in one piece: after all that was sent or posted before, and before everything else.
 //
-// [Transfer.SendFrom] sends them and must be called, once: the rest of the queue waits for it.
+// [Transfer.SendFrom] sends them. It must be called once, because the rest of the queue waits for it.
 type Transfer struct {
 	conn *Conn
-	turn chan struct{} // closed when the place has come to the front, or no longer will
+	item *item         // its place in the queue
+	turn chan struct{} // closed when the place is first in the queue, or when the transfer is refused
 
-	ctx    context.Context // ends when the transfer may not go on; its cause says why
+	ctx    context.Context // ends if the transfer must not go on; its cause says why
 	cancel context.CancelCauseFunc
 
 	// Under sendState.mu:
-	writing bool  // SendFrom writes, so the right to write cannot be taken from it
-	over    bool  // it has no right to write any more
-	sent    int64 // bytes that have left
+	writing bool  // SendFrom is in a write: only SendFrom may release the right to write
+	done    bool  // it has released the right to write, or was refused
+	sent    int64 // number of bytes that have left
 }
 
-// Transfer takes a place in the queue and returns at once. Errors are those of [Conn.Post].
+// Transfer takes a place in the queue and returns at once. Its errors are those of [Conn.Post].
 func (c *Conn) Transfer() (*Transfer, error) {
 	o := &c.out
 	o.mu.Lock()
@@ -36,20 +37,17 @@ func (c *Conn) Transfer() (*Transfer, error) {
 	}
 	t := &Transfer{conn: c, turn: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
-	if o.writing {
-		c.push(&outgoing{transfer: t})
-		return t, nil
-	}
-	o.writing = t.begin()
+	t.item = &item{transfer: t}
+	c.enqueue(t.item)
 	return t, nil
 }
 
-// SendFrom waits for the transfer's turn, then sends what from gives until its io.EOF, in pieces of at most 64 KiB. It
-// returns when the system has all of it. n is the number of bytes that the system has taken, also with an error.
+// SendFrom waits for the transfer's turn. Then it sends the bytes of from until io.EOF, in pieces of at most 64 KiB. It
+// returns when the system has all of them. n is the number of bytes that the system has taken, also if there is an error.
 //
-// When ctx ends or from fails before a byte has left, nothing is sent and the conversation goes on. Later, the conversation
-// ends as cut, because the peer must not take a part for the whole. A conversation that ends ends the
-// transfer; a Read that waits is not interrupted, and its bytes are dropped.
+// If ctx ends or from fails before a byte has left, nothing is sent and the conversation goes on. If that happens later, the conversation
+// ends as cut, because the peer must not take a part for the whole. If the conversation ends, the transfer fails. A Read of from that
+// waits then is not interrupted, and its bytes are dropped.
 func (t *Transfer) SendFrom(ctx context.Context, from io.Reader) (n int64, err error) {
 	defer t.cancel(nil)
 	ctx = t.conn.waitContext(ctx)
@@ -78,21 +76,21 @@ func (t *Transfer) SendFrom(ctx context.Context, from io.Reader) (n int64, err e
 	}
 }
 
-// await waits for the transfer's turn. It leaves the queue when ctx ends before.
+// await waits for the transfer's turn. If ctx ends first, it takes the transfer out of the queue.
 func (t *Transfer) await(ctx context.Context) error {
 	select {
 	case <-t.turn:
 	case <-ctx.Done():
-		if t.conn.withdraw(t) {
+		if t.conn.withdraw(t.item) {
 			return t.conn.contextError(ctx)
 		}
 		<-t.turn
 	}
 	t.conn.out.mu.Lock()
-	over := t.over
+	done := t.done
 	t.conn.out.mu.Unlock()
 	switch {
-	case over:
+	case done:
 		return t.conn.error("send", context.Cause(t.ctx))
 	case ctx.Err() != nil:
 		return t.end(t.conn.contextError(ctx))
@@ -100,25 +98,11 @@ func (t *Transfer) await(ctx context.Context) error {
 	return nil
 }
 
-// withdraw takes t out of the queue; false if it is not there any more.
-func (c *Conn) withdraw(t *Transfer) bool {
-	o := &c.out
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for i, m := range o.queue {
-		if m.transfer == t {
-			o.queue = append(o.queue[:i], o.queue[i+1:]...)
-			return true
-		}
-	}
-	return false
-}
-
-// begin gives the transfer its turn and, with it, the right to write. It reports whether the transfer takes
-// it: nothing is transferred any more in a conversation that ends. sendState.mu is held.
+// begin gives the transfer the right to write. It returns false if it refuses the transfer, because the conversation ends.
+// sendState.mu is held.
 func (t *Transfer) begin() bool {
 	c := t.conn
-	// stop cancels what it finds here, so this comes before the look at what stop has left.
+	// This comes before the look at the reason: stop notes the reason first, and then cancels the transfer that it finds here.
 	x := c.makeExtras()
 	x.transfer.Store(t)
 	why := c.out.err
@@ -136,9 +120,9 @@ func (t *Transfer) begin() bool {
 	return false
 }
 
-// refuse ends a transfer that will not have its turn. sendState.mu is held.
+// refuse ends a transfer that gets no turn. sendState.mu is held.
 func (t *Transfer) refuse(why error) {
-	t.over = true
+	t.done = true
 	t.cancel(why)
 	close(t.turn)
 }
@@ -147,13 +131,13 @@ func (t *Transfer) refuse(why error) {
 func (t *Transfer) write(b []byte) (int, error) {
 	c, o := t.conn, &t.conn.out
 	o.mu.Lock()
-	canWrite := !t.over && t.ctx.Err() == nil
+	canWrite := !t.done && t.ctx.Err() == nil
 	t.writing = canWrite
 	o.mu.Unlock()
 	if !canWrite {
 		return 0, context.Cause(t.ctx)
 	}
-	n, err := 0, c.mayWrite(t.ctx, 0)
+	n, err := 0, c.awaitGap(t.ctx, 0)
 	if err == nil {
 		n, err = c.wire.Write(t.ctx, b, c.set.SendTimeout)
 		c.bytesOut.Add(int64(n))
@@ -167,22 +151,22 @@ func (t *Transfer) write(b []byte) (int, error) {
 	defer o.mu.Unlock()
 	t.writing = false
 	t.sent += int64(n)
-	if t.ctx.Err() != nil { // also after all of b: breakTransfer leaves it to the writer to give up
+	if t.ctx.Err() != nil { // also if all of b has left: breakTransfer does not release the right to write during a write
 		err = context.Cause(t.ctx)
 	}
 	return n, err
 }
 
-// end gives the right to write back. With an error, and if bytes have left, the conversation ends.
+// end releases the right to write. If there is an error and bytes have left, the conversation ends.
 func (t *Transfer) end(err error) error {
 	c, o := t.conn, &t.conn.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
-	case !t.over:
-		t.leave(err != nil)
+	case !t.done:
+		t.release(err != nil)
 	case err == nil:
-		err = context.Cause(t.ctx) // the right to write was taken while from was read
+		err = context.Cause(t.ctx) // breakTransfer has released the right to write while from was read
 	}
 	var de *Error
 	if err == nil || errors.As(err, &de) {
@@ -191,11 +175,11 @@ func (t *Transfer) end(err error) error {
 	return c.error("send", err)
 }
 
-// leave hands the right to write on. A transfer that is broken off after bytes have left ends the conversation.
+// release passes the right to write on. If the transfer is broken off and bytes have left, the conversation ends.
 // sendState.mu is held.
-func (t *Transfer) leave(broken bool) {
+func (t *Transfer) release(broken bool) {
 	c := t.conn
-	t.over = true
+	t.done = true
 	c.makeExtras().transfer.Store(nil)
 	if broken && t.sent > 0 && c.out.err == nil {
 		why := ErrBrokenOff
@@ -204,11 +188,11 @@ func (t *Transfer) leave(broken bool) {
 		}
 		c.failSending(why)
 	}
-	c.handOn()
+	c.release()
 }
 
-// breakTransfer ends the transfer that is under way, for the conversation that ends. One that waits for its reader is passed over, so that
-// the end need not wait for it.
+// breakTransfer ends the transfer that has its turn, because the conversation ends. If that transfer waits for its reader, it loses the
+// right to write at once, so that the end does not wait for the reader.
 func (c *Conn) breakTransfer() {
 	x := c.extras.Load()
 	if x == nil {
@@ -222,7 +206,7 @@ func (c *Conn) breakTransfer() {
 	}
 	t.cancel(ErrClosed)
 	if !t.writing {
-		t.leave(true)
+		t.release(true)
 	}
 }
 
@@ -232,7 +216,7 @@ func (c *Conn) isTransferring() bool {
 	return x != nil && x.transfer.Load() != nil
 }
 
-// stopTransfer has the transfer that is under way, if there is one, fail with err.
+// stopTransfer makes the transfer that has its turn, if there is one, fail with err.
 func (c *Conn) stopTransfer(err error) {
 	if x := c.extras.Load(); x != nil {
 		if t := x.transfer.Load(); t != nil {

@@ -18,12 +18,12 @@ import (
 	"duet.example/duet/framing"
 )
 
-// allFramings are those that a conversation can have.
+// allFramings are the framings that a conversation can have.
 var allFramings = []framing.Framing{
 	framing.Auto, framing.Raw, framing.LF, framing.CRLF, framing.CR, framing.NUL, framing.Length,
 }
 
-// trickyBytes are n bytes among which is all that a framing or a farewell could take for its own.
+// trickyBytes returns n bytes with everything that a framing could take for a delimiter or a farewell.
 func trickyBytes(n int) []byte {
 	all := make([]byte, n)
 	rng := rand.NewChaCha8([32]byte{1})
@@ -36,7 +36,7 @@ func trickyBytes(n int) []byte {
 	return all
 }
 
-// Raw bytes are what is sent, in order with messages, whatever the framing is.
+// Raw bytes leave unchanged in every framing, in order with messages.
 func TestSendRaw(t *testing.T) {
 	for _, f := range allFramings {
 		t.Run(f.String(), func(t *testing.T) {
@@ -86,7 +86,7 @@ func messageOnWire(t *testing.T, f framing.Framing, body string) string {
 	return string(b)
 }
 
-// Raw bytes follow each other at once; a message beside them is as far away as from another message.
+// Raw bytes follow each other at once. The gap between them and a message is that between two messages.
 func TestSpacing_C7_Raw(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, y := duettest.Pipe()
@@ -110,7 +110,7 @@ func TestSpacing_C7_Raw(t *testing.T) {
 	})
 }
 
-// A transfer is exact, and content is never the farewell.
+// A transfer sends the exact bytes. They are never the farewell.
 func TestTransfer_Exact(t *testing.T) {
 	data := trickyBytes(3_000_000)
 	want := sha256.Sum256(data)
@@ -154,7 +154,7 @@ func TestTransfer_Exact(t *testing.T) {
 	})
 }
 
-// Transfers and messages leave in the order of the calls, however late the bytes come.
+// Transfers and messages leave in the order of the calls, also if a transfer's bytes come late.
 func TestTransfer_Order_C6(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		x, y := connect(t, n)
@@ -199,7 +199,8 @@ func TestTransfer_Order_C6(t *testing.T) {
 	})
 }
 
-// A transfer that fails before a byte has left ends nothing; later, the peer must not take a part for the whole.
+// If a transfer fails before a byte has left, the conversation goes on. If it fails later, the conversation ends: the peer must not
+// take a part for the whole.
 func TestTransfer_BrokenOff(t *testing.T) {
 	broken := errors.New("broken")
 	overEach(t, func(t *testing.T, n network) {
@@ -220,9 +221,9 @@ func TestTransfer_BrokenOff(t *testing.T) {
 		if k != 0 {
 			t.Errorf("%d bytes have left", k)
 		}
-		wantErr(t, "one whose context had ended", err, context.Canceled)
+		wantErr(t, "a transfer whose context had ended", err, context.Canceled)
 		_, err = transfer(t.Context(), io.MultiReader(errorReader{broken}))
-		wantErr(t, "one whose reader fails", err, broken)
+		wantErr(t, "a transfer whose reader fails", err, broken)
 		wantReason(t, c, duet.EndNone)
 		c.Post([]byte("still here"))
 		p.want("still here\n")
@@ -244,10 +245,10 @@ func TestTransfer_BrokenOff(t *testing.T) {
 		}
 		stop()
 		_, err = behind.SendFrom(waiting, zeros{})
-		wantErr(t, "one that waits", err, context.Canceled)
+		wantErr(t, "a transfer that waits", err, context.Canceled)
 		wantReason(t, c, duet.EndNone)
 		cancel()
-		wantErr(t, "one that had begun", <-sent, context.Canceled)
+		wantErr(t, "a transfer that had begun", <-sent, context.Canceled)
 		wantReason(t, c, duet.EndCut)
 		c.Close()
 		if n.resets {
@@ -262,7 +263,7 @@ type errorReader struct{ err error }
 
 func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
 
-// A transfer whose reader gives nothing does not hold up the end of its conversation.
+// A transfer whose reader returns nothing does not delay the end of its conversation.
 func TestTransfer_ReaderWaits(t *testing.T) {
 	for name, end := range map[string]func(c *duet.Conn){
 		"kicked": func(c *duet.Conn) { c.Kick("") },
@@ -302,21 +303,21 @@ func TestTransfer_ReaderWaits(t *testing.T) {
 					t.Errorf("Close took %v", took)
 				}
 				if _, err := behind.SendFrom(t.Context(), zeros{}); err == nil {
-					t.Error("the one behind it was sent")
+					t.Error("the transfer behind it was sent")
 				}
 				w.Close()
 				if err := <-sent; err == nil {
-					t.Error("it was sent")
+					t.Error("the transfer was sent")
 				}
 				if _, err := c.Transfer(); err == nil {
-					t.Error("another one after the end")
+					t.Error("a transfer begins after the end")
 				}
 			})
 		})
 	}
 }
 
-// What waits behind a transfer is bounded, and is no fault of the peer's.
+// The queue behind a transfer is bounded. If it is full, the peer is not to blame.
 func TestTransfer_QueueFull(t *testing.T) {
 	st := start(t, memory, &duet.Server{Options: duet.Options{QueueSize: 10}, Handler: duet.HandlerFunc(func(ctx context.Context, c *duet.Conn) error {
 		tr, err := c.Transfer()

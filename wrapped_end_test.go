@@ -150,7 +150,7 @@ func TestCloseWrite_WithoutHalfClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, y := farOff(duet.Dialer{})
 		c.Post([]byte("question"))
-		if err := c.CloseWrite(); err != nil {
+		if err := c.CloseWrite(t.Context()); err != nil {
 			t.Errorf("CloseWrite: %v", err)
 		}
 		wantErr(t, "Send", c.Send(t.Context(), nil), duet.ErrClosed)
@@ -192,7 +192,7 @@ func TestFarewell_C5_WithoutHalfClose(t *testing.T) {
 				}
 			})
 		}
-		if err := a.SayBye(); err != nil {
+		if err := a.SayBye(t.Context()); err != nil {
 			t.Errorf("SayBye: %v", err)
 		}
 		wg.Wait()

@@ -60,7 +60,7 @@ func TestExplainConversation(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if err := peer.SayBye(); err != nil {
+		if err := peer.SayBye(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		_ = peer.Close()

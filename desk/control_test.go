@@ -256,7 +256,7 @@ func TestControlDropsDeafWatcher(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_ = c.CloseWrite()
+	_ = c.CloseWrite(t.Context())
 	if _, err := c.Receive(t.Context()); !errors.Is(err, io.EOF) {
 		t.Errorf("the peer got %v", err)
 	}

@@ -92,7 +92,7 @@ func (d *Desk) leaveAnyway(s *seat) {
 // what the handler returned.
 func (s *seat) awaitFarewell(err error) {
 	if reason, _ := s.conn.Result(); reason == duet.EndFarewell && (err == nil || errors.Is(err, io.EOF)) {
-		_ = s.conn.CloseWrite() // if it fails, the reason of the ending stays
+		_ = s.conn.CloseWrite(context.WithoutCancel(s.ctx)) // if it fails, the reason of the ending stays
 	}
 }
 

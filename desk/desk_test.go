@@ -128,7 +128,7 @@ func TestEndings(t *testing.T) {
 		end  func(peer *duet.Conn, s *duettest.Server)
 		want duet.EndReason
 	}{
-		{"the peer closes", func(p *duet.Conn, _ *duettest.Server) { _ = p.CloseWrite() }, duet.EndPeerClosed},
+		{"the peer closes", func(p *duet.Conn, _ *duettest.Server) { _ = p.CloseWrite(context.Background()) }, duet.EndPeerClosed},
 		{"the server is cut", func(_ *duet.Conn, s *duettest.Server) { _ = s.Server.Close() }, duet.EndShutdown},
 		{"the server stops", func(_ *duet.Conn, s *duettest.Server) { go func() { _ = s.Server.Shutdown(context.Background()) }() }, duet.EndShutdown},
 	} {

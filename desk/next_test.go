@@ -54,7 +54,7 @@ func TestNextEnds(t *testing.T) {
 			})
 			c := s.Dial(t)
 			send(t, c, "go")
-			if err := c.CloseWrite(); err != nil {
+			if err := c.CloseWrite(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if e := untilLeft(t, w); e.Reason != tt.want {

@@ -130,7 +130,7 @@ func TestConnPair(t *testing.T) {
 
 func TestConnPair_Farewell(t *testing.T) {
 	client, server := duettest.ConnPair(t, func(s *duet.Server) { s.Farewell, s.ShowFarewell = "bye", true })
-	if err := client.SayBye(); err != nil {
+	if err := client.SayBye(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if m, err := server.Receive(t.Context()); err != nil || !m.Farewell {

@@ -31,7 +31,7 @@ func TestTwoHearEachOther(t *testing.T) {
 	a.expect("guest-2: and you") // not its own words
 	c := enter(t, h)
 	c.expect("-- you are guest-3 in lobby; 2 others are here: guest-1, guest-2; /help shows the commands")
-	if err := b.conn.CloseWrite(); err != nil {
+	if err := b.conn.CloseWrite(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	a.expect("-- guest-3 has joined", "-- guest-2 has left: peer-closed")

@@ -16,6 +16,7 @@ type member struct {
 	conn *duet.Conn
 	id   uint64
 	out  outlet
+	feed *duet.Feed // of out
 
 	received [1]duet.Message // room for the messages that arrive together, which are seldom more; empty while m waits
 
@@ -102,7 +103,7 @@ func (h *Hall) enter(ctx context.Context, m *member) {
 	} else if !h.Encoding.IsUTF8() {
 		c.SetEncoding(h.Encoding)
 	}
-	c.SetSource(&m.out)
+	m.feed = c.Attach(&m.out)
 
 	h.mu.Lock()
 	h.open()
@@ -130,7 +131,7 @@ func (h *Hall) enter(ctx context.Context, m *member) {
 func (m *member) join(ctx context.Context, r *room, called string, welcome []string, topic string) {
 	h := m.hall
 	if h.Relay {
-		rd := r.ring.Join(m.id, plain, m.relay)
+		rd := r.ring.Join(m.id, plain, m.wakeRelay)
 		m.out.add(rd)
 		_ = rd.Tell()
 		return
@@ -144,13 +145,13 @@ func (m *member) join(ctx context.Context, r *room, called string, welcome []str
 	e := m.out.join(m.conn)
 
 	// Until rd is added, the conversation gets nothing from it: the welcome goes before what is said meanwhile.
-	rd, _ := r.ring.Enter(ctx, m.id, e, m.pump, h.announcement(called+" has joined"))
+	rd, _ := r.ring.Enter(ctx, m.id, e, m.wake, h.announcement(called+" has joined"))
 	if r.past != nil {
 		r.past.tell(b, rd)
 	}
 	_ = rd.Tell(b.bodies()...)
 	m.out.add(rd)
-	_ = rd.Tell() // has it pumped, which could do nothing before
+	_ = rd.Tell() // wakes m, which did nothing before
 }
 
 // leave takes m out of the hall, and tells the others why: with the name of the ending that err stands for.
@@ -251,13 +252,13 @@ func (m *member) answered(ctx context.Context, b *batch) error {
 	}
 }
 
-// pump is what the ring calls when there is something for m. What another room still has for it goes first.
-func (m *member) pump() (busy bool) {
+// wake is called by the ring of a room when there is something for m. Bytes of a room that m has left go first.
+func (m *member) wake() (busy bool) {
 	if !m.out.joined() {
 		return false
 	}
 	for {
-		if busy = m.conn.Pump(); busy || !m.out.between() {
+		if busy = m.feed.Wake(); busy || !m.out.between() {
 			return busy
 		}
 	}

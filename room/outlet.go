@@ -9,10 +9,10 @@ import (
 	"duet.example/duet/internal/ring"
 )
 
-var _ duet.SourceEnder = (*outlet)(nil)
+var _ duet.Source = (*outlet)(nil)
 
-// An outlet is where a member's conversation takes its bytes from: its place in the ring of the room it is in and, before that, what
-// the rooms that it was in still have for it.
+// An outlet is the source of a member's conversation. It reads the ring of the member's room and, before that, the rings of the rooms
+// that the member has left.
 type outlet struct {
 	mu       sync.Mutex
 	readers  []*ring.Reader // the last is of the room it is in
@@ -60,8 +60,8 @@ func (o *outlet) add(rd *ring.Reader) {
 	o.dropOldest()
 }
 
-// EndSource lets go of all that is not sent any more.
-func (o *outlet) EndSource() {
+// Detached releases everything that is not sent any more.
+func (o *outlet) Detached() {
 	o.leave()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -89,7 +89,7 @@ func (o *outlet) leave() {
 	}
 }
 
-// tell has bodies sent to this one alone. The reader may pump, so that no lock is held.
+// tell has bodies sent to this member alone. The reader may call Next at once, so no lock is held.
 func (o *outlet) tell(bodies [][]byte) error {
 	rd := o.last()
 	if rd == nil {
@@ -112,7 +112,7 @@ func (o *outlet) between() bool {
 	return len(o.readers) > 1
 }
 
-// join returns the row in which c reads, by how it sends now. Until add, nothing is pumped.
+// join returns the row in which c reads, by how it sends now. Until add, nothing is sent.
 func (o *outlet) join(c *duet.Conn) ring.Encoding {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -53,9 +53,9 @@ func (unchanged) Append(dst, body []byte) ([]byte, error) { return append(dst, b
 // relayPatience is how long, in all, the others wait for a member of a relay that lags and goes on reading.
 const relayPatience = 5 * time.Second
 
-// relay is what the ring of a relay calls when there is something for m.
-func (m *member) relay() (busy bool) {
-	return m.out.joined() && m.conn.Pump()
+// wakeRelay is called by the ring of a relay when there is something for m.
+func (m *member) wakeRelay() (busy bool) {
+	return m.out.joined() && m.feed.Wake()
 }
 
 // relayed passes chunks on.

@@ -101,7 +101,7 @@ func (l *link) goodbye() {
 // finish ends without a farewell.
 func (l *link) finish() {
 	if c := l.leave(); c != nil {
-		_ = c.CloseWrite()
+		_ = c.CloseWrite(context.Background())
 		go func() { _ = c.Close() }()
 	}
 }

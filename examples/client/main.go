@@ -39,7 +39,7 @@ func ask(ctx context.Context, address string, questions []string) error {
 				return // Messages returns the error
 			}
 		}
-		_ = c.SayBye()
+		_ = c.SayBye(ctx)
 	}()
 	for m, err := range c.Messages(ctx) {
 		if err != nil {

@@ -127,7 +127,7 @@ func sendBig(ctx context.Context, c *duetlib.Conn, messages [][]byte) error {
 			return err
 		}
 	}
-	return c.CloseWrite()
+	return c.CloseWrite(ctx)
 }
 
 func receiveBig(ctx context.Context, c *duetlib.Conn, messages [][]byte) error {
