@@ -162,8 +162,9 @@ const (
 // Server.Admit, so that an admitted peer always has a conversation.
 func (s *Server) admit(nc net.Conn) (*Conn, error) {
 	err := s.reserve(1)
-	if errors.Is(err, ErrFull) && s.findLost() {
-		err = s.reserve(0)
+	if errors.Is(err, ErrFull) {
+		s.findLost()
+		err = s.reserve(0) // another goroutine may have found them
 	}
 	if err != nil {
 		return nil, err

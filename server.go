@@ -103,6 +103,7 @@ type Server struct {
 	hangupTimer     *time.Timer // asks hangups; nil if there are none
 	hangupTimerRuns bool
 	hangupsUpTo     uint64     // hangups watches conversations up to this ID
+	lossesMu        sync.Mutex // held by findLost; locked before hangupsMu
 	hangupsMu       sync.Mutex // held while conversations are given to hangups; locked before mu
 	accepting       int        // calls of Serve and ServeNetConn
 }

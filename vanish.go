@@ -333,8 +333,11 @@ func (s *Server) lookForHangups() {
 	}
 }
 
-// findLost looks for connections that have failed, and reports whether there were any.
+// findLost looks for connections that have failed, and reports whether there were any. One goroutine at a time does it: another that calls it
+// meanwhile needs the places that are being freed. If a goroutine reads one of the connections, that goroutine frees its place, soon.
 func (s *Server) findLost() (found bool) {
+	s.lossesMu.Lock()
+	defer s.lossesMu.Unlock()
 	h := s.watchNew()
 	if h == nil {
 		return false

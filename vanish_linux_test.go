@@ -115,6 +115,17 @@ func TestVanish_PlacesAreFreeAtOnce(t *testing.T) {
 	})})
 	defer s.free()
 	for range rounds {
+		// Conversations whose peers have vanished take other places, as many as there are, until their handlers have returned.
+		waitFor(t, func() bool {
+			for c := range st.Conns() {
+				select {
+				case <-c.Lost():
+					return false
+				default:
+				}
+			}
+			return true
+		})
 		for range places / 2 {
 			p := st.peer(t)
 			p.want("hi\n")
