@@ -315,3 +315,40 @@ func (c *checker) check(p *checkedPackage, names []string, info *types.Info) *ty
 type importFunc func(importPath string) (*types.Package, error)
 
 func (f importFunc) Import(importPath string) (*types.Package, error) { return f(importPath) }
+
+// clauseMark is a clause of docs/protocol.md, [C-5] for one.
+var clauseMark = regexp.MustCompile(`\[[A-Z]+-\d+\]`)
+
+// A reader of go doc does not know the clauses of docs/protocol.md: the comments of exported names say in words what holds.
+func TestExportedCommentsHoldNoClauseMark(t *testing.T) {
+	comments := 0
+	for _, f := range sourceFiles(t) {
+		if f.isTest() || strings.HasPrefix(f.path, "internal/") {
+			continue
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, f.path, f.text, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file.Name.Name == "main" {
+			continue
+		}
+		ast.FileExports(file)
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BlockStmt:
+				return false
+			case *ast.CommentGroup:
+				comments++
+				if mark := clauseMark.FindString(n.Text()); mark != "" {
+					t.Errorf("%s: an exported comment holds %s", fset.Position(n.Pos()), mark)
+				}
+			}
+			return true
+		})
+	}
+	if comments < 500 {
+		t.Errorf("only %d comments were found", comments)
+	}
+}
