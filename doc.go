@@ -20,5 +20,5 @@
 //   - One function closes a conversation, and each conversation ends with one named EndReason.
 //   - Nothing that one peer does delays, loses or ends another peer's conversation.
 //
-// Marks such as [C-5] in the code are those of docs/protocol.md.
+// Letters and numbers in brackets in the code name clauses of docs/protocol.md.
 package duet

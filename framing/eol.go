@@ -100,8 +100,9 @@ func endingOf(eol string) ending {
 
 func (e *ending) String() string { return e.name }
 
-// Append refuses a body if a receiver that cuts at the first ending would not receive that body. [F-13]
+// Append refuses a body if a receiver that cuts at the first ending would not receive that body.
 func (e *ending) Append(dst, body []byte) ([]byte, error) {
+	// The clause is [F-13].
 	switch end := e.bytes; {
 	case end == "":
 		return append(dst, body...), nil
