@@ -4,8 +4,8 @@
 // [Copy] is one direction. It knows files, pipes and sockets, and how to wake each of them when its context ends. It must not know
 // conversations and messages. It never closes or half-closes anything, because the end of one direction must not end the other.
 //
-// On Linux the kernel moves the bytes (splice(2), sendfile(2)) between pipes, regular files and sockets, except that bytes from a pipe to a
-// socket are read and written. On other systems, and for other ends, they go through a pooled buffer.
+// On Linux the kernel moves the bytes (splice(2), sendfile(2)) between pipes, regular files and sockets. On other systems, and for other ends,
+// they go through a pooled buffer.
 //
 // Read Copy first, then copyFast, which chooses the way.
 package bulk

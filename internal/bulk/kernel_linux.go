@@ -21,9 +21,7 @@ func copyFast(ctx context.Context, w, r *side, m *counter) (handled bool, err er
 	switch src.kind {
 	case kindPipe:
 		switch dst.kind {
-		case kindSocket:
-			return true, newPipeCopy(dst, src, m).run(ctx)
-		case kindPipe, kindFile, kindNull:
+		case kindPipe, kindSocket, kindFile, kindNull:
 			return copyDirect(ctx, dst, src, m, splice)
 		}
 	case kindFile:
@@ -106,6 +104,7 @@ type mover struct {
 	err      error // of the call
 	dstErr   error // dst was closed
 	srcReady bool  // known after EAGAIN
+	corked   bool  // the last bytes may wait in dst's queue; see uncork
 
 	srcFD        int
 	onSrc, onDst func(fd uintptr) // made once: this is the inner loop
@@ -125,15 +124,25 @@ func (v *mover) move(src, dst int) {
 	v.n, v.err = move(v.call, src, dst, chunk)
 	if v.err == unix.EAGAIN {
 		v.srcReady = v.src.kind == kindFile || Ready(uintptr(src), unix.POLLIN)
+		if !v.srcReady && v.corked {
+			v.corked = false
+			uncork(dst)
+		}
 		return
 	}
 	if v.src.kind == kindPipe {
+		v.corked = v.corked || v.dst.isTCP && v.n > 0
 		v.srcPipe.add(v.n, src)
 	}
 	if v.dst.kind == kindPipe {
 		v.dstPipe.add(v.n, dst)
 	}
 }
+
+// uncork sends the bytes that a TCP socket holds back. splice(2) marks all pages but the last as followed by more (MSG_MORE). If the pipe
+// held 16 pages, or the socket took less than there was, that is wrong, and the rest stays until the probe timer, for 200 ms. To clear
+// TCP_CORK (tcp(7)) sends it and changes nothing else.
+func uncork(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 0) }
 
 // maxDisagreements is the number of times in a row that a call may find dst full although dst is ready. Then the portable path asks each
 // side alone.
@@ -144,6 +153,11 @@ func copyDirect(ctx context.Context, dst, src *descriptor, m *counter, call move
 	v := newMover(dst, src, call)
 	mark, writable := newLowWaterMark(src, false), newShortWait(dst, unix.POLLOUT)
 	defer mark.lower()
+	defer func() {
+		if v.corked {
+			_ = dst.control(func(fd uintptr) { uncork(int(fd)) })
+		}
+	}()
 	moved := 0 // since dst was full
 	for disagreements := 0; ; {
 		if err := stopError(ctx, src); err != nil {

@@ -3,9 +3,7 @@ package bulk
 import (
 	"runtime"
 	"sync/atomic"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +25,6 @@ type shortWait struct {
 	desc    *descriptor
 	events  int16
 	limit   time.Duration
-	isRaw   bool // the wait keeps its processor (P)
 	isReady bool
 	pollFn  func(fd uintptr)
 }
@@ -41,11 +38,9 @@ func newShortWait(d *descriptor, events int16) *shortWait {
 // wait waits until the descriptor is ready or limit has passed. waited is false, and it does not wait, if too many waits go on.
 func (s *shortWait) wait(limit time.Duration) (waited, ready bool, err error) {
 	defer shortWaits.Add(-1)
-	n, procs := int(shortWaits.Add(1)), runtime.GOMAXPROCS(0)
-	if n > 2*procs {
+	if int(shortWaits.Add(1)) > 2*runtime.GOMAXPROCS(0) {
 		return false, false, nil
 	}
-	s.isRaw = n < procs
 	s.limit, s.isReady = limit, false
 	err = s.desc.control(s.pollFn)
 	return true, s.isReady, err
@@ -55,24 +50,8 @@ func (s *shortWait) wait(limit time.Duration) (waited, ready bool, err error) {
 func (s *shortWait) poll(fd uintptr) {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: s.events}}
 	limit := unix.NsecToTimespec(int64(s.limit))
-	n := 0
-	if s.isRaw {
-		n = rawPoll(&fds[0], &limit)
-	} else {
-		n, _ = unix.Ppoll(fds[:], &limit, nil)
-	}
+	n, _ := unix.Ppoll(fds[:], &limit, nil)
 	s.isReady = n > 0
-}
-
-// rawPoll is ppoll(2) of one descriptor without a word to the runtime, which then looks for no other thread. At least one processor stays
-// with the other goroutines. A garbage collection waits for 2 ms at most, and mostly less: the signal by which it stops the
-// thread ends the call.
-func rawPoll(fd *unix.PollFd, limit *unix.Timespec) int {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(fd)), 1, uintptr(unsafe.Pointer(limit)), 0, 0, 0)
-	if errno != 0 {
-		return 0
-	}
-	return int(n)
 }
 
 // await returns when the descriptor is ready. If bulk flows, it begins with a short wait.
@@ -83,20 +62,4 @@ func (s *shortWait) await(bulk bool) error {
 		}
 	}
 	return s.desc.wait()
-}
-
-// A flow notices bulk: at least bulkBytes within shortWaitLimit.
-type flow struct {
-	began  time.Time // the present period
-	bytes  int       // in the present period
-	isBulk bool
-}
-
-func (f *flow) add(n int) {
-	if now := time.Now(); now.Sub(f.began) > shortWaitLimit {
-		f.isBulk = f.bytes >= bulkBytes
-		f.began, f.bytes = now, 0
-	}
-	f.bytes += n
-	f.isBulk = f.isBulk || f.bytes >= bulkBytes
 }
