@@ -195,7 +195,7 @@ func (s *Server) init() {
 		var err error
 		_, encoder := s.set.Framing.New(s.set.MaxMessage)
 		if s.busy, err = encoder.WireEncoding(false).Append(nil, []byte(s.Busy)); err != nil {
-			s.log().Error("busy peers are told nothing", "busy", s.Busy, "error", err)
+			s.log().Error("Busy cannot be sent in this framing", "busy", s.Busy, "error", err)
 		}
 	}
 	s.set.trace = s.Trace.guarded(s)
