@@ -256,8 +256,9 @@ func TestRaw_AwaitRead(t *testing.T) {
 // A Raw whose context ends while something waits for the peer takes nothing over. The conversation goes on.
 func TestRaw_ContextEnds(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
-		a, b := two(t, n, duet.Dialer{Options: duet.Options{Framing: framing.LF, SendTimeout: -1}})
 		const size = 16 << 20
+		// The queue has room for all: the writer may begin late.
+		a, b := two(t, n, duet.Dialer{Options: duet.Options{Framing: framing.LF, SendTimeout: -1, QueueSize: 2 * size}})
 		if err := a.PostRaw(make([]byte, size)); err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +286,7 @@ func TestRaw_ContextEnds(t *testing.T) {
 			t.Errorf("Receive: %s", got)
 		}
 		if err := a.Post([]byte("posted")); err != nil {
-			t.Errorf("Post: %v", err)
+			t.Fatalf("Post: %v", err) // the peer would wait for it
 		}
 		sent := make(chan error, 1)
 		go func() { sent <- a.Send(context.Background(), []byte("sent")) }()
