@@ -250,9 +250,9 @@ func (s *Server) beginRefusal() bool {
 	return true
 }
 
-// sendBusy sends busy and closes in good order: half-close, read to the peer's end, close, all within limit. [C-16]
+// sendBusy sends busy and closes in good order: half-close, read to the peer's end, close, all within limit.
 func sendBusy(ctx context.Context, nc net.Conn, busy []byte, limit time.Duration) {
-	var w wire.Conn
+	var w wire.Conn // [C-16]
 	w.Init(nc, nil)
 	defer w.AwaitEnd()
 	defer func() { _ = w.Close() }()

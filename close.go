@@ -212,9 +212,7 @@ func (c *Conn) awaitWriter() error {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.writing && o.err == nil {
-		o.awaitFree()
-	}
+	o.awaitWriter(context.Background())
 	if o.err != nil {
 		return c.error("send", o.err)
 	}
@@ -399,8 +397,9 @@ func (c *Conn) beginFarewell() (first bool, err error) {
 }
 
 // answerFarewell queues the answer to the peer's farewell, unless this side has said its own: then the peer's is the answer. The goroutine
-// that receives calls it. It does not wait, because the writer sends the answer. [C-3] [C-5]
+// that receives calls it. It does not wait, because the writer sends the answer.
 func (c *Conn) answerFarewell() {
+	// One answer, and none to an answer. [C-3] [C-5]
 	if !c.life.note(farewellSaid) {
 		return
 	}

@@ -154,6 +154,10 @@ func (l *lifecycle) requestEnd(r EndReason, cause error) (first bool) {
 func (l *lifecycle) grantRequest() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.grantRequestLocked()
+}
+
+func (l *lifecycle) grantRequestLocked() {
 	if why := l.request(); why != EndNone {
 		l.setEndLocked(why, l.requestCause)
 	}
@@ -167,9 +171,7 @@ func (l *lifecycle) beginClosing(r EndReason, cause error) (reason EndReason, fi
 	if l.isClosing() {
 		return l.reason, false
 	}
-	if why := l.request(); why != EndNone {
-		l.setEndLocked(why, l.requestCause) // whatever the handler made of it
-	}
+	l.grantRequestLocked()
 	l.setEndLocked(r, cause)
 	l.advance(phaseClosing)
 	return l.reason, true

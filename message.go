@@ -40,10 +40,10 @@ func IsFarewell(body []byte, word string) bool {
 }
 
 // farewellAnswer returns the answer to the farewell word: `Bye` to bye, and to another word the word itself, so that the peer knows it as
-// its farewell. [C-3]
+// its farewell.
 func farewellAnswer(word string) string {
 	if strings.EqualFold(word, "bye") {
-		return "Bye"
+		return "Bye" // [C-3]
 	}
 	return word
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Raw takes over the bytes of the conversation. The handler reads and writes them itself from then on, and Send and Receive return
-// ErrRaw. The bytes that were read ahead come first. Whole messages that nobody has received come in the form of their framing.
+// ErrRaw. The bytes that were read ahead come first. Whole messages that were not received come as the bytes that were read.
 //
 // Raw waits until everything that was posted has been sent. If ctx ends first, it returns ctx.Err(); if ctx was derived from
 // [Conn.Context] and has ended with it, the error is that of the conversation's end. If Raw fails, for this or any other reason, the

@@ -87,7 +87,7 @@ func (c *Conn) receive(ctx context.Context, withPartial bool, batch *[]Message) 
 	c.resumeIdleTime()
 	for {
 		if c.nextMessage(&m) {
-			if m.Partial && !withPartial || m.Farewell && !c.set.ShowFarewell {
+			if c.isHidden(&m, withPartial) {
 				continue
 			}
 			c.recv.handling = true
@@ -119,11 +119,16 @@ func (c *Conn) receive(ctx context.Context, withPartial bool, batch *[]Message) 
 	}
 }
 
+// isHidden reports whether Receive passes over m: a part of a message, or the farewell, that its caller does not want.
+func (c *Conn) isHidden(m *Message, withPartial bool) bool {
+	return m.Partial && !withPartial || m.Farewell && !c.set.ShowFarewell
+}
+
 // appendArrived appends messages that have arrived to a batch that has one message, of size bytes.
 func (c *Conn) appendArrived(batch []Message, size int) []Message {
 	var m Message
 	for n := 1; n < batchMessages && size < batchBytes && c.nextMessage(&m); {
-		if m.Partial || m.Farewell && !c.set.ShowFarewell {
+		if c.isHidden(&m, false) {
 			continue
 		}
 		batch = append(batch, m)
@@ -173,8 +178,9 @@ func (c *Conn) nextMessage(to *Message) bool {
 	return true
 }
 
-// endReceiving drops the bytes that have arrived after the peer's farewell. From now on, Receive returns io.EOF. [C-5]
+// endReceiving drops the bytes that have arrived after the peer's farewell. From now on, Receive returns io.EOF.
 func (c *Conn) endReceiving() {
+	// Nothing is received after the peer's farewell. [C-5]
 	r := &c.recv
 	r.queue, r.head = r.first[:0], 0
 	r.decoder.Rest()
@@ -359,10 +365,11 @@ func hasUnfinished(d framing.TimedDecoder) bool {
 	return quiet > 0 || age > 0
 }
 
-// handlePeerEnd processes the peer's FIN. Bytes without a delimiter before it are a message. [C-9]
+// handlePeerEnd processes the peer's FIN. Bytes without a delimiter before it are a message.
 func (c *Conn) handlePeerEnd() {
 	r := &c.recv
 	r.err, r.fin = io.EOF, true
+	// The rest counts, and what was said before is answered. [C-9]
 	c.keepDecoded(r.decoder.End(r.queue))
 	r.unfinished = false
 	if errors.Is(r.err, io.EOF) {
@@ -429,7 +436,7 @@ const reclaimLimit = time.Second
 // reclaim takes back the bytes that Raw has given away. It returns false if a call still uses them. recv.mu is held.
 func (c *Conn) reclaim() bool { return !c.life.has(rawTaken) || c.wire.Reclaim(reclaimLimit) }
 
-// A dueKind is what is to be done at a deadline.
+// A dueKind names the action at a deadline.
 type dueKind uint8
 
 const (

@@ -52,6 +52,9 @@ func (o *sendState) signalFree() {
 
 // awaitWriter waits until the right to write is free, sending has failed, or ctx has ended. mu is held, but not while it waits.
 func (o *sendState) awaitWriter(ctx context.Context) {
+	if !o.writing {
+		return
+	}
 	defer context.AfterFunc(ctx, func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -499,10 +502,10 @@ func (c *Conn) noteSent(m *item) {
 	}
 }
 
-// keepApart waits until gap has passed since the last message. A peer that takes one read for one message has read it by then. [C-7]
+// keepApart waits until gap has passed since the last message. A peer that takes one read for one message has read it by then.
 func (c *Conn) keepApart(ctx context.Context, gap time.Duration) error {
 	last := c.out.lastOut
-	wait := last.After(gap).Since(c.wire.Now())
+	wait := last.After(gap).Since(c.wire.Now()) // [C-7]
 	if last == 0 || wait <= 0 {
 		return nil
 	}
@@ -531,7 +534,7 @@ func (c *Conn) sendFailed(err error) error {
 	}
 	switch why := c.life.request(); {
 	case why != EndNone && c.wire.IsAbandoned() && !c.wire.IsLost():
-		err = c.life.requestError() // the stop has abandoned the write
+		err = c.life.requestError() // the request has abandoned the write
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = ErrSlowPeer
 	}

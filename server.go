@@ -237,7 +237,7 @@ func (s *Server) converse(c *Conn) {
 	s.conclude(c, err)
 }
 
-// greet sends the greeting. If the peer has reset the connection, its messages are still received. [C-1]
+// greet sends the greeting. If the peer has reset the connection, its messages are still received.
 func (s *Server) greet(c *Conn) error {
 	if s.set.greeting == "" || c.life.request() != EndNone {
 		return nil
@@ -248,7 +248,7 @@ func (s *Server) greet(c *Conn) error {
 	}
 	var gone *Error
 	if errors.As(err, &gone) && gone.Reason == EndReset {
-		return nil
+		return nil // [C-1]
 	}
 	return err
 }

@@ -102,7 +102,7 @@ func (t *Transfer) await(ctx context.Context) error {
 // sendState.mu is held.
 func (t *Transfer) begin() bool {
 	c := t.conn
-	// This comes before the look at the reason: stop notes the reason first, and then cancels the transfer that it finds here.
+	// This comes before the look at the reason: requestEnd notes the reason first, and then obeyRequest cancels the transfer that it finds here.
 	x := c.makeExtras()
 	x.transfer.Store(t)
 	why := c.out.err

@@ -51,7 +51,7 @@ func (g *Gate) hostRate() (perSecond, burst int) {
 }
 
 // Delay is a function for the field Throttle of a duet.Server. The server calls it after it has read n bytes from c. Delay
-// returns the time for which nothing more is to be read from c. TCP then makes the peer's own sending wait.
+// returns how long the server must not read from c. TCP makes the peer wait meanwhile.
 //
 // If that time is more than 10 s, Delay returns a *duet.Error with ErrTooFast, which ends the conversation as refused. The
 // bytes then do not count for the host, so that a peer that sends too fast ends no other conversation of its host.

@@ -128,9 +128,9 @@ func (d *delimitedDecoder) Feed(dst []Message, b []byte) ([]Message, error) {
 	return dst, nil
 }
 
-// fail frees the buffer, which is of no use any more. [F-3]
+// fail frees the buffer, which is of no use any more.
 func (d *delimitedDecoder) fail() error {
-	d.buf, d.tooLong = nil, true
+	d.buf, d.tooLong = nil, true // [F-3]
 	return ErrTooLong
 }
 

@@ -28,7 +28,7 @@ const (
 	notText       = 0xff
 )
 
-// inCharacter reports whether the burst ends inside a character of text. [F-6]
+// inCharacter reports whether the burst ends inside a character of text.
 func (s *burst) inCharacter() bool { return s.n > 0 && s.n != notText }
 
 // add adds the next bytes of the burst. It looks at each byte once, however the bytes are cut.
@@ -115,13 +115,13 @@ func unfinishedUTF8(b []byte) (tail int, text bool) {
 	return 0, true
 }
 
-// isControl reports whether r is a control character that text does not hold. [F-6]
+// isControl reports whether r is a control character that text does not hold.
 func isControl(r rune) bool {
 	switch r {
 	case '\t', '\n', '\r', '\x1b':
 		return false
 	}
-	return r < ' ' || r >= '\x7f' && r < '\u00a0'
+	return r < ' ' || r >= '\x7f' && r < '\u00a0' // [F-6]
 }
 
 // wordSize is the number of bytes that plainPrefix looks at together.

@@ -88,12 +88,12 @@ func (d *rawDecoder) Patience() (quiet, age time.Duration) {
 }
 
 // barePatience returns the Patience for bytes that a pause makes a message. A pause inside a character does not: the decoder waits
-// for the rest of the character until the message is MaxAge old. [F-6]
+// for the rest of the character until the message is MaxAge old.
 func barePatience(buf []byte, inCharacter bool) (quiet, age time.Duration) {
 	switch {
 	case buf == nil:
 		return 0, 0
-	case inCharacter:
+	case inCharacter: // [F-6]
 		return 0, MaxAge
 	}
 	return Quiet, MaxAge

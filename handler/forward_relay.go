@@ -128,7 +128,7 @@ func (r *relay) finish(from, to *side) {
 		r.fail(from, err)
 	}
 	from.flow.mu.Lock()   // waits for a look of the watchdog
-	from.flow.mu.Unlock() //nolint:staticcheck // nothing is to be done under it
+	from.flow.mu.Unlock() //nolint:staticcheck // the wait is all
 	switch bad, failed := r.failure(); bad {
 	case nil:
 	case from:

@@ -9,7 +9,7 @@ import (
 	"duet.example/duet/room"
 )
 
-// Who waits at the door comes in when others have, and gives up when its context ends.
+// A member that waits to enter does so when others have, and gives up when its context ends.
 func TestEntrance(t *testing.T) {
 	h := new(room.Hall)
 	let := room.Crowded(h)
