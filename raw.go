@@ -98,11 +98,7 @@ func (c *Conn) claim(ctx context.Context) error {
 func (c *Conn) awaitQueue(ctx context.Context) error {
 	o := &c.out
 	if o.writing && o.err == nil {
-		defer context.AfterFunc(ctx, func() {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.signalFree()
-		})()
+		defer o.signalAtEnd(ctx)()
 	}
 	for {
 		switch {

@@ -50,16 +50,21 @@ func (o *sendState) signalFree() {
 	}
 }
 
+// signalAtEnd calls signalFree when ctx ends, unless stop is called before.
+func (o *sendState) signalAtEnd(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.signalFree()
+	})
+}
+
 // awaitWriter waits until the right to write is free, sending has failed, or ctx has ended. mu is held, but not while it waits.
 func (o *sendState) awaitWriter(ctx context.Context) {
 	if !o.writing {
 		return
 	}
-	defer context.AfterFunc(ctx, func() {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.signalFree()
-	})()
+	defer o.signalAtEnd(ctx)()
 	for o.writing && o.err == nil && ctx.Err() == nil {
 		o.awaitFree()
 	}
